@@ -1,0 +1,49 @@
+"""The fifteen grades K1–S3 as array positions, and how each feed spells them."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+GRADE_FILE = ROOT / "expectations" / "codes" / "grade.csv"
+
+STAGES = ("kindergarten", "primary", "junior", "senior")
+STAGE_ZH = {"kindergarten": "幼儿园", "primary": "小学", "junior": "初中", "senior": "高中"}
+K1, K3, P1, P6, J1, J3, S1, S3 = 0, 2, 3, 8, 9, 11, 12, 14
+GRADES = 15
+STAGE_OF = (0, 0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 2, 3, 3, 3)
+ENTRY_OF = (0, 0, 0, 3, 3, 3, 3, 3, 3, 9, 9, 9, 12, 12, 12)  # the first grade of the same stage
+GRADES_OF = {stage: tuple(g for g in range(GRADES) if STAGE_OF[g] == n) for n, stage in enumerate(STAGES)}
+
+# How schools call a class of each grade: `一年级2班`, `初一2班`; unique within a school over all grades.
+CLASS_WORD = (
+    *("小", "中", "大"),
+    *("一年级", "二年级", "三年级", "四年级", "五年级", "六年级"),
+    *("初一", "初二", "初三"),
+    *("高一", "高二", "高三"),
+)
+
+
+@dataclass(frozen=True)
+class Grade:
+    """One row of the code list: our key, Chinese meaning, and the codes of two other systems (blank in K)."""
+
+    key: str
+    meaning_zh: str
+    jyt_code: str
+    fitness_code: str
+
+
+@cache
+def grades() -> tuple[Grade, ...]:
+    with GRADE_FILE.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    return tuple(Grade(r["code"], r["meaning_zh"], r["jyt_code"], r["fitness_code"]) for r in rows)
+
+
+def class_name(grade: int, number: int) -> str:
+    """`number` counts from 1."""
+    return f"{CLASS_WORD[grade]}{number}班"
