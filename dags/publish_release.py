@@ -1,0 +1,28 @@
+"""The release that portal and analysts read, for the schedule.
+
+    asset marts  ->  publish_release  ->  asset release, which carries run_id
+
+Triggered by: an update of the marts, which has passed its tests and its audit.
+Run again: a run that is published already is found by its `run_id`, and the pointer stays. Started by hand it
+needs the parameter `run_id`.
+Called when it fails: the data engineer on duty (`owner`), at once: readers keep the old release.
+"""
+
+from airflow.sdk import DAG
+
+from dags import wiring
+
+with DAG(
+    dag_id="publish_release",
+    description="Marts to a release folder, then the pointer CURRENT",
+    schedule=[wiring.MARTS],
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    default_args=wiring.DEFAULT_ARGS,
+    params={"run_id": wiring.run_id_param(required=False)},
+    user_defined_macros=wiring.MACROS,
+    tags={"domain:all", "tier:1"},
+    doc_md=__doc__,
+):
+    wiring.release(wiring.CARRIED_RUN_ID, outlets=(wiring.RELEASE,))

@@ -1,0 +1,27 @@
+"""Files that are whole or not there: the one way in which this project writes a file that others read."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(target: Path, mode: int = 0o644) -> Iterator[Path]:
+    """A hidden file of its own beside `target`, to be written in full; then it takes the target's name.
+
+    Any number of processes and threads may do so at once: the last to end wins, nobody reads half a file.
+    Only the owner can open it until it has its name. If the block raises, `target` is as it was.
+    """
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    os.close(handle)
+    fresh = Path(name)
+    try:
+        yield fresh
+        fresh.chmod(mode)
+        fresh.replace(target)
+    finally:
+        fresh.unlink(missing_ok=True)

@@ -1,0 +1,130 @@
+"""History asked with SQL: every clean table as it was in force on a day, as far as was known at a moment.
+
+Read-only and without Spark: DuckDB over the files of one pinned version of each Delta table. A view has its
+table's name. Decisions are not computed again for the past: of those tables the newest vintage counts that
+was recorded by then.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import duckdb
+
+from jobs import contracts
+from jobs.lake import deliveries, persons, tables
+from jobs.lake.history import in_force_sql
+from jobs.settings import Settings, UserError
+
+# Raised once for ever: every alert known by then counts.
+_FOR_EVER = {"decision_safety__alert"}
+# All statements about who is who, withdrawn ones too.
+_AS_WRITTEN = {persons.LINKS}
+
+
+def query(
+    settings: Settings, text: str, as_of_date: date, known: date | None = None
+) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Column names and rows of one SELECT over the lake as of a day.
+
+    `known` is the last day whose deliveries count (whole, in the site's time zone); the newest landed day
+    where it is not given. Raises UserError for a lake without statements, and for what DuckDB refuses.
+    """
+    known_at = end_of(known, settings) if known else newest_known(settings)
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        create_views(connection, settings, as_of_date, known_at)
+        try:
+            statements = connection.extract_statements(text)
+            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+                raise UserError(
+                    "only one SELECT can be asked.", "History is never changed; land a correction instead."
+                )
+            answer = connection.execute(statements[0])
+            return [column[0] for column in answer.description or []], answer.fetchall()
+        except duckdb.Error as error:
+            raise UserError(
+                f"the query was refused: {error}",
+                'Views have their tables\' names: ./edulake asof DAY "show tables" lists them.',
+            ) from error
+
+
+def create_views(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, as_of_date: date, known_at: datetime
+) -> None:
+    """A view of each table's rows in force, under the table's name; empty and typed where none was written.
+
+    From then on the connection reads the files of these versions and nothing else.
+    """
+    connection.execute("create schema every_statement")
+    known_persons = persons.persons(settings, known_at)
+    connection.execute("create table every_statement.person (person_token varchar, pupil_key varchar)")
+    if known_persons:
+        connection.executemany("insert into every_statement.person values (?, ?)", [*known_persons.items()])
+    files: list[str] = []
+    for table in contracts.all_tables():
+        if table.startswith("ops__"):
+            continue
+        files += _all_rows(connection, settings, table, bool(known_persons))
+        connection.execute(f"create view {table} as {_in_force(table, as_of_date, known_at)}")
+    listed = ", ".join(_text(file) for file in files)
+    connection.execute(f"set allowed_paths = [{listed}]")
+    connection.execute("set enable_external_access = false")
+    connection.execute("set lock_configuration = true")
+
+
+def newest_known(settings: Settings) -> datetime:
+    """The end of the newest delivery day that has a receipt. Raises UserError where there is none."""
+    days = [row["received_date"] for row in tables.rows(settings, "ops__receipt", ["received_date"])]
+    if not days:
+        raise UserError(f"the lake of {settings.site} holds no statement yet.", "./edulake run")
+    return end_of(max(days), settings)
+
+
+def end_of(day: date, settings: Settings) -> datetime:
+    """The last second of a day in the site's time zone, in UTC."""
+    return deliveries.start_of_day(day + timedelta(days=1), settings) - timedelta(seconds=1)
+
+
+def _all_rows(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, table: str, are_linked: bool
+) -> list[str]:
+    """A view of all statements in schema `every_statement`, persons resolved; returns its files."""
+    found = tables.open_table(settings, table)
+    files = sorted(found.file_uris()) if found else []
+    declared = contracts.table_columns(table)
+    present = {field.name for field in found.schema().fields} if found else set()
+    columns = ", ".join(
+        f'"{name}"' if files and name in present else f'null::{contracts.duckdb_type(kind)} as "{name}"'
+        for name, kind in declared.items()
+    )
+    listed = ", ".join(_text(file) for file in files)
+    source = f"from read_parquet([{listed}], union_by_name = true)" if files else "where false"
+    rows = f"select {columns} {source}"
+    if are_linked and "pupil_key" in declared:
+        rows = (
+            "select own.* replace (coalesce(person.pupil_key, own.pupil_key) as pupil_key)"
+            f" from ({rows}) as own left join every_statement.person on own.pupil_key = person.person_token"
+        )
+    connection.execute(f"create view every_statement.{table} as {rows}")
+    return files
+
+
+def _in_force(table: str, as_of_date: date, known_at: datetime) -> str:
+    source = f"every_statement.{table}"
+    things = contracts.load()
+    thing = next((t for t, c in things.items() if c.table == table), contracts.STATEMENTS_OF.get(table))
+    if thing is not None:
+        contract = things[thing]
+        return in_force_sql(source, contract.delivery, contract.key, as_of_date, known_at)
+    known = f"select * from {source} where recorded_at <= timestamptz '{known_at.isoformat()}'"
+    if table in _FOR_EVER | _AS_WRITTEN:
+        return known
+    # `3` of `2025-11-20.3`: as text, run 10 would come before run 9.
+    number = "try_cast(split_part(run_id, '.', -1) as integer)"
+    return f"{known} qualify dense_rank() over (order by recorded_at desc, {number} desc, run_id desc) = 1"
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

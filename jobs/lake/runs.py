@@ -1,0 +1,159 @@
+"""A run of the lake: opened before anything starts, one row in `ops__run`, known to every commit by its
+`run_id`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from deltalake import DeltaTable
+
+from jobs.lake import deliveries, tables
+from jobs.settings import Settings, UserError
+
+TABLE = "ops__run"
+RUNNING, PUBLISHED, FAILED = "running", "published", "failed"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One row of `ops__run`. `known_at` ends the newest delivery day: what was recorded later does not
+    count.
+    """
+
+    run_id: str
+    site: str
+    as_of_date: date
+    known_at: datetime
+    trigger: str
+    code_version: str
+    seed: int | None
+    state: str
+    release_number: int | None
+    inputs: dict[str, int]
+
+
+def fingerprint(settings: Settings) -> str:
+    """Sixteen hex digits of the code, the declarations and the site's settings: equal means the same
+    answers.
+    """
+    digest = hashlib.sha256()
+    for folder in ("jobs", "dbt", "expectations", "infra/sites"):
+        for file in sorted((settings.root / folder).rglob("*")):
+            if file.suffix in {".py", ".sql", ".yaml", ".yml", ".csv"} and "target" not in file.parts:
+                digest.update(str(file.relative_to(settings.root)).encode())
+                digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def open_run(settings: Settings, trigger: str = "command", seed: int | None = None) -> Run:
+    """Begin a run for the newest delivery day in landing. Runs left `running` by a killed one are marked
+    failed.
+
+    Raises UserError when nothing has been landed.
+    """
+    newest = _newest_day(settings)
+    with _alone(settings):
+        return _open(settings, newest, trigger, seed)
+
+
+def join_run(settings: Settings, trigger: str) -> Run:
+    """The open run of this trigger and day, else a new one: tasks on a schedule find themselves in the same
+    run.
+
+    A run left open by an earlier day is not joined: it would not know of today's deliveries.
+    """
+    newest = _newest_day(settings)
+    with _alone(settings):
+        for run in all_runs(settings):
+            if (run.state, run.trigger, run.as_of_date) == (RUNNING, trigger, newest):
+                return run
+        return _open(settings, newest, trigger, None)
+
+
+def _newest_day(settings: Settings) -> date:
+    files = deliveries.scan(settings)
+    if not files:
+        raise UserError(
+            f"nothing has been landed for {settings.site}.",
+            "Hand files in with `./edulake land`, or let `./edulake run` write the site's input.",
+        )
+    return max(file.received for file in files)
+
+
+def _open(settings: Settings, newest: date, trigger: str, seed: int | None) -> Run:
+    for earlier in all_runs(settings):
+        if earlier.state == RUNNING:
+            finish(settings, earlier.run_id, FAILED)
+    number = sum(run.as_of_date == newest for run in all_runs(settings)) + 1
+    run = Run(
+        run_id=f"{newest}.{number}",
+        site=settings.site,
+        as_of_date=newest,
+        known_at=deliveries.start_of_day(newest + timedelta(days=1), settings) - timedelta(seconds=1),
+        trigger=trigger,
+        code_version=fingerprint(settings),
+        seed=seed,
+        state=RUNNING,
+        release_number=None,
+        inputs={},
+    )
+    row = _row(run) | {"started_at": datetime.now(UTC)}
+    tables.append_rows(settings, TABLE, [row], run.run_id, run.run_id)
+    return run
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """One process at a time opens or joins a run."""
+    with (settings.run / "runs.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def get(settings: Settings, run_id: str) -> Run:
+    """Raises UserError for a run that was never opened."""
+    for run in all_runs(settings):
+        if run.run_id == run_id:
+            return run
+    raise UserError(f"there is no run {run_id!r} at {settings.site}.", "See `./edulake status`.")
+
+
+def all_runs(settings: Settings) -> list[Run]:
+    """Every run, oldest first."""
+    found = []
+    for row in tables.rows(settings, TABLE):
+        inputs = json.loads(row["inputs"] or "{}")
+        kept = {name: row[name] for name in Run.__dataclass_fields__ if name != "inputs"}
+        found.append((row["started_at"], Run(inputs=inputs, **kept)))
+    return [run for _, run in sorted(found, key=lambda pair: pair[0])]
+
+
+def finish(
+    settings: Settings,
+    run_id: str,
+    state: str,
+    release_number: int | None = None,
+    inputs: dict[str, int] | None = None,
+) -> None:
+    """Set the run's end. Doing it again is harmless."""
+    table = DeltaTable(str(tables.path(settings, TABLE)))
+    new: dict[str, Any] = {"state": state, "finished_at": datetime.now(UTC)}
+    if release_number is not None:
+        new["release_number"] = release_number
+    if inputs is not None:
+        new["inputs"] = json.dumps(inputs, sort_keys=True)
+    table.update(predicate=f"run_id = '{run_id}'", new_values=new)
+
+
+def _row(run: Run) -> dict[str, Any]:
+    row = dict(vars(run))
+    row["inputs"] = json.dumps(run.inputs)
+    return row

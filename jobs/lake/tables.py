@@ -1,0 +1,148 @@
+"""The lake's Delta tables, addressed by path: where they lie, how they are appended to, which version a run
+reads.
+
+Large tables are written by Spark; the small `ops__` ones by delta-rs, which needs no engine. Every append
+carries a transaction id, so that a repeated one (or the ghost of a killed client, which may commit later)
+writes nothing twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+
+from jobs import contracts
+from jobs.settings import Settings
+
+# Rows of people stand apart: raw as sent, and the keys that lead back to them.
+RESTRICTED = ("raw_", "person_")
+
+# Readers other than Spark take the plain file list of a version; these features would make it wrong.
+PLAIN_TABLE = {"delta.enableDeletionVectors": "false", "delta.columnMapping.mode": "none"}
+
+ROW_GROUP = 50_000
+
+_ALREADY_DONE = ("DELTA_CONCURRENT_TRANSACTION", "ConcurrentTransactionException")
+
+
+def path(settings: Settings, table: str) -> Path:
+    """Where a table lies; raw rows and person keys below `restricted/`."""
+    zone = settings.lake / "restricted" if table.startswith(RESTRICTED) else settings.lake
+    return zone / table
+
+
+def open_table(settings: Settings, table: str, version: int | None = None) -> DeltaTable | None:
+    """The table by delta-rs, or None where nothing has been written to it yet."""
+    where = path(settings, table)
+    if not (where / "_delta_log").is_dir():
+        return None
+    try:
+        return DeltaTable(str(where), version=version)
+    except TableNotFoundError:
+        return None
+
+
+def append(df: DataFrame, settings: Settings, table: str, app_id: str, run_id: str) -> None:
+    """Append a Spark frame once: a second call with the same `app_id` writes nothing.
+
+    The frame's columns must be the table's declared ones. When another commit of the same transaction won
+    the race (the ghost of a killed client), the rows stand there already, and that is no error.
+    """
+    writer = (
+        df.write.format("delta")
+        .mode("append")
+        .option("txnAppId", f"{table}/{app_id}")
+        .option("txnVersion", 1)
+        .option("userMetadata", json.dumps({"run_id": run_id}))
+    )
+    for name, value in PLAIN_TABLE.items():
+        writer = writer.option(name, value)
+    try:
+        writer.save(str(path(settings, table)))
+    except PySparkException as error:
+        if not any(word in str(error) for word in _ALREADY_DONE):
+            raise
+
+
+def read(spark: SparkSession, settings: Settings, table: str) -> DataFrame:
+    """A table as a Spark frame; empty and typed where the site has none."""
+    if open_table(settings, table) is None:
+        return spark.createDataFrame([], contracts.spark_ddl(contracts.table_columns(table)))
+    return spark.read.format("delta").load(str(path(settings, table)))
+
+
+def read_raw(spark: SparkSession, settings: Settings, feed: str) -> DataFrame:
+    """Raw lines of a feed; the table must have been written."""
+    return spark.read.format("delta").load(str(path(settings, f"raw_{feed}")))
+
+
+def append_rows(
+    settings: Settings, table: str, rows: Sequence[Mapping[str, Any]], app_id: str, run_id: str
+) -> None:
+    """Append a few rows of a declared table without an engine, once per `app_id`."""
+    if not rows:
+        return
+    schema = contracts.arrow_schema(contracts.table_columns(table))
+    batch = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+    for attempt in range(5):
+        try:
+            append_batches(settings, table, iter(batch.to_batches()), schema, app_id, run_id)
+            return
+        except CommitFailedError:
+            if attempt == 4:
+                raise
+
+
+def append_batches(
+    settings: Settings,
+    table: str,
+    batches: Iterator[pa.RecordBatch],
+    schema: pa.Schema,
+    app_id: str,
+    run_id: str,
+) -> None:
+    """Append record batches as they come, without an engine, once per `app_id`; nothing where none comes.
+
+    Batches of a transaction that stands already are taken all the same, and not written.
+    """
+    first = next(batches, None)
+    if first is None:
+        return
+    transaction = f"{table}/{app_id}"
+    existing = open_table(settings, table)
+    if existing is not None and existing.transaction_version(transaction) is not None:
+        for _ in batches:
+            pass
+        return
+    write_deltalake(
+        str(path(settings, table)),
+        pa.RecordBatchReader.from_batches(schema, chain([first], batches)),
+        mode="append",
+        configuration=PLAIN_TABLE,
+        # Spark shares a file out among its cores by row groups.
+        writer_properties=WriterProperties(max_row_group_size=ROW_GROUP),
+        commit_properties=CommitProperties(
+            custom_metadata={"run_id": run_id}, app_transactions=[Transaction(transaction, 1)]
+        ),
+    )
+
+
+def rows(settings: Settings, table: str, columns: list[str] | None = None) -> list[dict[str, Any]]:
+    """All rows of a small table as dictionaries; none where it does not exist."""
+    found = open_table(settings, table)
+    return [] if found is None else found.to_pyarrow_table(columns=columns).to_pylist()
+
+
+def pin(settings: Settings) -> dict[str, int]:
+    """Table -> version, of every declared table that exists: what a run reads from now on."""
+    opened = {table: open_table(settings, table) for table in contracts.all_tables()}
+    return {table: found.version() for table, found in opened.items() if found is not None}

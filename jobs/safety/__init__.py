@@ -1,0 +1,1 @@
+"""Campus safety: early warning from daily and weekly counts, statutory rules, alerts."""

@@ -1,0 +1,239 @@
+"""Statutory thresholds on illness reports: which rule is met where, and when its report is due.
+
+The rules are dated data, `expectations/standards/safety/illness_thresholds.csv` (its SOURCES.md names the
+texts). Pure functions over small tables; the caller reads and writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from jobs.settings import ROOT
+
+STANDARDS = ROOT / "expectations" / "standards" / "safety"
+RULES = STANDARDS / "illness_thresholds.csv"
+# What a report of cases by class and day can decide. The rest waits for facts it does not hold: a dormitory,
+# a death, an event somebody declares.
+_SETTINGS = {
+    "class_or_dormitory": ["school_code", "class_name"],
+    "class": ["school_code", "class_name"],
+    "class_under_30": ["school_code", "class_name"],
+    "class_30_or_more": ["school_code", "class_name"],
+    "school": ["school_code"],
+    "kindergarten": ["school_code"],
+}
+# A gap of more days than a weekend with a day bridged is a holiday; it counts as so many days.
+_HOLIDAY_DAYS, _APART = 4, 100.0
+_SMALL_CLASS = 30  # the Beijing rule's own border
+HIT_COLUMNS = [
+    "rule_code",
+    "rule_zh",
+    "jurisdiction",
+    "school_code",
+    "class_name",
+    "condition",
+    "window_start",
+    "first_date",
+    "last_date",
+    "observed",
+    "expected",
+    "threshold",
+    "threshold_unit",
+    "window_days",
+    "action",
+    "alert_level",
+    "owner_zh",
+    "report_within_hours",
+    "source",
+]
+
+
+def load_dated(path: Path) -> pd.DataFrame:
+    """Rules of a file of `expectations/standards/safety`: one row per rule and span of validity.
+
+    Dates as timestamps, an open `valid_to` as NaT; other empty cells as null.
+    """
+    rules = pd.read_csv(path)
+    for column in ("valid_from", "valid_to"):
+        rules[column] = pd.to_datetime(rules[column])
+    return rules
+
+
+def in_force_on(rules: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
+    """The rules of a dated file that hold on a day; `valid_to` is the first day on which one does not."""
+    ends = rules["valid_to"].isna() | (rules["valid_to"] > day)
+    return rules[(rules["valid_from"] <= day) & ends]
+
+
+def load_rules(path: Path = RULES) -> pd.DataFrame:
+    """The illness thresholds; `conditions` is empty where a rule is about something else than cases."""
+    rules = load_dated(path).astype({"report_within_hours": "Int64"})
+    return rules.assign(conditions=rules["conditions"].fillna(""))
+
+
+def can_be_evaluated(rules: pd.DataFrame) -> pd.Series:
+    """Whether reports of cases by class and day can decide the rule."""
+    return (
+        rules["setting"].isin(list(_SETTINGS))
+        & rules["threshold_unit"].isin(["cases", "percent_of_class"])
+        & (rules["conditions"] != "")
+    )
+
+
+def rule_hits(
+    reports: pd.DataFrame,
+    rules: pd.DataFrame,
+    calendar: pd.DataFrame | None = None,
+    *,
+    jurisdictions: Sequence[str] = ("national",),
+    class_sizes: Mapping[tuple[str, str], int] | None = None,
+    kindergartens: frozenset[str] = frozenset(),
+) -> pd.DataFrame:
+    """Each episode in which a rule is met, once.
+
+    Rows in: `school_code, class_name, date, condition_code, case_count`, new cases of a day; several rows of
+    a day add up. `calendar` (`date, is_open`) tells school days, by which short windows count; a case of a
+    closed day counts with the school days around it and uses up none of them. Without a calendar every day is
+    one. A rule by share of a class, or for small or large classes, needs `class_sizes`; one for kindergartens
+    looks at those named. A rule counts on days on which it is in force.
+
+    Rows out (HIT_COLUMNS): one per rule, place, condition and episode: days on which the rule is met, the
+    next within a window of the last, for windows that share cases tell of one thing. `first_date` is the day
+    it is first met, `last_date` the last one, `window_start` the day of the first case counted on
+    `first_date`, `observed` the highest count (or percentage), `expected` what the place has of it in such a
+    window on average. `class_name` is empty for a school's rule.
+    """
+    reports = reports.assign(date=pd.to_datetime(reports["date"]))
+    reports = reports[reports["case_count"] > 0]
+    open_days = None
+    if calendar is not None:
+        open_days = np.sort(pd.to_datetime(calendar["date"][calendar["is_open"].astype(bool)]).to_numpy())
+    found = [pd.DataFrame(columns=HIT_COLUMNS)]
+    chosen = rules[can_be_evaluated(rules) & rules["jurisdiction"].isin(jurisdictions)]
+    for rule in chosen.to_dict("records"):
+        place = _SETTINGS[rule["setting"]]
+        wanted = reports
+        if rule["setting"] == "kindergarten":
+            wanted = wanted[wanted["school_code"].isin(kindergartens)]
+        for condition in rule["conditions"].split("|"):
+            cases = wanted[wanted["condition_code"].isin(condition.split("+"))]
+            if cases.empty:
+                continue
+            daily = cases.groupby([*place, "date"])["case_count"].sum().reset_index()
+            hits = _episodes(daily, place, rule, _sizes(daily, rule, class_sizes), open_days)
+            found.append(hits.assign(condition=condition))
+    hits = pd.concat([one for one in found if not one.empty] or found)
+    hits["class_name"] = hits["class_name"].fillna("")
+    order = ["first_date", "school_code", "class_name", "rule_code", "condition"]
+    return hits[HIT_COLUMNS].sort_values(order, ignore_index=True)
+
+
+def event_hits(
+    incidents: pd.DataFrame, rules: pd.DataFrame, *, jurisdictions: Sequence[str] = ("national",)
+) -> pd.DataFrame:
+    """Each incident that alone meets a rule, in HIT_COLUMNS.
+
+    Rows in: `school_code, incident_code, incident_type_code, date`. The incident's number stands in
+    `condition`, so that two of one day are two.
+    """
+    found = [pd.DataFrame(columns=HIT_COLUMNS)]
+    chosen = rules[(rules["threshold_unit"] == "event") & rules["jurisdiction"].isin(jurisdictions)]
+    date = pd.to_datetime(incidents["date"])
+    for rule in chosen.to_dict("records"):
+        ends = date >= rule["valid_to"] if pd.notna(rule["valid_to"]) else False
+        named = incidents["incident_type_code"].isin(rule["conditions"].split("|"))
+        met = incidents[named & (date >= rule["valid_from"]) & ~ends]
+        days = date[met.index]
+        spans = {"window_start": days, "first_date": days, "last_date": days}
+        own = {name: rule[name] for name in HIT_COLUMNS if name in rule}
+        told = {"class_name": "", "condition": met["incident_code"], "observed": 1.0, "expected": None}
+        found.append(met[["school_code"]].assign(**own, **told, **spans))
+    hits = pd.concat([one for one in found if not one.empty] or found)
+    return hits[HIT_COLUMNS].sort_values(["first_date", "school_code", "condition"], ignore_index=True)
+
+
+def _sizes(
+    daily: pd.DataFrame, rule: Mapping[Any, Any], class_sizes: Mapping[tuple[str, str], int] | None
+) -> NDArray[np.float64] | None:
+    """Pupils of each row's class, NaN where the rule is not about such a class; None: no size is needed."""
+    small, large = rule["setting"] == "class_under_30", rule["setting"] == "class_30_or_more"
+    if rule["threshold_unit"] != "percent_of_class" and not small and not large:
+        return None
+    keys = zip(daily["school_code"], daily["class_name"], strict=True)
+    sizes = np.array([float((class_sizes or {}).get(key) or np.nan) for key in keys])
+    if small:
+        sizes[sizes >= _SMALL_CLASS] = np.nan
+    if large:
+        sizes[sizes < _SMALL_CLASS] = np.nan
+    return sizes
+
+
+def _episodes(
+    daily: pd.DataFrame,
+    place: list[str],
+    rule: Mapping[Any, Any],
+    sizes: NDArray[np.float64] | None,
+    open_days: NDArray[np.datetime64] | None,
+) -> pd.DataFrame:
+    """Episodes of all places at once. `daily`: cases by place and day, by place and day in order."""
+    window = int(rule["window_days"])
+    date, count = daily["date"].to_numpy(), daily["case_count"].to_numpy(dtype=float)
+    # A day is a day; only longer windows of school days bridge a weekend.
+    if open_days is not None and rule["window_kind"] == "school_days" and window > 1:
+        position, days = _school_day(date, open_days), float(len(open_days))
+    else:
+        position = date.astype("datetime64[D]").astype(float)
+        days = float(np.ptp(position)) + 1
+    group = daily.groupby(place, sort=False).ngroup().to_numpy()
+    apart = position.max() - position.min() + 2 * window + 2
+    key = group * apart + position
+    total = np.concatenate([[0.0], np.cumsum(count)])
+    first = np.searchsorted(key, key - window, side="right")
+    in_window = total[1:] - total[first]
+    measure = in_window
+    if rule["threshold_unit"] == "percent_of_class" and sizes is not None:
+        measure = 100 * in_window / sizes
+    met = measure >= float(rule["threshold"])
+    if sizes is not None:
+        met &= ~np.isnan(sizes)
+    met &= date >= rule["valid_from"].to_datetime64()
+    if pd.notna(rule["valid_to"]):
+        met &= date < rule["valid_to"].to_datetime64()
+    rows = np.flatnonzero(met)
+    if not len(rows):
+        return pd.DataFrame(columns=HIT_COLUMNS)
+    new = np.concatenate([[True], np.diff(key[rows]) > window])
+    begin = rows[new]
+    last = rows[np.concatenate([np.flatnonzero(new)[1:] - 1, [len(rows) - 1]])]
+    usual = np.bincount(group, weights=count)[group[begin]] / max(days, 1.0) * window
+    if rule["threshold_unit"] == "percent_of_class" and sizes is not None:
+        usual = 100 * usual / sizes[begin]
+    return pd.DataFrame(
+        {
+            **{name: rule[name] for name in HIT_COLUMNS if name in rule},
+            **{name: daily[name].to_numpy()[begin] for name in place},
+            **({} if "class_name" in place else {"class_name": ""}),
+            "window_start": date[first[begin]],
+            "first_date": date[begin],
+            "last_date": date[last],
+            "observed": np.maximum.reduceat(np.where(met, measure, 0.0)[rows], np.flatnonzero(new)),
+            "expected": usual,
+        }
+    )
+
+
+def _school_day(date: NDArray[np.datetime64], open_days: NDArray[np.datetime64]) -> NDArray[np.float64]:
+    """School days up to each date; half a day more on a closed one, which follows its last school day.
+
+    A holiday parts the days on its two sides: no window reaches over it."""
+    gaps = np.diff(open_days) / np.timedelta64(1, "D")
+    number = np.concatenate([[0.0, 1.0], 1 + np.cumsum(np.where(gaps > _HOLIDAY_DAYS, _APART, 1.0))])
+    at = number[np.searchsorted(open_days, date, side="right")]
+    is_open = np.isin(date, open_days)
+    return np.where(is_open, at, at + 0.5)
