@@ -1,0 +1,35 @@
+"""Build all models, then run all tests, in one process and over one parse; called by `jobs.marts`.
+
+Not `dbt build`: it skips what stands behind a failed test, and then there is less to look at. Leaves
+`run_results.models.json` and `run_results.tests.json` in the target folder. Exit code 1: a model could not be
+built; 2: dbt itself could not go on.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from dbt.cli.main import dbtRunner
+
+
+def main(target: Path, unit_tests: bool, options: list[str]) -> int:
+    common = [*options, "--target-path", str(target)]
+    parsed = dbtRunner().invoke(["parse", *common])
+    if parsed.exception or not parsed.success:
+        return 2
+    runner = dbtRunner(manifest=parsed.result)
+    data_only = [] if unit_tests else ["--exclude-resource-type", "unit_test"]
+    for step, command in (("models", ["run"]), ("tests", ["test", *data_only])):
+        done = runner.invoke([*command, *common])
+        if done.exception:
+            return 2
+        shutil.move(target / "run_results.json", target / f"run_results.{step}.json")
+        if step == "models" and not done.success:
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2] == "with_unit_tests", sys.argv[3:]))

@@ -1,0 +1,35 @@
+{# Written by `python -m jobs.marts` from expectations/; a test compares. #}
+{% macro declared(table) %}
+    {%- set statements = {
+        'clean_enrollment__grade_count': {'delivery': 'snapshot', 'key': ['unit_code', 'school_year_start', 'grade_key']},
+        'clean_enrollment__pupil_registration': {'delivery': 'increment', 'key': ['pupil_key']},
+        'clean_enrollment__pupil_roll': {'delivery': 'snapshot', 'key': ['pupil_key']},
+        'clean_enrollment__roll_change': {'delivery': 'event', 'key': ['pupil_key', 'roll_change_kind_code', 'change_date']},
+        'clean_enrollment__school': {'delivery': 'snapshot', 'key': ['school_code']},
+        'clean_enrollment__school_change': {'delivery': 'event', 'key': ['from_school_code', 'change_date']},
+        'clean_enrollment__staff': {'delivery': 'snapshot', 'key': ['staff_key', 'school_code']},
+        'clean_evaluation__hotline_case': {'delivery': 'event', 'key': ['hotline_case_code']},
+        'clean_evaluation__indicator_value': {'delivery': 'increment', 'key': ['district_code', 'indicator_code', 'indicator_year']},
+        'clean_fitness__recheck_sample': {'delivery': 'increment', 'key': ['pupil_key', 'school_year_start']},
+        'clean_fitness__test_result': {'delivery': 'increment', 'key': ['pupil_key', 'school_year_start', 'is_retest']},
+        'clean_places__birth': {'delivery': 'increment', 'key': ['unit_code', 'birth_year']},
+        'clean_places__capacity_project': {'delivery': 'increment', 'key': ['project_code']},
+        'clean_places__catchment': {'delivery': 'snapshot', 'key': ['catchment_code', 'school_year_start']},
+        'clean_places__housing_delivery': {'delivery': 'increment', 'key': ['housing_project_code']},
+        'clean_places__school_age_registration': {'delivery': 'increment', 'key': ['pupil_key', 'school_year_start']},
+        'clean_resources__digital_resource': {'delivery': 'increment', 'key': ['resource_code']},
+        'clean_resources__resource_use': {'delivery': 'event', 'key': ['resource_code', 'school_code', 'use_date', 'user_kind_code']},
+        'clean_resources__school_group': {'delivery': 'snapshot', 'key': ['school_group_code', 'school_code']},
+        'clean_resources__shared_facility': {'delivery': 'snapshot', 'key': ['facility_code']},
+        'clean_resources__teacher_rotation': {'delivery': 'event', 'key': ['staff_key', 'rotation_start_date']},
+        'clean_safety__alert_state': {'delivery': 'event', 'key': ['alert_id', 'alert_state_code', 'stated_date']},
+        'clean_safety__drill': {'delivery': 'event', 'key': ['school_code', 'drill_date', 'drill_kind_code']},
+        'clean_safety__guard_check': {'delivery': 'event', 'key': ['school_code', 'checked_date']},
+        'clean_safety__hazard': {'delivery': 'increment', 'key': ['school_code', 'hazard_code']},
+        'clean_safety__illness_report': {'delivery': 'event', 'key': ['school_code', 'class_name', 'reported_date', 'symptom_code']},
+        'clean_safety__incident': {'delivery': 'event', 'key': ['incident_code', 'incident_action_code', 'reported_date']},
+        'decision_fitness__recheck_score': {'delivery': 'increment', 'key': ['pupil_key', 'school_year_start']},
+        'decision_fitness__score': {'delivery': 'increment', 'key': ['pupil_key', 'school_year_start', 'is_retest']},
+    } -%}
+    {{- return(statements[table]) -}}
+{% endmacro %}

@@ -1,0 +1,66 @@
+{# Units × grades × sexes of the fitness figures: school, district, zone and city, each for one grade and all, one
+   sex and both. `more`: further columns of the grain. #}
+{% macro fitness_cube(more=[]) -%}
+    grouping sets (
+        {%- for unit in ['school_code, district_code, zone_code', 'district_code, zone_code', 'zone_code', none] %}
+        {%- set last_unit = loop.last %}
+        {%- for grade in ['grade_key', none] %}
+        {%- set last_grade = loop.last %}
+        {%- for sex in ['sex_code', none] %}
+        ({{ (['result_kind', 'school_year_start'] + more + [unit, grade, sex]) | select | join(', ') }})
+        {{- '' if last_unit and last_grade and loop.last else ',' }}
+        {%- endfor %}{% endfor %}{% endfor %}
+    )
+{%- endmacro %}
+
+{# The cube's columns: level, code, district and zone of the unit (null where it has none), grade and sex or `all`. #}
+{% macro fitness_cube_columns() -%}
+    result_kind,
+    school_year_start,
+    case
+        when grouping(school_code) = 0 then 'school'
+        when grouping(district_code) = 0 then 'district'
+        when grouping(zone_code) = 0 then 'zone'
+        else 'city'
+    end as unit_level,
+    case
+        when grouping(school_code) = 0 then school_code
+        when grouping(district_code) = 0 then district_code
+        when grouping(zone_code) = 0 then zone_code
+    end as unit_code,
+    case when grouping(district_code) = 0 then district_code end as district_code,
+    case when grouping(zone_code) = 0 then zone_code end as zone_code,
+    case when grouping(grade_key) = 0 then grade_key else 'all' end as grade_key,
+    case when grouping(sex_code) = 0 then sex_code else 'all' end as sex_code
+{%- endmacro %}
+
+{# Rows of a cube whose unit is known, for what is not in the register has no district and no zone. #}
+{% macro fitness_unit_known() -%} (unit_code is null or unit_code <> '?') {%- endmacro %}
+
+{# Wilson's 95 % interval of hits/count, `side` low or high; null where count is 0. #}
+{% macro wilson(hits, count, side) -%}
+    {%- set z = 1.959963984540054 -%}
+    {%- set n = "nullif(" ~ count ~ ", 0)::double" -%}
+    {%- set p = "(" ~ hits ~ " / " ~ n ~ ")" -%}
+    (
+        ({{ p }} + {{ z * z / 2 }} / {{ n }} {{ '-' if side == 'low' else '+' }}
+        {{ z }} * sqrt(greatest({{ p }} * (1 - {{ p }}), 0) / {{ n }} + {{ z * z / 4 }} / ({{ n }} * {{ n }})))
+        / (1 + {{ z * z }} / {{ n }})
+    )::decimal(6, 4)
+{%- endmacro %}
+
+{# 95 % bound of a mean from its standard deviation; null for fewer than two. #}
+{% macro mean_bound(mean, deviation, count, side) -%}
+    ({{ mean }} {{ '-' if side == 'low' else '+' }} 1.959963984540054 * {{ deviation }} / sqrt(nullif({{ count }}, 0)))
+{%- endmacro %}
+
+
+{# Share in percent of a standard normal below z (Zelen and Severo, Abramowitz–Stegun 26.2.17, error below 1e-7). #}
+{% macro normal_percent(z) -%}
+    {%- set t = "(1 / (1 + 0.2316419 * abs(" ~ z ~ ")))" -%}
+    {%- set tail -%}
+        exp(-power({{ z }}, 2) / 2) * 0.3989422804014327 * {{ t }} * (0.319381530 + {{ t }} * (-0.356563782
+        + {{ t }} * (1.781477937 + {{ t }} * (-1.821255978 + {{ t }} * 1.330274429))))
+    {%- endset -%}
+    (100 * case when {{ z }} < 0 then {{ tail }} else 1 - {{ tail }} end)
+{%- endmacro %}

@@ -1,0 +1,72 @@
+-- one row per kind of result (upload, recheck), pupil and school year: the sitting that stands, with its units
+{{ config(materialized='table') }}
+
+{% set items = [
+    'bmi', 'vital_capacity', 'run_50m', 'sit_and_reach', 'rope_skip_1min', 'sit_up_1min', 'standing_long_jump',
+    'pull_up', 'shuttle_run_50x8', 'run_1000m', 'run_800m'
+] -%}
+{% set own -%}
+        pupil_key,
+        school_year_start,
+        school_code,
+        coalesce(grade_key, '?') as grade_key,
+        fitness_grade_code,
+        class_code,
+        coalesce(sex_code, '9') as sex_code,
+        test_date,
+        total_score,
+        level as fitness_level,
+        status as score_status,
+        standard_version,
+        {% for item in items -%} points_{{ item }}, {% endfor %}
+        -- a code that nobody mapped and that decides which table, unit or status a result falls under
+        coalesce(list_has_any(flags, [
+            'sex_code:unmapped_code', 'fitness_grade_code:unmapped_code', 'exemption_status:unmapped_code',
+            'is_retest:unmapped_code'
+        ]), false) or coalesce(status_reason, '') like '%unknown:%' as has_unmapped_code
+{%- endset %}
+with uploads as (
+    select
+        'upload' as result_kind,
+        {{ own }},
+        has_retest,
+    from {{ ref('int_fitness__sitting_chosen') }}
+),
+
+rechecks as (
+    select
+        'recheck' as result_kind,
+        {{ own }},
+        false as has_retest,
+    from {{ ref('stg_fitness__recheck_score') }}
+),
+
+results as (
+    select * from uploads
+    union all
+    select * from rechecks
+),
+
+schools as (select * from {{ ref('dim_school') }}),
+
+districts as (select * from {{ ref('dim_district') }}),
+
+rolls as (select * from {{ ref('int_enrollment__pupil_year') }})
+
+select
+    results.*,
+    coalesce(schools.district_code, '?') as district_code,
+    coalesce(districts.zone_code, '?') as zone_code,
+    results.total_score is not null as is_scored,
+    results.fitness_level in ('优秀', '良好') as is_good_or_excellent,
+    rolls.pupil_key is not null as is_on_roll,
+    rolls.school_code = results.school_code as is_on_roll_of_school,
+from results
+left join schools
+    on results.school_code = schools.school_code
+left join districts
+    on schools.district_code = districts.district_code
+left join rolls
+    on
+        results.pupil_key = rolls.pupil_key
+        and results.school_year_start = rolls.school_year_start

@@ -1,0 +1,63 @@
+-- one row per level, unit, school year, grade (or all) and sex (or all): the same pupils a year before and now
+with results as (
+    select * from {{ ref('int_fitness__result_unit') }} where result_kind = 'upload' and is_scored
+),
+
+levels as (select unnest(['不及格', '及格', '良好', '优秀']) as level, unnest([1, 2, 3, 4]) as level_rank),
+
+followed as (
+    -- unit, grade and sex are today's, wherever the pupil was a year before
+    select
+        now.*,
+        now.total_score - before.total_score as change_score,
+        rank_now.level_rank - rank_before.level_rank as level_step,
+        before.is_good_or_excellent as was_good_or_excellent,
+        before.total_score as before_score,
+    from results as now
+    inner join results as before
+        on
+            now.pupil_key = before.pupil_key
+            and now.school_year_start = before.school_year_start + 1
+    inner join levels as rank_now
+        on now.fitness_level = rank_now.level
+    inner join levels as rank_before
+        on before.fitness_level = rank_before.level
+),
+
+counted as (
+    select
+        {{ fitness_cube_columns() }},
+        count(*) as followed_count,
+        avg(before_score) as mean_before,
+        avg(total_score) as mean_now,
+        avg(change_score) as mean_change,
+        stddev_samp(change_score) as deviation,
+        count(*) filter (where level_step > 0) as level_up_count,
+        count(*) filter (where level_step < 0) as level_down_count,
+        count(*) filter (where was_good_or_excellent) as good_before_count,
+        count(*) filter (where is_good_or_excellent) as good_now_count,
+    from followed
+    group by {{ fitness_cube() }}
+)
+
+select
+    unit_level,
+    unit_code,
+    district_code,
+    zone_code,
+    school_year_start,
+    {{ school_year_label('school_year_start') }} as school_year,
+    grade_key,
+    sex_code,
+    followed_count::integer as followed_count,
+    mean_before::decimal(5, 2) as mean_before_score,
+    mean_now::decimal(5, 2) as mean_now_score,
+    mean_change::decimal(6, 2) as mean_change_score,
+    {{ mean_bound('mean_change', 'deviation', 'followed_count', 'low') }}::decimal(6, 2) as mean_change_low_score,
+    {{ mean_bound('mean_change', 'deviation', 'followed_count', 'high') }}::decimal(6, 2) as mean_change_high_score,
+    level_up_count::integer as level_up_count,
+    level_down_count::integer as level_down_count,
+    {{ share('good_before_count', 'followed_count') }} as good_or_excellent_before_share,
+    {{ share('good_now_count', 'followed_count') }} as good_or_excellent_share,
+from counted
+where {{ fitness_unit_known() }}

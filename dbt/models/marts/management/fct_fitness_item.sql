@@ -1,0 +1,86 @@
+-- one row per kind of result, level, unit, school year, grade (or all), sex (or all) and item of the test
+{% set items = [
+    'bmi', 'vital_capacity', 'run_50m', 'sit_and_reach', 'rope_skip_1min', 'sit_up_1min', 'standing_long_jump',
+    'pull_up', 'shuttle_run_50x8', 'run_1000m', 'run_800m'
+] -%}
+with results as (select * from {{ ref('int_fitness__result_unit') }}),
+
+weights as (
+    select
+        '2014' as standard_version,
+        unnest(string_split(grade_codes, '|'))::integer as fitness_grade_code,
+        sex_code,
+        item_code,
+        weight_pct::integer as weight_percent,
+    from {{ source('standards', 'fitness_weight_2014') }}
+),
+
+by_item as (
+    {% for item in items %}
+    select
+        result_kind, school_year_start, school_code, district_code, zone_code, grade_key, sex_code,
+        fitness_grade_code, standard_version, total_score, '{{ item }}' as item_code, points_{{ item }} as points,
+    from results
+    where points_{{ item }} is not null
+    {{ '' if loop.last else 'union all' }}
+    {% endfor %}
+),
+
+weighed as (
+    select
+        by_item.*,
+        -- the total, had nobody less than the 80 points of 良好 in this item; all else as it is
+        by_item.total_score
+        + (greatest(80 - by_item.points, 0) * weights.weight_percent)::decimal(9, 2) / 100 as raised_score,
+    from by_item
+    inner join weights
+        on
+            by_item.standard_version = weights.standard_version
+            and by_item.fitness_grade_code = weights.fitness_grade_code
+            and by_item.sex_code = weights.sex_code
+            and by_item.item_code = weights.item_code
+),
+
+counted as (
+    select
+        {{ fitness_cube_columns() }},
+        item_code,
+        count(*) as tested_count,
+        avg(points) as mean,
+        stddev_samp(points) as deviation,
+        count(*) filter (where points < 60) as item_failed_count,
+        count(*) filter (where points >= 80) as item_good_count,
+        count(total_score) as scored_count,
+        count(*) filter (where total_score >= 80) as good_or_excellent_count,
+        count(*) filter (where raised_score >= 80) as raised_count,
+    from weighed
+    group by {{ fitness_cube(['item_code']) }}
+)
+
+select
+    result_kind,
+    unit_level,
+    unit_code,
+    district_code,
+    zone_code,
+    school_year_start,
+    {{ school_year_label('school_year_start') }} as school_year,
+    grade_key,
+    sex_code,
+    item_code,
+    tested_count::integer as tested_count,
+    mean::decimal(5, 2) as mean_points,
+    {{ mean_bound('mean', 'deviation', 'tested_count', 'low') }}::decimal(6, 2) as mean_low_points,
+    {{ mean_bound('mean', 'deviation', 'tested_count', 'high') }}::decimal(6, 2) as mean_high_points,
+    {{ share('item_failed_count', 'tested_count') }} as item_failed_share,
+    {{ share('item_good_count', 'tested_count') }} as item_good_share,
+    scored_count::integer as scored_count,
+    {{ share('good_or_excellent_count', 'scored_count') }} as good_or_excellent_share,
+    {{ share('raised_count', 'scored_count') }} as good_or_excellent_if_raised_share,
+    {{ share('(raised_count - good_or_excellent_count)', 'scored_count') }} as good_or_excellent_gain_share,
+    row_number() over (
+        partition by result_kind, unit_level, unit_code, school_year_start, grade_key, sex_code
+        order by raised_count - good_or_excellent_count desc, mean, item_code
+    )::integer as holding_back_rank,
+from counted
+where {{ fitness_unit_known() }}

@@ -1,0 +1,159 @@
+-- one row per kind of result, level, unit, school year, grade (or all) and sex (or all); uploads and rechecks never mixed
+with results as (select * from {{ ref('int_fitness__result_unit') }}),
+
+rolls as (select * from {{ ref('int_fitness__roll_tested') }}),
+
+targets as (
+    select
+        target_value::decimal(6, 4) / 100 as target_share,
+        target_operator,
+        base_value::decimal(6, 4) / 100 as base_share,
+    from {{ source('standards', 'plan_indicator_target') }}
+    where indicator_code = 'fitness_good_or_excellent_rate'
+    qualify row_number() over (order by valid_from desc) = 1
+),
+
+counted as (
+    select
+        {{ fitness_cube_columns() }},
+        count(*) as submitted_count,
+        count(*) filter (where is_scored) as scored_count,
+        count(*) filter (where score_status = 'exempt') as exempted_count,
+        count(*) filter (where score_status = 'deferred') as deferred_count,
+        count(*) filter (where score_status = 'incomplete') as incomplete_count,
+        count(*) filter (where score_status = 'missing') as untested_count,
+        count(*) filter (where score_status = 'invalid') as invalid_count,
+        count(*) filter (where has_retest) as retest_count,
+        count(*) filter (where has_unmapped_code) as unmapped_count,
+        count(*) filter (where fitness_level = '优秀') as excellent_count,
+        count(*) filter (where is_good_or_excellent) as good_or_excellent_count,
+        count(*) filter (where fitness_level in ('优秀', '良好', '及格')) as pass_count,
+        avg(total_score) as mean_total,
+        stddev_samp(total_score) as deviation,
+    from results
+    group by {{ fitness_cube() }}
+),
+
+on_roll as (
+    select
+        {{ fitness_cube_columns() }},
+        count(*) as on_roll_count,
+        count(*) filter (where is_scored) as scored_on_roll_count,
+        count(*) filter (where is_excused) as excused_on_roll_count,
+    from rolls
+    group by {{ fitness_cube() }}
+),
+
+{% set key = ['result_kind', 'school_year_start', 'unit_level', 'unit_code', 'grade_key', 'sex_code'] -%}
+joined as (
+    select
+        coalesce(counted.result_kind, on_roll.result_kind) as result_kind,
+        coalesce(counted.school_year_start, on_roll.school_year_start) as school_year_start,
+        coalesce(counted.unit_level, on_roll.unit_level) as unit_level,
+        coalesce(counted.unit_code, on_roll.unit_code) as unit_code,
+        coalesce(counted.district_code, on_roll.district_code) as district_code,
+        coalesce(counted.zone_code, on_roll.zone_code) as zone_code,
+        coalesce(counted.grade_key, on_roll.grade_key) as grade_key,
+        coalesce(counted.sex_code, on_roll.sex_code) as sex_code,
+        on_roll.on_roll_count,
+        on_roll.scored_on_roll_count,
+        on_roll.excused_on_roll_count,
+        coalesce(counted.submitted_count, 0) as submitted_count,
+        coalesce(counted.scored_count, 0) as scored_count,
+        coalesce(counted.exempted_count, 0) as exempted_count,
+        coalesce(counted.deferred_count, 0) as deferred_count,
+        coalesce(counted.incomplete_count, 0) as incomplete_count,
+        coalesce(counted.untested_count, 0) as untested_count,
+        coalesce(counted.invalid_count, 0) as invalid_count,
+        coalesce(counted.retest_count, 0) as retest_count,
+        coalesce(counted.unmapped_count, 0) as unmapped_count,
+        coalesce(counted.excellent_count, 0) as excellent_count,
+        coalesce(counted.good_or_excellent_count, 0) as good_or_excellent_count,
+        coalesce(counted.pass_count, 0) as pass_count,
+        counted.mean_total,
+        counted.deviation,
+    from counted
+    full outer join on_roll
+        on
+            {% for name in key -%}
+            counted.{{ name }} is not distinct from on_roll.{{ name }}{{ '' if loop.last else ' and ' }}
+            {%- endfor %}
+),
+
+judged as (
+    select
+        *,
+        -- over codes that nobody mapped a share is void where they could move it by more than its own 95 % interval
+        unmapped_count > 0 and coalesce(
+            unmapped_count / (scored_count + unmapped_count)::double
+            > ({{ wilson('good_or_excellent_count', 'scored_count', 'high') }}
+                - {{ wilson('good_or_excellent_count', 'scored_count', 'low') }}) / 2,
+            true
+        ) as is_void,
+    from joined
+)
+
+select
+    joined.result_kind,
+    joined.unit_level,
+    joined.unit_code,
+    joined.district_code,
+    joined.zone_code,
+    joined.school_year_start,
+    {{ school_year_label('joined.school_year_start') }} as school_year,
+    joined.grade_key,
+    joined.sex_code,
+    joined.on_roll_count::integer as on_roll_count,
+    joined.submitted_count::integer as submitted_count,
+    joined.scored_count::integer as scored_count,
+    joined.exempted_count::integer as exempted_count,
+    joined.deferred_count::integer as deferred_count,
+    joined.incomplete_count::integer as incomplete_count,
+    joined.untested_count::integer as untested_count,
+    joined.invalid_count::integer as invalid_count,
+    joined.retest_count::integer as retest_count,
+    joined.unmapped_count::integer as unmapped_count,
+    joined.excellent_count::integer as excellent_count,
+    joined.good_or_excellent_count::integer as good_or_excellent_count,
+    joined.pass_count::integer as pass_count,
+    {% for name, figure in [
+        ('good_or_excellent_share', share('joined.good_or_excellent_count', 'joined.scored_count')),
+        ('good_or_excellent_low_share', wilson('joined.good_or_excellent_count', 'joined.scored_count', 'low')),
+        ('good_or_excellent_high_share', wilson('joined.good_or_excellent_count', 'joined.scored_count', 'high')),
+        ('good_or_excellent_with_exempt_share', share('joined.good_or_excellent_count', '(joined.scored_count + joined.exempted_count)')),
+        ('pass_share', share('joined.pass_count', 'joined.scored_count')),
+        ('pass_low_share', wilson('joined.pass_count', 'joined.scored_count', 'low')),
+        ('pass_high_share', wilson('joined.pass_count', 'joined.scored_count', 'high')),
+        ('pass_with_exempt_share', share('joined.pass_count', '(joined.scored_count + joined.exempted_count)')),
+        ('mean_total_score', 'joined.mean_total::decimal(5, 2)'),
+        ('mean_total_low_score', mean_bound('joined.mean_total', 'joined.deviation', 'joined.scored_count', 'low') ~ '::decimal(6, 2)'),
+        ('mean_total_high_score', mean_bound('joined.mean_total', 'joined.deviation', 'joined.scored_count', 'high') ~ '::decimal(6, 2)'),
+    ] -%}
+    case when not joined.is_void then {{ figure }} end as {{ name }},
+    {% endfor -%}
+    {{ share('joined.scored_on_roll_count', 'joined.on_roll_count') }} as scored_of_roll_share,
+    {{ share('joined.scored_on_roll_count', '(joined.on_roll_count - joined.excused_on_roll_count)') }}
+        as scored_of_roll_not_excused_share,
+    {{ share('joined.scored_count', 'joined.submitted_count') }} as scored_of_submitted_share,
+    {{ share('(joined.exempted_count + joined.deferred_count)', 'joined.submitted_count') }} as excused_share,
+    targets.target_share::decimal(6, 4) as target_share,
+    case
+        when not joined.is_void
+            then ({{ share('joined.good_or_excellent_count', 'joined.scored_count') }} - targets.target_share)
+    end::decimal(6, 4) as gap_to_target_share,
+    case
+        when joined.is_void then null
+        when targets.target_operator = 'gt'
+            then joined.good_or_excellent_count > targets.target_share * nullif(joined.scored_count, 0)
+        else joined.good_or_excellent_count >= targets.target_share * nullif(joined.scored_count, 0)
+    end as is_met,
+    case
+        when joined.scored_count = 0 then 'no_result'
+        when joined.unmapped_count > 0 then 'unmapped_code'
+        when joined.scored_count < {{ var('small_cell') }} then 'few_pupils'
+        else 'ok'
+    end as rate_status,
+from judged as joined
+left join targets
+    on true
+where {{ fitness_unit_known() }}

@@ -1,0 +1,56 @@
+-- one row per level (city, district), unit, grade span (grade, stage, all) and school year
+with forecasts as (
+    -- units that name no district are in the city's rows alone
+    select *
+    from {{ ref('stg_places__forecast') }}
+    where level = 'total' or (level = 'parent' and unit_code != '(none)')
+),
+
+grades as (select * from {{ source('standards', 'grade') }}),
+
+stages as (select * from {{ source('standards', 'stage') }}),
+
+districts as (select * from {{ ref('dim_district') }}),
+
+units as (
+    select
+        forecasts.*,
+        coalesce(grades.stage_code, stages.code) as stage_code,
+        case forecasts.level when 'parent' then 'district' else 'city' end as unit_level,
+        case forecasts.level when 'parent' then forecasts.unit_code end as district_code,
+    from forecasts
+    left join grades
+        on forecasts.grade_key = grades.code
+    left join stages
+        on forecasts.grade_key = stages.code
+),
+
+spans as (
+    select
+        case grade_key when 'all' then 'all' when stage_code then 'stage' else 'grade' end as grade_span,
+        unit_level, district_code, stage_code, case grade_key when stage_code then 'all' else grade_key end as grade_key,
+        school_year_start, origin, lead, forecast, lower_80, upper_80, lower_90, upper_90, method, run_id,
+    from units
+)
+
+select
+    spans.unit_level,
+    spans.district_code,
+    districts.district_name_zh,
+    spans.grade_span,
+    spans.stage_code,
+    spans.grade_key,
+    spans.school_year_start,
+    {{ school_year_label('spans.school_year_start') }} as school_year,
+    spans.origin as origin_school_year_start,
+    spans.lead as lead_years,
+    spans.forecast::decimal(12, 1) as forecast_count,
+    spans.lower_80::decimal(12, 1) as lower_80_count,
+    spans.upper_80::decimal(12, 1) as upper_80_count,
+    spans.lower_90::decimal(12, 1) as lower_90_count,
+    spans.upper_90::decimal(12, 1) as upper_90_count,
+    spans.method as forecast_method,
+    spans.run_id as decided_by_run_id,
+from spans
+left join districts
+    on spans.district_code = districts.district_code

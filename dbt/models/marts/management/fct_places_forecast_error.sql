@@ -1,0 +1,14 @@
+-- one row per level and lead: real errors of the forecasts that the same method would have made in past years
+with errors as (select * from {{ ref('stg_places__forecast_error') }})
+
+select
+    case level when 'unit' then 'school' when 'parent' then 'district' else 'city' end as unit_level,
+    lead as lead_years,
+    origin_count,
+    unit_count,
+    mape_percent,
+    coverage_80_share,
+    coverage_90_share,
+    method as forecast_method,
+    run_id as decided_by_run_id,
+from errors

@@ -1,0 +1,53 @@
+-- one row per measure of the plan (places, quality places) and calendar year up to the run's, cumulated
+with projects as (select * from {{ ref('stg_places__capacity_project') }}),
+
+targets as (
+    select
+        measure,
+        measure_zh,
+        first_year::integer as first_year,
+        last_year::integer as last_year,
+        target_count::integer as target_count,
+    from {{ source('standards', 'plan_place_target') }}
+),
+
+years as (
+    select targets.*, unnest(generate_series(first_year, least(last_year, year({{ as_of_date() }})))) as plan_year
+    from targets
+    -- the plan is the city's: a site that states no project has none
+    where exists (select 1 from projects)
+),
+
+counted as (
+    select
+        years.measure,
+        years.plan_year,
+        sum(case years.measure when 'places' then projects.place_count else projects.quality_place_count end)
+            filter (where year(projects.planned_opening_date) <= years.plan_year) as due_count,
+        sum(case years.measure when 'places' then projects.place_count else projects.quality_place_count end)
+            filter (
+                where
+                projects.project_status_code = 'opened'
+                and year(coalesce(projects.actual_opening_date, projects.planned_opening_date)) <= years.plan_year
+            ) as opened_count,
+    from years
+    -- what the plan names: planned to open within its years, and not called off
+    left join projects
+        on
+            year(projects.planned_opening_date) between years.first_year and years.last_year
+            and projects.project_status_code in ('planned', 'building', 'opened')
+    group by years.measure, years.plan_year
+)
+
+select
+    years.measure as plan_measure,
+    years.measure_zh as plan_measure_zh,
+    years.plan_year::integer as plan_year,
+    years.target_count as plan_target_count,
+    coalesce(counted.due_count, 0)::integer as due_place_count,
+    coalesce(counted.opened_count, 0)::integer as opened_place_count,
+    (coalesce(counted.opened_count, 0) / years.target_count)::decimal(8, 4) as opened_of_target_share,
+    (coalesce(counted.opened_count, 0) / nullif(counted.due_count, 0))::decimal(8, 4) as opened_of_due_share,
+from years
+left join counted
+    on years.measure = counted.measure and years.plan_year = counted.plan_year

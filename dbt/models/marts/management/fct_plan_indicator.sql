@@ -1,0 +1,46 @@
+-- one row per level (city, district), unit, plan indicator and year
+with indicators as (select * from {{ ref('stg_evaluation__indicator') }}),
+
+names as (select * from {{ source('standards', 'plan_indicator') }}),
+
+-- the plan's table in force on the day: unit and number of the indicator
+plan as (
+    select *
+    from {{ source('standards', 'plan_indicator_target') }}
+    where
+        valid_from::date <= {{ as_of_date() }}
+        and (valid_to is null or valid_to::date > {{ as_of_date() }})
+),
+
+districts as (select * from {{ ref('dim_district') }})
+
+select
+    indicators.level as unit_level,
+    case indicators.level when 'district' then indicators.unit_code end as district_code,
+    districts.district_name_zh,
+    indicators.indicator_code,
+    plan.indicator_no::integer as indicator_no,
+    names.meaning_zh as indicator_zh,
+    names.meaning_en as indicator_en,
+    plan.unit as indicator_unit_zh,
+    indicators.indicator_year,
+    indicators.indicator_value,
+    indicators.base_value,
+    indicators.target_value,
+    indicators.target_operator,
+    indicators.gap_to_target,
+    indicators.is_met,
+    indicators.progress_share,
+    indicators.indicator_year = max(indicators.indicator_year) over (
+        partition by indicators.level, indicators.unit_code, indicators.indicator_code
+    ) as is_newest_year,
+    indicators.source as value_source,
+    indicators.missing_reason,
+    indicators.run_id as decided_by_run_id,
+from indicators
+left join names
+    on indicators.indicator_code = names.code
+left join plan
+    on indicators.indicator_code = plan.indicator_code
+left join districts
+    on indicators.level = 'district' and indicators.unit_code = districts.district_code

@@ -1,0 +1,53 @@
+-- one row per level (city, district), unit and school year; districts add up to the city
+with incidents as (select * from {{ ref('int_safety__incident_merged') }}),
+
+schools as (select * from {{ ref('dim_school') }}),
+
+districts as (select * from {{ ref('dim_district') }}),
+
+placed as (
+    select
+        schools.district_code,
+        (year(incidents.occurred_date) - (month(incidents.occurred_date) < 9)::integer)::integer
+            as school_year_start,
+        coalesce(incidents.injured_count, 0) as injured_count,
+    from incidents
+    inner join schools
+        on incidents.school_code = schools.school_code
+    where incidents.occurred_date is not null and schools.district_code is not null
+),
+
+counted as (
+    select
+        case when grouping(district_code) = 1 then 'city' else 'district' end as unit_level,
+        district_code,
+        school_year_start,
+        count(*)::integer as incident_count,
+        sum(injured_count)::integer as injured_count,
+    from placed
+    group by grouping sets ((district_code, school_year_start), (school_year_start))
+),
+
+{% set group_by = ['unit_level', 'school_year_start'] -%}
+-- An incident of a handful is about persons too: both counts are hidden alike.
+judged as (
+    select
+        *,
+        {{ hidden_reason(['incident_count'], group_by, ['district_code']) }} as incident_count_missing_reason,
+        {{ hidden_reason(['injured_count'], group_by, ['district_code']) }} as injured_count_missing_reason,
+    from counted
+)
+
+select
+    judged.unit_level,
+    judged.district_code,
+    districts.district_name_zh,
+    judged.school_year_start,
+    {{ school_year_label('judged.school_year_start') }} as school_year,
+    case when judged.incident_count_missing_reason is null then judged.incident_count end as incident_count,
+    judged.incident_count_missing_reason,
+    case when judged.injured_count_missing_reason is null then judged.injured_count end as injured_count,
+    judged.injured_count_missing_reason,
+from judged
+left join districts
+    on judged.district_code = districts.district_code

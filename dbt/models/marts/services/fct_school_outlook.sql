@@ -1,0 +1,32 @@
+-- one row per school and school year that is forecast, all grades together
+with forecasts as (
+    select * from {{ ref('stg_places__forecast') }} where level = 'unit' and grade_key = 'all'
+),
+
+schools as (select * from {{ ref('dim_school') }}),
+
+pupils as (
+    select school_code, sum(pupil_count) as pupil_count
+    from {{ ref('fct_enrollment_grade') }}
+    where is_newest_school_year
+    group by school_code
+)
+
+select
+    forecasts.unit_code as school_code,
+    schools.school_name,
+    schools.district_code,
+    forecasts.school_year_start,
+    {{ school_year_label('forecasts.school_year_start') }} as school_year,
+    forecasts.lead as lead_years,
+    pupils.pupil_count::integer as current_pupil_count,
+    forecasts.forecast as forecast_count,
+    forecasts.lower_80 as lower_80_count,
+    forecasts.upper_80 as upper_80_count,
+    schools.place_count as existing_place_count,
+    (schools.place_count - forecasts.forecast)::decimal(12, 1) as surplus_count,
+from forecasts
+left join schools
+    on forecasts.unit_code = schools.school_code
+left join pupils
+    on forecasts.unit_code = pupils.school_code

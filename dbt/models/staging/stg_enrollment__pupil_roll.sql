@@ -1,0 +1,18 @@
+-- one row per pupil, term and reporting unit; no birth date, which products show as age only
+{{ config(materialized='table') }}
+
+with statements as ({{ in_force('clean_enrollment__pupil_roll') }})
+
+select
+    pupil_key,
+    school_year_start,
+    term,
+    school_code,
+    grade_key,
+    class_name,
+    sex_code,
+    attendance_mode_code,
+    pupil_status_code,
+    is_migrant_child,
+    sender_code,
+from statements

@@ -1,0 +1,16 @@
+-- one row per hotline case, as last stated
+with statements as ({{ in_force('clean_evaluation__hotline_case') }})
+
+select
+    hotline_case_code,
+    accepted_date,
+    district_code,
+    school_code,
+    hotline_urgency_code,
+    hotline_topic_code,
+    closed_case_date,
+    handling_hours,
+    is_responded,
+    is_resolved,
+    is_satisfied,
+from statements

@@ -1,0 +1,18 @@
+-- one row per building project, as stated last
+with statements as ({{ in_force('clean_places__capacity_project') }})
+
+select
+    project_code,
+    project_name,
+    district_code,
+    stage_code,
+    place_count,
+    planned_opening_date,
+    project_status_code,
+    area_name,
+    project_kind_code,
+    quality_place_count,
+    expected_opening_date,
+    actual_opening_date,
+    stated_on,
+from statements

@@ -1,0 +1,15 @@
+-- one row per catchment and school year
+with statements as ({{ in_force('clean_places__catchment') }})
+
+select
+    catchment_code,
+    school_year_start,
+    school_code,
+    stage_code,
+    district_code,
+    area_name,
+    dwelling_count,
+    center_longitude,
+    center_latitude,
+    boundary_wkt,
+from statements

@@ -1,0 +1,15 @@
+-- one row per level and lead, of the newest vintage
+with vintage as ({{ latest_vintage('decision_places__forecast_error') }})
+
+select
+    run_id,
+    recorded_at,
+    level,
+    lead,
+    origin_count,
+    unit_count,
+    mape_percent,
+    coverage_80_share,
+    coverage_90_share,
+    method,
+from vintage

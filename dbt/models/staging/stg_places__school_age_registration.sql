@@ -1,0 +1,13 @@
+-- one row per child and admission year, as stated last
+with statements as ({{ in_force('clean_places__school_age_registration') }})
+
+select
+    pupil_key,
+    school_year_start,
+    district_code,
+    area_name,
+    stage_code,
+    registered_date,
+    is_local_household,
+    audit_state_code,
+from statements

@@ -1,0 +1,14 @@
+-- one row per school and grade, of the newest vintage
+with vintage as ({{ latest_vintage('decision_places__supply') }})
+
+select
+    run_id,
+    recorded_at,
+    school_code,
+    stage_code,
+    grade_key,
+    class_count,
+    class_place_count,
+    premises_place_count,
+    place_count,
+from vintage

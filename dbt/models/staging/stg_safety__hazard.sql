@@ -1,0 +1,16 @@
+-- one row per school and hazard, as last stated
+with statements as ({{ in_force('clean_safety__hazard') }})
+
+select
+    school_code,
+    hazard_code,
+    found_date,
+    hazard_category_code,
+    school_hazard_category_code,
+    hazard_grade_code,
+    hazard_funds_yuan,
+    hazard_due_date,
+    hazard_status_code,
+    hazard_done_date,
+    reviewed_date,
+from statements

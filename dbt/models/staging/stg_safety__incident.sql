@@ -1,0 +1,16 @@
+-- one row per report (first, further, closing) of an incident
+with statements as ({{ in_force('clean_safety__incident') }})
+
+select
+    incident_code,
+    incident_action_code,
+    school_code,
+    occurred_date,
+    reported_date,
+    incident_type_code,
+    incident_level_code,
+    injured_count,
+    delivery_no,
+    _file_sha256,
+    _line_number,
+from statements
