@@ -1,0 +1,152 @@
+"""What the API answers with: the shapes that OpenAPI tells, and that the tests hold the answers to."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+
+class ReleaseInfo(BaseModel):
+    """Which release is served, and what it was made from."""
+
+    release: int
+    run_id: str
+    site: str
+    title_zh: str
+    title_en: str
+    as_of_date: str
+    known_at: str
+    published_at: str
+    code_version: str
+    audience: str
+    table_count: int
+    inputs: dict[str, int]
+
+
+class Point(BaseModel):
+    """One point of a small chart; `lower` and `upper` bound a forecast."""
+
+    x: str | int | float
+    y: float | None
+    lower: float | None = None
+    upper: float | None = None
+
+
+class Card(BaseModel):
+    """A decision service's main figure, with its definition. A row of `rpt_portal__service_card`."""
+
+    service: str
+    sort_order: int
+    title_zh: str
+    title_en: str
+    status: Literal["ok", "no_data"]
+    figure_value: float | None
+    figure_unit_zh: str | None
+    figure_label_zh: str | None
+    figure_label_en: str | None
+    definition_zh: str | None
+    definition_en: str | None
+    period_label: str | None
+    as_of_date: str | None
+    note_zh: str | None
+    chart_kind: Literal["line", "bar", "fan"] | None
+    series: list[Point]
+    detail_table: str | None
+
+
+class Cards(BaseModel):
+    """One card for each decision service."""
+
+    release: int
+    cards: list[Card]
+
+
+class PlatformItem(BaseModel):
+    """A published table on one platform's list; `href` is null where this audience may not open it."""
+
+    table_name: str
+    sort_order: int
+    title_zh: str
+    title_en: str
+    grain_zh: str | None
+    row_count: int | None
+    note_zh: str | None
+    href: str | None
+
+
+class Platform(BaseModel):
+    """One of the three platforms, with its list."""
+
+    platform: str
+    title_zh: str
+    title_en: str
+    items: list[PlatformItem]
+
+
+class Platforms(BaseModel):
+    """The three platforms."""
+
+    release: int
+    platforms: list[Platform]
+
+
+class TableSummary(BaseModel):
+    """A table of the release."""
+
+    name: str
+    title_zh: str
+    title_en: str
+    description: str
+    platform: str | None
+    row_count: int
+    column_count: int
+    href: str
+
+
+class Tables(BaseModel):
+    """Every table that this audience may open."""
+
+    release: int
+    tables: list[TableSummary]
+
+
+class TableColumn(BaseModel):
+    """A column: its type in DuckDB, its name in Chinese and what it means."""
+
+    name: str
+    type: str
+    title_zh: str
+    description: str
+
+
+class Table(BaseModel):
+    """A page of a table, in the order of the release. `next` is the address of the next page, or null."""
+
+    release: int
+    name: str
+    title_zh: str
+    title_en: str
+    description: str
+    row_count: int
+    columns: list[TableColumn]
+    rows: list[dict[str, Any]]
+    next: str | None
+
+
+class Health(BaseModel):
+    """`ok`; `stale` when a newer release cannot be opened; `no_release` before the first."""
+
+    status: Literal["ok", "stale", "no_release"]
+    release: int | None
+    fault: str | None
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457); `type` is stable, `title` Chinese."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
