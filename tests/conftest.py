@@ -1,0 +1,98 @@
+"""What the tests share: one Spark server for the whole run, a storage root for each test.
+
+A test that asks for `spark` shares the server; its `settings` point there, in the environment too, so that
+tasks called by it find the same. A test without `spark` starts no Java.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from jobs import settings as site_settings
+from jobs.lake import engine as spark_engine
+from jobs.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_environment() -> Iterator[None]:
+    """No test sees a developer's own lake or settings."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("EDULAKE_", "AIRFLOW_"))]:
+            patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session")
+def engine_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of the shared server alone; tests keep nothing there."""
+    return tmp_path_factory.mktemp("engine")
+
+
+@pytest.fixture(scope="session")
+def engine_url(engine_home: Path) -> Iterator[str]:
+    """The address of the one server of this test run; stopped by its process id at the end."""
+    own = site_settings.load("beijing", home=engine_home)
+    yield spark_engine.start(own).url
+    spark_engine.stop(own)
+
+
+@pytest.fixture(scope="session")
+def spark(engine_home: Path, engine_url: str) -> Iterator[SparkSession]:
+    """One session for all tests: do not change its settings, and write only below your own root."""
+    with spark_engine.session(site_settings.load("beijing", home=engine_home)) as session:
+        yield session
+
+
+@pytest.fixture
+def make_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Callable[..., Settings]:
+    """`make_settings("nyc")`: a site of this test alone, its folders made, the environment pointing there."""
+
+    def make(site: str = "beijing") -> Settings:
+        monkeypatch.setenv("EDULAKE_HOME", str(tmp_path / "home"))
+        monkeypatch.setenv("EDULAKE_SITE", site)
+        if "engine_url" in request.fixturenames:
+            monkeypatch.setenv("EDULAKE_SPARK", request.getfixturevalue("engine_url"))
+        return site_settings.load().prepare()
+
+    return make
+
+
+@pytest.fixture
+def settings(make_settings: Callable[..., Settings]) -> Settings:
+    """The Beijing site with a storage root of this test alone."""
+    return make_settings()
+
+
+@pytest.fixture(scope="session")
+def lake(tmp_path_factory: pytest.TempPathFactory, engine_url: str) -> Settings:
+    """One finished lake of the smallest city, built by the tasks of a run; for reading only."""
+    from jobs import pipeline
+    from jobs import run as whole_run
+    from jobs.lake import runs
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDULAKE_HOME", str(tmp_path_factory.mktemp("lake")))
+        patch.setenv("EDULAKE_SITE", "beijing")
+        patch.setenv("EDULAKE_SPARK", engine_url)
+        settings = site_settings.load().prepare()
+        whole_run.prepare_input(settings, scale=0.002, seed=7, console=Console(quiet=True))
+        run_id = runs.open_run(settings, "test", seed=7).run_id
+        for feed in settings.feeds:
+            pipeline.write_raw(run_id, feed)
+            pipeline.clean_rows(run_id, feed)
+        for service in settings.services:
+            pipeline.decide(run_id, service)
+        pipeline.build_marts(run_id)
+        pipeline.publish_release(run_id)
+    return settings

@@ -1,0 +1,122 @@
+"""The service on a finished lake: every table is there, adds up, and scenarios start from the published."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from jobs import release
+from jobs.places import base, scenario
+from jobs.places.cli import app
+from jobs.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def marts(lake: Settings) -> duckdb.DuckDBPyConnection:
+    published = release.current(lake)
+    assert published is not None
+    return release.open_release(published, "full")
+
+
+def rows(marts: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:
+    return marts.execute(query).fetchall()
+
+
+def test_five_levels_with_four_stages_reach_to_2033(marts: duckdb.DuckDBPyConnection) -> None:
+    found = rows(
+        marts,
+        "select unit_level, count(distinct stage_code), max(school_year_start) from fct_places_gap"
+        " group by all order by all",
+    )
+    assert found == [(level, 4, 2033) for level in ("area", "city", "district", "school", "zone")]
+
+
+def test_pupils_of_every_level_are_those_of_the_city(marts: duckdb.DuckDBPyConnection) -> None:
+    sums = rows(
+        marts,
+        "select unit_level, sum(forecast_count) from fct_places_forecast_part group by all order by all",
+    )
+    assert len(sums) == 5
+    assert len({total for _, total in sums}) == 1
+
+
+def test_a_district_file_holds_no_other_district(lake: Settings, marts: duckdb.DuckDBPyConnection) -> None:
+    published = release.current(lake)
+    assert published is not None
+    with release.open_release(published, "district-110105") as own:
+        for table in ("fct_places_gap", "fct_places_forecast_part", "fct_places_supply"):
+            codes = rows(own, f"select distinct district_code from {table} where district_code is not null")
+            assert codes == [("110105",)], table
+
+
+def test_the_plan_is_progress_towards_its_places(marts: duckdb.DuckDBPyConnection) -> None:
+    found = rows(
+        marts,
+        "select plan_measure, due_place_count, opened_place_count from fct_places_plan_progress"
+        " where plan_year = 2025 order by all",
+    )
+    # At scale 0.002 the plan's 160,000 and 50,000 places are 320 and 100.
+    assert [(measure, due) for measure, due, _ in found] == [("places", 320), ("quality_places", 100)]
+    assert all(0 < opened <= due for _, due, opened in found)
+
+
+def test_scenarios_start_from_what_is_published(lake: Settings, marts: duckdb.DuckDBPyConnection) -> None:
+    start, _ = base.load(lake)
+    made = scenario.apply(start, [])
+    told = marts.execute(
+        "select district_code, stage_code, school_year_start, surplus_count::double as surplus"
+        " from fct_places_gap where unit_level = 'district'"
+    ).df()
+    both = made.merge(told, on=scenario.KEY)
+    assert len(both) == len(told) == len(made) > 400
+    assert (both["gap"] - both["surplus"]).abs().max() < 0.06
+
+
+def test_report_draws_every_stage_and_asks_nothing_from_outside(
+    lake: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDULAKE_HOME", str(lake.home.parent))
+    monkeypatch.setenv("EDULAKE_SITE", lake.site)
+    for words in ([], ["--district", "110105"]):
+        out = tmp_path / f"report{len(words)}.html"
+        done = CliRunner().invoke(app, ["report", "--output", str(out), *words])
+        assert done.exit_code == 0, done.output
+        text = out.read_text(encoding="utf-8")
+        assert text.count("<svg") == 9  # four fans, four maps, the wave
+        assert not re.search(r"(src|href)=|url\(|<script", text)
+        for stage in ("幼儿园", "小学", "初中", "高中"):
+            assert stage in text
+    refused = CliRunner().invoke(app, ["report", "--output", str(tmp_path / "x.html"), "--district", "999"])
+    assert refused.exit_code != 0
+
+
+def test_command_shows_two_scenarios_and_the_cheapest_mix(
+    lake: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDULAKE_HOME", str(lake.home.parent))
+    monkeypatch.setenv("EDULAKE_SITE", lake.site)
+    start, _ = base.load(lake)
+    gaps = scenario.apply(start, [])
+    place = gaps.sort_values("gap").iloc[0]
+    assert place["gap"] < 0
+    target = ["--district", place["district_code"], "--stage", place["stage_code"]]
+    out = tmp_path / "both.csv"
+    done = CliRunner().invoke(
+        app,
+        [
+            *("scenario", "--lever", "entry +3%", "--output", str(out)),
+            *(*target, "--year", str(place["school_year_start"])),
+        ],
+    )
+    assert done.exit_code == 0, done.output
+    assert "cost:" in done.output
+    assert "as things stand" in done.output
+    both = pd.read_csv(out)
+    assert len(both) == len(gaps)
+    assert both["pupils_scenario"].sum() > both["pupils_against"].sum()

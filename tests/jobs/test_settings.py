@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import os
+from collections import namedtuple
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from jobs import settings as site_settings
+from jobs.settings import FEEDS, SERVICES, Settings, UserError, load, writing
+
+
+def test_unknown_site_names_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as told:
+        load("atlantis", home=tmp_path)
+    assert "atlantis" in told.value.message
+    assert "beijing, nyc, us" in told.value.way_out
+
+
+def test_every_site_file_is_complete_and_its_input_stands_in_the_repository(tmp_path: Path) -> None:
+    loaded = {site: load(site, home=tmp_path) for site in site_settings.known_sites()}
+    assert set(loaded) >= {"beijing", "nyc", "us"}
+    assert loaded["beijing"].feeds == FEEDS
+    assert loaded["beijing"].services == SERVICES
+    assert loaded["beijing"].is_synthetic
+    assert not loaded["nyc"].is_synthetic
+    files = [given["file"] for site in loaded.values() for given in site.real_input]
+    assert files
+    assert [file for file in files if not (site_settings.ROOT / file).is_file()] == []
+
+
+def test_argument_goes_before_environment_before_last_site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load(home=tmp_path).site == "beijing"
+    load("us", home=tmp_path).remember()
+    assert load(home=tmp_path).site == "us"
+    monkeypatch.setenv("EDULAKE_SITE", "nyc")
+    assert load(home=tmp_path).site == "nyc"
+    assert load("beijing", home=tmp_path).site == "beijing"
+
+
+def test_load_writes_nothing_and_prepare_makes_every_folder(tmp_path: Path) -> None:
+    site = load("beijing", home=tmp_path / "home")
+    assert not (tmp_path / "home").exists()
+    site.prepare().prepare()
+    assert sorted(path.name for path in site.home.iterdir()) == sorted(
+        ["airflow", "lake", "landing", "logs", "releases", "run", "secrets"]
+    )
+    assert site.secrets.stat().st_mode & 0o777 == 0o700
+
+
+def test_two_sites_share_no_folder(make_settings: Callable[..., Settings]) -> None:
+    beijing, nyc = make_settings("beijing"), make_settings("nyc")
+    assert beijing.home.parent == nyc.home.parent
+    assert not nyc.lake.is_relative_to(beijing.home)
+
+
+def test_storage_moves_the_lake_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDULAKE_STORAGE", str(tmp_path / "disk2"))
+    site = load("us", home=tmp_path / "home")
+    assert site.lake == tmp_path / "disk2" / "us"
+    assert site.landing == tmp_path / "home" / "us" / "landing"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("EDULAKE_STORAGE", "s3a://bucket/lake"), ("EDULAKE_SPARK", "localhost:15002")]
+)
+def test_an_environment_value_of_the_wrong_kind_is_named(
+    name: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match=name):
+        load("beijing", home=tmp_path)
+
+
+def test_every_fault_of_a_site_file_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    beijing = (site_settings.SITES / "beijing.yaml").read_text(encoding="utf-8")
+    broken = beijing.replace("small_cell: 10", "small_cel: 10").replace(
+        "synthetic: true", "synthetic: perhaps"
+    )
+    (tmp_path / "here.yaml").write_text(broken, encoding="utf-8")
+    monkeypatch.setattr(site_settings, "SITES", tmp_path)
+    with pytest.raises(UserError) as told:
+        load("here", home=tmp_path)
+    for fault in ("`small_cell` is missing", "`small_cel` is not a known", "`synthetic` must be a bool"):
+        assert fault in told.value.message
+
+    (tmp_path / "here.yaml").write_text(beijing.replace("[fitness,", "[fatness,"), encoding="utf-8")
+    with pytest.raises(UserError, match="no service `fatness`"):
+        load("here", home=tmp_path)
+    (tmp_path / "here.yaml").write_text(beijing.replace("Asia/Shanghai", "Asia/Shang"), encoding="utf-8")
+    with pytest.raises(UserError, match="no time zone `Asia/Shang`"):
+        load("here", home=tmp_path)
+
+
+# Root passes permission bits, so the refusal comes from a file system that lets nobody make a folder.
+@pytest.mark.parametrize("home", ["/sys/edulake", "/dev/null/edulake"])
+def test_home_that_cannot_be_written_says_the_way_out(home: str) -> None:
+    with pytest.raises(UserError) as told:
+        load("beijing", home=home).prepare()
+    assert home.split("/edulake", maxsplit=1)[0] in told.value.message
+    assert "EDULAKE_HOME" in told.value.way_out
+
+
+@contextmanager
+def _ordinary_user() -> Iterator[None]:
+    """Root passes permission bits; give that up for the length of a block."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_folder_without_write_permission_says_the_way_out(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with _ordinary_user(), pytest.raises(UserError, match="may not write"):
+        load("beijing", home=tmp_path / "home").prepare()
+
+
+def test_full_disk_says_the_way_out() -> None:
+    full = Path("/dev/full")  # every write to it fails as on a full disk
+    with pytest.raises(UserError) as told, writing(full), full.open("wb") as file:
+        file.write(b"x")
+    assert "full" in told.value.message
+    assert "free some space" in told.value.way_out.lower()
+
+
+def test_other_errors_pass_unchanged(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError), writing(tmp_path):
+        tmp_path.read_text()
+
+
+def test_nearly_full_disk_is_noticed_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(site_settings.shutil, "disk_usage", lambda _: usage(100 * 1024**3, 0, 1024**3))
+    with pytest.raises(UserError, match=r"only 1\.0 GB are free"):
+        load("beijing", home=tmp_path).prepare()

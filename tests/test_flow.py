@@ -1,0 +1,187 @@
+"""One small lake from files to marts: what was handed in is accounted for, and every room says the same."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import pytest
+
+from jobs import contracts, release, summary
+from jobs.lake import tables
+from jobs.settings import Settings, UserError
+
+
+@pytest.fixture(scope="module")
+def full(lake: Settings) -> duckdb.DuckDBPyConnection:
+    published = release.current(lake)
+    assert published is not None
+    return release.open_release(published, "full")
+
+
+def one(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def test_every_landed_file_has_one_receipt_and_every_line_one_end(lake: Settings) -> None:
+    landed = [f for f in lake.landing.rglob("*") if f.is_file() and not f.name.startswith(".")]
+    receipts = tables.rows(lake, "ops__receipt")
+    assert len(receipts) == len(landed) > 300
+    assert {r["outcome"] for r in receipts} <= {"accepted", "repeated"}
+    for receipt in receipts:
+        assert receipt["line_count"] == receipt["accepted_count"] + receipt["refused_count"], receipt
+    refused_lines = {
+        (r["delivery_id"], r["file_sha256"], r["line_number"]) for r in tables.rows(lake, "ops__refused_row")
+    }
+    assert len(refused_lines) == sum(r["refused_count"] for r in receipts) > 0
+    sent = {receipt["thing"] for receipt in receipts}
+    assert len(sent) >= 10
+    for contract in (contract for contract in contracts.load().values() if contract.thing in sent):
+        accepted = sum(r["accepted_count"] for r in receipts if r["thing"] == contract.thing)
+        found = tables.open_table(lake, contract.table)
+        assert found is not None, f"{contract.table} was not written"
+        assert found.to_pyarrow_table(columns=["_file_sha256"]).num_rows == accepted > 0
+
+
+def test_what_the_city_hid_to_be_refused_was_refused(lake: Settings) -> None:
+    hidden = json.loads((lake.home / "truth" / "summary.json").read_text())["faults"]
+    rules = [r["column_name"] + ":" + r["rule"] for r in tables.rows(lake, "ops__refused_row")]
+    assert hidden["result_height_in_metres"] == rules.count("height_cm:impossible") > 0
+    assert hidden["roll_bad_check_digit"] == rules.count("pupil_national_id:check_digit") > 0
+
+
+def test_all_services_and_platforms_are_there_with_true_tables(full: duckdb.DuckDBPyConnection) -> None:
+    cards = full.execute("select service, status, figure_value from rpt_portal__service_card").fetchall()
+    assert sorted(service for service, _, _ in cards) == ["evaluation", "fitness", "places", "safety"]
+    assert all(status == "ok" and value is not None for _, status, value in cards), cards
+    items = full.execute(
+        "select platform, table_name, row_count from rpt_portal__platform_item where row_count > 0"
+    ).fetchall()
+    assert {platform for platform, _, _ in items} == {"management", "services", "resources"}
+    for _, table, rows in items:
+        assert one(full, f'select count(*) from "{table}"') == rows
+
+
+def test_marts_agree_with_the_lake(lake: Settings, full: duckdb.DuckDBPyConnection) -> None:
+    counted = one(full, "select sum(pupil_count) from fct_enrollment_grade where school_year_start = 2025")
+    stated: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in tables.rows(lake, "clean_enrollment__grade_count"):
+        key = (row["unit_code"], row["grade_key"])
+        if row["school_year_start"] == 2025 and (
+            key not in stated or row["stated_on"] > stated[key]["stated_on"]
+        ):
+            stated[key] = row
+    assert counted == sum(row["pupil_count"] for row in stated.values()) > 3000
+    scored = one(full, "select count(*) from fct_fitness_result where total_score is not null")
+    assert scored > 3000
+    assert (
+        one(
+            full,
+            "select count(*) from fct_plan_indicator where unit_level = 'city' and indicator_year = 2025",
+        )
+        == 12
+    )
+
+
+def test_good_or_excellent_share_is_near_the_published_figure(full: duckdb.DuckDBPyConnection) -> None:
+    share = one(
+        full,
+        "select sum(good_or_excellent_count) / sum(scored_count) from fct_fitness_school_year"
+        " where school_year_start = 2024",
+    )
+    assert 0.70 < share < 0.85  # published for 2024: 77.5 %; some 3,500 pupils here
+
+
+def test_no_direct_identifier_leaves_the_restricted_zone(lake: Settings) -> None:
+    names = {
+        row["cells"][i]
+        for row in _raw_rows(lake, "enrollment", "pupil_roll")
+        for i in (0, 1)
+        if row["cells"][i]
+    }
+    assert len(names) > 1000
+    looked = 0
+    for table in contracts.all_tables():
+        found = tables.open_table(lake, table)
+        if found is None:
+            continue
+        looked += 1
+        for column in found.to_pyarrow_table().itercolumns():
+            if str(column.type) == "string":
+                assert not names & set(column.to_pylist()), f"{table} holds a name or a pupil number"
+    assert looked > 15
+
+
+def _raw_rows(lake: Settings, feed: str, thing: str) -> list[dict[str, Any]]:
+    files = {r["file_sha256"] for r in tables.rows(lake, "ops__receipt") if r["thing"] == thing}
+    raw = tables.open_table(lake, f"raw_{feed}")
+    assert raw is not None
+    return [row for row in raw.to_pyarrow_table().to_pylist() if row["_file_sha256"] in files]
+
+
+def test_public_file_holds_no_pupil_and_no_small_count(lake: Settings) -> None:
+    published = release.current(lake)
+    assert published is not None
+    public = release.open_release(published, "public")
+    shown = [name for (name,) in public.execute("show tables").fetchall() if name.startswith("pub_")]
+    assert len(shown) >= 3
+    columns = public.execute("select table_name, column_name from information_schema.columns").fetchall()
+    assert not [c for c in columns if "pupil_key" in c[1]]
+    smallest = one(public, "select min(pupil_count) from pub_enrollment_district_year where pupil_count > 0")
+    assert smallest >= lake.small_cell
+
+
+def test_spark_and_duckdb_read_the_same_values(lake: Settings, spark: Any) -> None:
+    """Types, decimals, nulls, dates and instants of what Spark wrote, as DuckDB reads the pinned files."""
+    table = "clean_fitness__test_result"
+    found = tables.open_table(lake, table)
+    assert found is not None
+    columns = [
+        "pupil_key", "height_cm", "run_50m_s", "run_1000m_s", "pull_up_count", "birth_date", "recorded_at",
+        "is_withdrawn", "flags", "_line_number",
+    ]  # fmt: skip
+    by_duckdb = duckdb.connect()
+    by_duckdb.execute("set timezone = 'UTC'")
+    by_duckdb.read_parquet(found.file_uris()).create_view("t")
+    order = "pupil_key, recorded_at, _line_number"
+    rows = by_duckdb.execute(f"select {', '.join(columns)} from t order by {order}").fetchall()
+    types = dict(by_duckdb.execute("select column_name, column_type from (describe t)").fetchall())
+    declared = contracts.table_columns(table)
+    wanted = {
+        n: contracts.duckdb_type(k).upper().replace("TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE")
+        for n, k in declared.items()
+    }
+    assert {n: t.replace(" ", "") for n, t in types.items()} == {
+        n: t.replace(" ", "") for n, t in wanted.items()
+    }
+    arrow = (
+        tables.read(spark, lake, table)
+        .select(*columns)
+        .orderBy("pupil_key", "recorded_at", "_line_number")
+        .toArrow()
+    )
+    theirs = [tuple(row[c] for c in columns) for row in arrow.to_pylist()]
+    assert len(rows) == len(theirs) > 3000
+    for mine, other in zip(rows, theirs, strict=True):
+        assert mine == other
+    heights = [row[1] for row in rows]
+    assert any(h is None for h in heights)
+    assert all(isinstance(h, Decimal) for h in heights if h is not None)
+
+
+def test_sql_answers_and_refuses_with_a_way_out(lake: Settings) -> None:
+    columns, rows = summary.query(lake, "select count(*) as n from fct_fitness_result", None, lake=False)
+    assert columns == ["n"]
+    assert rows[0][0] > 3000
+    _, rows = summary.query(lake, "select count(*) from ops__receipt", None, lake=True)
+    assert rows[0][0] > 300
+    with pytest.raises(UserError, match="fct_nothing"):
+        summary.query(lake, "select * from fct_nothing", None, lake=False)
+    with pytest.raises(UserError):
+        summary.query(lake, "create table t as select 1", None, lake=False)
+    with pytest.raises(UserError, match="release 99"):
+        summary.query(lake, "select 1", 99, lake=False)
