@@ -237,6 +237,7 @@ def test_failed_test_is_told_and_leaves_every_mart_to_look_at(settings: Settings
             "sex_code": "1",
             "fitness_grade_code": 11,
             "standard_version": "2014",
+            "bmi": Decimal("16.0"),
             "points_bmi": 80,
             "level": "良好",
             "status": "scored",

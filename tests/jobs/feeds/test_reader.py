@@ -115,9 +115,10 @@ def test_workbook_with_a_merged_title_and_typed_cells(tmp_path: Path) -> None:
 
 
 def test_an_identity_number_that_became_a_float_keeps_a_form_no_rule_takes(tmp_path: Path) -> None:
-    header = [c.headings[0] for c in FITNESS[0].columns if c.required]
-    row = ["11", "1101", 110101200001011234.0, "某某", "1"]
-    found = read(tmp_path, "a.xlsx", workbook([header, row]), FITNESS)
+    sent = {"年级编号": "11", "班级编号": "1101", "学籍号": 110101200001011234.0, "姓名": "某某", "性别": "1"}
+    found = read(tmp_path, "a.xlsx", workbook([list(sent), list(sent.values())]), FITNESS)
+    assert found.contract is not None
+    assert found.contract.thing == "test_result"
     _, cells = found.raw_columns()
     assert "e+17" in (cells[0][found.positions["pupil_national_id"]] or "")
 
