@@ -322,8 +322,9 @@ def _launch(settings: Settings, restarts: int, java_options: Sequence[str]) -> E
                 start_new_session=True,
             )
         engine = Engine(
-            # The client sends a token over a plain connection only to the literal host `localhost`.
-            url=f"sc://localhost:{port}/;user_id=edulake;token={token}",
+            # The token as a plain header: `token=` makes credentials whose Python part gRPC's own threads
+            # call, and a call while the interpreter ends aborts the process.
+            url=f"sc://localhost:{port}/;user_id=edulake;authorization=Bearer%20{token}",
             pid=process.pid,
             started=psutil.Process(process.pid).create_time(),
             restarts=restarts,

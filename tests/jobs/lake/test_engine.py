@@ -9,7 +9,9 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -149,15 +151,26 @@ def test_only_loopback_is_listened_to_and_a_token_is_needed(engine_home: Path, e
 
     note = engine_home / "beijing" / "run" / "spark.json"
     assert note.stat().st_mode & 0o077 == 0
-    token = engine_url.split("token=")[1]
+    token = engine_url.split("Bearer%20")[1]
     assert token in note.read_text()
     assert token not in " ".join(psutil.Process(server.pid).cmdline())
 
     from pyspark.errors.exceptions.connect import SparkConnectGrpcException
-    from pyspark.sql.connect.session import SparkSession
 
+    # Closed without a word to the server, which would refuse it, and the client would ask for ten minutes.
+    nobody = engine._connect(engine.Engine(engine_url.split(";authorization=")[0]), str(uuid.uuid4()))
     with pytest.raises(SparkConnectGrpcException, match="No authentication token"):
-        SparkSession.builder.remote(engine_url.split(";token=")[0]).create().range(1).count()
+        nobody.range(1).count()
+    nobody.client.close()
+
+
+def test_no_thread_of_grpc_calls_into_python(settings: Settings, engine_url: str) -> None:
+    """One that still does while the interpreter ends takes the process down with it, after work well done."""
+    before = set(threading.enumerate())
+    with engine.session(settings) as spark:
+        assert spark.range(3).count() == 3
+        foreign = [t for t in set(threading.enumerate()) - before if isinstance(t, threading._DummyThread)]
+    assert foreign == []
 
 
 # --- its life
