@@ -195,6 +195,7 @@ def run(folder: Path, count: int, repeats: int, seed: int) -> None:
 
     timings = {"spark": Timing(), "duckdb": Timing()}
     settings = site_settings.load(home=folder / "home")
+    engine.LARGE_LANDING_BYTES = -1  # the compiler that a run has from a landing of this size on
     with engine.session(settings) as spark:
         # Wider code than this is never compiled by the JVM, and a row of 50 columns is wider.
         spark.conf.set("spark.sql.codegen.hugeMethodLimit", "8000")
