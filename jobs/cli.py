@@ -6,6 +6,7 @@ once.
 
 from __future__ import annotations
 
+import signal
 import sys
 from datetime import date, datetime
 from pathlib import Path
@@ -44,6 +45,8 @@ Site = Annotated[str | None, typer.Option("--site", help="A site of infra/sites;
 
 def main() -> None:
     """Run the command line. A UserError is printed with its way out, and ends with code 1."""
+    # Asked to end, a command stops what it started, as it does when interrupted.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         app(prog_name="edulake")
     except UserError as error:

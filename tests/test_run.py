@@ -6,10 +6,13 @@ import csv
 import fcntl
 import io
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+import psutil
 import pytest
 from rich.console import Console
 
@@ -80,6 +83,24 @@ def test_a_city_whose_landing_was_killed_is_landed_whole(
         whole_run.prepare_input(settings, 0.002, 8, quiet)
     whole_run.prepare_input(settings, 0.002, 7, quiet)
     assert len(deliveries.scan(settings)) > 400
+
+
+@pytest.mark.slow
+def test_a_run_asked_to_end_stops_what_it_started(settings: Settings) -> None:
+    command = [sys.executable, "-m", "jobs", "run", "--site", "beijing", "--scale", "0.002"]
+    running = subprocess.Popen(command, cwd=site_settings.ROOT, stdout=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    # Its own tasks are told of as they end: Airflow and Spark are up.
+    assert any("write_raw" in line for line in running.stdout)
+    server = engine.running(settings)
+    assert server is not None
+    running.terminate()
+    running.stdout.close()
+    assert running.wait() == 143
+    assert engine.running(settings) is None
+    assert server.pid is not None
+    assert not psutil.pid_exists(server.pid)
+    assert runs.all_runs(settings)[-1].state == runs.FAILED
 
 
 @pytest.mark.usefixtures("nothing_may_start")
