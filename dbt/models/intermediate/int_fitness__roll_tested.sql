@@ -20,6 +20,7 @@ select
     coalesce(districts.zone_code, '?') as zone_code,
     rolls.grade_key,
     coalesce(rolls.sex_code, '9') as sex_code,
+    rolls.is_status_unmapped,
     coalesce(results.is_scored, false) as is_scored,
     coalesce(results.score_status in ('exempt', 'deferred'), false) as is_excused,
 from rolls

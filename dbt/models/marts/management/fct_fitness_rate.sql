@@ -38,6 +38,7 @@ on_roll as (
     select
         {{ fitness_cube_columns() }},
         count(*) as on_roll_count,
+        count(*) filter (where is_status_unmapped) as unmapped_on_roll_count,
         count(*) filter (where is_scored) as scored_on_roll_count,
         count(*) filter (where is_excused) as excused_on_roll_count,
     from rolls
@@ -56,6 +57,7 @@ joined as (
         coalesce(counted.grade_key, on_roll.grade_key) as grade_key,
         coalesce(counted.sex_code, on_roll.sex_code) as sex_code,
         on_roll.on_roll_count,
+        coalesce(on_roll.unmapped_on_roll_count, 0) as unmapped_on_roll_count,
         on_roll.scored_on_roll_count,
         on_roll.excused_on_roll_count,
         coalesce(counted.submitted_count, 0) as submitted_count,
@@ -149,7 +151,7 @@ select
     end as is_met,
     case
         when joined.scored_count = 0 then 'no_result'
-        when joined.unmapped_count > 0 then 'unmapped_code'
+        when joined.unmapped_count + joined.unmapped_on_roll_count > 0 then 'unmapped_code'
         when joined.scored_count < {{ var('small_cell') }} then 'few_pupils'
         else 'ok'
     end as rate_status,
