@@ -7,6 +7,7 @@
         'fct_places_forecast',
         'fct_places_gap',
         'fct_places_forecast_part',
+        'fct_places_registration',
         'fct_places_supply',
         'fct_places_plan_progress',
         'fct_places_forecast_error',

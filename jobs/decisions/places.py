@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from jobs import contracts
 from jobs.decisions.frames import append_frame, in_force_rows, tenths
 from jobs.lake.runs import Run
-from jobs.places import gap, norms, supply
+from jobs.places import gap, norms, registration, supply
 from jobs.places.forecast import backtest_frame, forecast_frame
 from jobs.places.forecast import score as forecast_errors
 from jobs.places.parts import parts
@@ -25,15 +25,26 @@ METHOD = "grade_progression"
 # Where none of these changed since the last release, the last decisions stand.
 INPUTS = (
     *("clean_enrollment__grade_count", "clean_enrollment__school"),
-    *("clean_places__birth", "clean_places__capacity_project"),
+    *("clean_places__birth", "clean_places__capacity_project", "clean_places__school_age_registration"),
 )
-TABLES = tuple(f"decision_places__{name}" for name in ("forecast", "forecast_error", "part", "supply", "gap"))
+TABLES = tuple(
+    f"decision_places__{name}"
+    for name in ("forecast", "forecast_error", "part", "supply", "gap", "registration")
+)
 _LEVEL = {"unit": "school", "area": "area", "parent": "district", "zone": "zone", "total": "city"}
 
 
 def decide(settings: Settings, spark: SparkSession, run: Run) -> dict[str, int]:
     """Forecast pupils by grade for every unit, take the numbers apart, set them against the places there will
     be, and make the last years' forecasts again for their errors."""
+    made = decisions(settings, spark, run)
+    for table, frame in made.items():
+        append_frame(settings, spark, run, table, exact(table, frame))
+    return dict.fromkeys(TABLES, 0) | {table: len(frame) for table, frame in made.items()}
+
+
+def decisions(settings: Settings, spark: SparkSession, run: Run) -> dict[str, pd.DataFrame]:
+    """Rows of each table from what is known to the run, nothing written; none where no pupil is counted."""
     enrollment = in_force_rows(settings, spark, run, "grade_return").select(
         F.col("unit_code").alias("unit"),
         F.coalesce("parent_unit_code", F.lit("")).alias("parent_unit"),
@@ -48,7 +59,7 @@ def decide(settings: Settings, spark: SparkSession, run: Run) -> dict[str, int]:
     )
     counts, born = enrollment.toPandas(), births.toPandas()
     if counts.empty:
-        return dict.fromkeys(TABLES, 0)
+        return {}
     register = in_force_rows(settings, spark, run, "school_register").toPandas()
     projects = in_force_rows(settings, spark, run, "capacity_project").toPandas()
     counts["grade"] = counts["grade"].map(_ladder_years()).astype(int)
@@ -57,19 +68,58 @@ def decide(settings: Settings, spark: SparkSession, run: Run) -> dict[str, int]:
     units = units_of(counts, register)
     forecast = forecast_frame(counts, known, None, horizon, lag, groups_of(units), stage_spans())
     origin = int(forecast["origin"].max())
+    forecast, notes = registered_so_far(settings, spark, run, forecast, counts, units)
     past = backtest_frame(counts, known, range(origin - BACKTEST_ORIGINS, origin), horizon, lag)
     rows = _forecast_rows(forecast)
     places = place_rows(counts, register, run.as_of_date)
-    made = {
+    return {
         "decision_places__forecast": rows,
         "decision_places__forecast_error": _error_rows(past, counts),
-        "decision_places__part": part_rows(settings, rows, counts, born, units),
+        "decision_places__part": part_rows(
+            settings, rows.assign(registration=forecast["registration"]), counts, born, units
+        ),
         "decision_places__supply": places,
         "decision_places__gap": gap_rows(rows, places, projects, units, run.as_of_date),
+        "decision_places__registration": notes,
     }
-    for table, frame in made.items():
-        append_frame(settings, spark, run, table, exact(table, frame))
-    return {table: len(frame) for table, frame in made.items()}
+
+
+def registered_so_far(
+    settings: Settings,
+    spark: SparkSession,
+    run: Run,
+    forecast: pd.DataFrame,
+    counts: pd.DataFrame,
+    units: pd.DataFrame,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The forecast with the registrations of spring taken in, as known to the run, and a note for each unit.
+
+    A spring is read up to the day of its newest delivery, and earlier springs up to the same day."""
+    thing = in_force_rows(settings, spark, run, "school_age_registration")
+    received = F.to_date(F.from_utc_timestamp("recorded_at", settings.timezone))
+    children = thing.select(
+        F.col("school_year_start").alias("year"),
+        *("stage_code", "district_code", "area_name", "registered_date"),
+        received.alias("received_date"),
+    ).toPandas()
+    children["district"] = children["district_code"]
+    children["area"] = children["district"] + "/" + children["area_name"].fillna("").replace("", gap.NO_UNIT)
+    forecast, notes = forecast.assign(registration=0), []
+    coming = children[children["year"] == int(forecast["origin"].max()) + 1]
+    spans = stage_spans()
+    for stage, mine in coming.groupby("stage_code"):
+        through = min(mine["received_date"].max(), run.as_of_date)
+        of_stage = children[children["stage_code"] == stage]
+        entrants = counts[counts["grade"] == int(spans[str(stage)][0])]
+        forecast, told = registration.correct(
+            forecast, of_stage, entrants, units, spans[str(stage)], str(stage), through
+        )
+        notes.append(told)
+    told = pd.concat(notes) if notes else pd.DataFrame(columns=registration.NOTE_COLUMNS)
+    told = told.assign(
+        level=told["level"].map(_LEVEL), unit_code=told["unit_code"].replace("total", gap.CITY)
+    )
+    return forecast, told.assign(district_code=_districts(told, units))
 
 
 def exact(table: str, rows: pd.DataFrame) -> pd.DataFrame:

@@ -290,6 +290,30 @@ def _places(lake: Lake) -> None:
         for lead in (1, 2)
     ]
     lake.decide("decision_places__forecast_error", errors)
+    # Notes of an older run, and of the run whose forecast is the newest.
+    for run_id, registered in (("2025-11-01.1", 70), ("2025-11-20.10", 90)):
+        lake.decide("decision_places__registration", [_note(registered)], run_id)
+
+
+def _note(registered: int) -> dict[str, Any]:
+    return {
+        "level": "city",
+        "unit_code": "total",
+        "district_code": None,
+        "stage_code": "primary",
+        "school_year_start": 2026,
+        "through_date": date(2026, 5, 20),
+        "registered_count": registered,
+        "earlier_spring_count": 1,
+        "usual_share": "0.9",
+        "implied_count": "100",
+        "model_count": "110",
+        "model_error_share": "0.05",
+        "implied_error_share": "0.05",
+        "registration_weight": "0.5",
+        "registration_count": "-5",
+        "remark": "combined",
+    }
 
 
 def _decided(
@@ -324,7 +348,7 @@ def _decided(
     rows = pd.DataFrame(forecast)
     supply = service.place_rows(counts, register, AS_OF)
     born = pd.DataFrame(births)[["unit_code", "birth_year", "birth_count"]]
-    parts = service.part_rows(lake.settings, rows, counts, born, units)
+    parts = service.part_rows(lake.settings, rows.assign(registration=0, events=0), counts, born, units)
     gaps = service.gap_rows(rows, supply, days, units, AS_OF)
     for name, made in (("supply", supply), ("part", parts), ("gap", gaps)):
         told = service.exact(f"decision_places__{name}", made).astype(object)

@@ -416,3 +416,11 @@ def test_columns_of_public_tables_that_count_persons_are_declared(
 
 def _plain(value: Any) -> Any:
     return float(value) if isinstance(value, Decimal) else value
+
+
+def test_registrations_are_those_of_the_newest_forecast(rows: Rows) -> None:
+    found = rows(
+        "select unit_level, stage_code, school_year, registered_count, registration_count,"
+        " registration_remark from fct_places_registration"
+    )
+    assert found == [("city", "primary", "2026-2027", 90, Decimal("-5.0"), "combined")]

@@ -17,6 +17,7 @@ select
     is_entrant_forecast,
     entry_ratio,
     progression_ratio,
+    registration_count,
     event_count,
     forecast,
 from vintage

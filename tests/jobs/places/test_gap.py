@@ -169,7 +169,9 @@ def test_places_and_those_to_come_add_up_from_level_to_level(city: dict[str, pd.
 def test_every_number_is_its_parts(city: dict[str, pd.DataFrame]) -> None:
     parts = city["part"]
     product = (parts["birth_count"] * parts["entry_ratio"] * parts["progression_ratio"]).fillna(0)
-    assert np.allclose(product + parts["event_count"], parts["forecast"], rtol=1e-12, atol=1e-9)
+    assert np.allclose(
+        product + parts["registration_count"] + parts["event_count"], parts["forecast"], rtol=1e-12, atol=1e-9
+    )
     shown = city["forecast"]
     grades = shown[~shown["grade_key"].isin(["all", "kindergarten", "primary", "junior", "senior"])]
     assert len(parts) == len(grades)

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from jobs import release
-from jobs.places import base, scenario
+from jobs import contracts, release
+from jobs.decisions import places
+from jobs.lake import runs
+from jobs.places import base, gap, scenario
 from jobs.places.cli import app
 from jobs.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +128,31 @@ def test_command_shows_two_scenarios_and_the_cheapest_mix(
     both = pd.read_csv(out)
     assert len(both) == len(gaps)
     assert both["pupils_scenario"].sum() > both["pupils_against"].sum()
+
+
+def test_a_run_of_may_takes_in_what_has_registered_and_nothing_that_came_later(
+    lake: Settings, spark: SparkSession
+) -> None:
+    newest = runs.all_runs(lake)[-1]
+
+    def made(day: date) -> dict[str, pd.DataFrame]:
+        known_at = datetime.combine(day + timedelta(days=1), time(), UTC)
+        return places.decisions(lake, spark, replace(newest, as_of_date=day, known_at=known_at))
+
+    # The springs of 2024 and 2025 are in the lake: the second has one before it.
+    second = made(date(2025, 5, 25))
+    notes = second["decision_places__registration"].set_index(["level", "unit_code"])
+    city = notes.loc[("city", gap.CITY)]
+    assert city["remark"] == "combined"
+    assert str(city["through_date"]) <= "2025-05-25"
+    assert 0.6 < city["usual_share"] < 0.99
+    assert notes["registered_count"].loc["district"].sum() == city["registered_count"]
+    parts = second["decision_places__part"]
+    product = (parts["birth_count"] * parts["entry_ratio"] * parts["progression_ratio"]).fillna(0)
+    assert np.allclose(product + parts["registration_count"] + parts["event_count"], parts["forecast"])
+    own = parts[(parts["grade_key"] == "P1") & (parts["school_year_start"] == 2025)]
+    sums = own.groupby("level")["registration_count"].sum()
+    assert (sums == city["registration_count"]).all()
+    assert len(sums) == 5
+    exact = places.exact("decision_places__registration", second["decision_places__registration"])
+    assert set(contracts.table_columns("decision_places__registration")) <= {*exact, "run_id", "recorded_at"}

@@ -16,6 +16,7 @@ select
     parts.is_entrant_forecast,
     parts.entry_ratio,
     parts.progression_ratio,
+    parts.registration_count,
     parts.event_count,
     parts.forecast as forecast_count,
     parts.run_id as decided_by_run_id,

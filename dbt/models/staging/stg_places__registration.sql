@@ -1,0 +1,27 @@
+-- one row per stage and unit (area, district, city) of the autumn that spring registers for, of the newest vintage of the forecast
+with vintage as ({{ latest_vintage('decision_places__registration') }}),
+
+newest as ({{ latest_vintage('decision_places__forecast') }})
+
+select
+    run_id,
+    recorded_at,
+    level,
+    unit_code,
+    district_code,
+    stage_code,
+    school_year_start,
+    through_date,
+    registered_count,
+    earlier_spring_count,
+    usual_share,
+    implied_count,
+    model_count,
+    model_error_share,
+    implied_error_share,
+    registration_weight,
+    registration_count,
+    remark,
+from vintage
+-- a run after the autumn writes no notes, and the ones of spring are no part of its forecast
+where run_id in (select newest.run_id from newest)
