@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pandas as pd
 from pyspark.sql import SparkSession
@@ -12,7 +15,8 @@ from pyspark.sql import functions as F
 from jobs import contracts
 from jobs.decisions.frames import append_frame, in_force_rows, tenths
 from jobs.lake.runs import Run
-from jobs.places import gap, norms, registration, supply
+from jobs.places import coming, gap, norms, registration, supply
+from jobs.places.events import Event
 from jobs.places.forecast import backtest_frame, forecast_frame
 from jobs.places.forecast import score as forecast_errors
 from jobs.places.parts import parts
@@ -24,7 +28,7 @@ BACKTEST_ORIGINS = 6
 METHOD = "grade_progression"
 # Where none of these changed since the last release, the last decisions stand.
 INPUTS = (
-    *("clean_enrollment__grade_count", "clean_enrollment__school"),
+    *("clean_enrollment__grade_count", "clean_enrollment__school", "clean_enrollment__school_change"),
     *("clean_places__birth", "clean_places__capacity_project", "clean_places__school_age_registration"),
 )
 TABLES = tuple(
@@ -65,23 +69,67 @@ def decisions(settings: Settings, spark: SparkSession, run: Run) -> dict[str, pd
     counts["grade"] = counts["grade"].map(_ladder_years()).astype(int)
     lag, horizon = lowest_lag(settings, counts), int(settings.places["horizon"])
     known = born if len(born) else None
-    units = units_of(counts, register)
-    forecast = forecast_frame(counts, known, None, horizon, lag, groups_of(units), stage_spans())
-    origin = int(forecast["origin"].max())
+    units, origin = units_of(counts, register), int(counts["year"].max())
+    places = place_rows(counts, register, run.as_of_date)
+    # A change announced for a day to come is not in force yet, and known all the same.
+    ahead = replace(run, as_of_date=date(9999, 1, 1))
+    changes = in_force_rows(settings, spark, ahead, "school_change").toPandas()
+    years = range(origin + 1, origin + horizon + 1)
+    events = known_events(register, projects, changes, places, units, years, run.as_of_date)
+    units = with_projects(units, events, projects)
+    forecast = forecast_frame(counts, known, None, horizon, lag, groups_of(units), stage_spans(), events)
+    forecast["event_count"] = forecast.get("event_count", 0)
     forecast, notes = registered_so_far(settings, spark, run, forecast, counts, units)
     past = backtest_frame(counts, known, range(origin - BACKTEST_ORIGINS, origin), horizon, lag)
     rows = _forecast_rows(forecast)
-    places = place_rows(counts, register, run.as_of_date)
     return {
         "decision_places__forecast": rows,
         "decision_places__forecast_error": _error_rows(past, counts),
         "decision_places__part": part_rows(
-            settings, rows.assign(registration=forecast["registration"]), counts, born, units
+            settings,
+            rows.assign(registration=forecast["registration"], events=forecast["event_count"]),
+            counts,
+            born,
+            units,
         ),
         "decision_places__supply": places,
         "decision_places__gap": gap_rows(rows, places, projects, units, run.as_of_date),
         "decision_places__registration": notes,
     }
+
+
+def known_events(
+    register: pd.DataFrame,
+    projects: pd.DataFrame,
+    changes: pd.DataFrame,
+    places: pd.DataFrame,
+    units: pd.DataFrame,
+    years: Sequence[int],
+    day: date,
+) -> list[Event]:
+    """Schools that open, close and merge in the years ahead, as told up to a day."""
+    ladder = {key: str(year) for key, year in _ladder_years().items()}
+    shares = supply.opening_shares(projects, day, norms.in_force("opening_delay", day))
+    standing = places.assign(grade_key=places["grade_key"].map(ladder))
+    opening = coming.openings(projects, standing, units, stage_spans(), shares, day, years)
+    return [*opening, *coming.closings(changes, register, units, years[0] - 1)]
+
+
+def with_projects(units: pd.DataFrame, events: Sequence[Event], projects: pd.DataFrame) -> pd.DataFrame:
+    """Units with the schools to come, each in its project's area; a new code stands where the old one did."""
+    above = {str(row["school"]): row for row in units.to_dict("records")}
+    over = {str(row["district"]): row for row in units.to_dict("records")}
+    area_of = dict(zip(projects["project_code"], projects["area_name"], strict=True)) if len(projects) else {}
+    new: dict[str, dict[Any, Any]] = {}
+    for event in events:
+        if event.grades and event.unit not in above:
+            row = over[event.parent]
+            area = f"{event.parent}/{area_of.get(event.unit) or gap.NO_UNIT}" if row["area"] else ""
+            new[event.unit] = {**row, "school": event.unit, "area": area}
+        for heir in event.partners:
+            if heir not in above and event.unit in above:
+                new[heir] = {**above[event.unit], "school": heir}
+    return pd.concat([units, pd.DataFrame(new.values())], ignore_index=True) if new else units
 
 
 def registered_so_far(
@@ -105,9 +153,9 @@ def registered_so_far(
     children["district"] = children["district_code"]
     children["area"] = children["district"] + "/" + children["area_name"].fillna("").replace("", gap.NO_UNIT)
     forecast, notes = forecast.assign(registration=0), []
-    coming = children[children["year"] == int(forecast["origin"].max()) + 1]
+    this_spring = children[children["year"] == int(forecast["origin"].max()) + 1]
     spans = stage_spans()
-    for stage, mine in coming.groupby("stage_code"):
+    for stage, mine in this_spring.groupby("stage_code"):
         through = min(mine["received_date"].max(), run.as_of_date)
         of_stage = children[children["stage_code"] == stage]
         entrants = counts[counts["grade"] == int(spans[str(stage)][0])]
@@ -251,7 +299,9 @@ def part_rows(
         behind[("school", row.school)] = row.school if row.school in own else row.district
         behind[("area", row.area)] = behind[("district", row.district)] = row.district
         behind[("zone", row.zone)] = row.zone
-    made = parts(ahead, pupils, births, behind, stages, grade_lags(settings, counts))
+    key = ahead[["level", "unit_code", "grade_key", "school_year_start"]].itertuples(index=False, name=None)
+    known = {at: float(n) for at, n in zip(key, ahead["events"], strict=True) if n}
+    made = parts(ahead, pupils, births, behind, stages, grade_lags(settings, counts), known)
     return made.assign(district_code=_districts(made, units))
 
 
@@ -266,9 +316,9 @@ def gap_rows(
     standing = gap.summed(places, units, ["stage_code"], ["place_count"])
     shares = supply.opening_shares(projects, day, norms.in_force("opening_delay", day))
     years = sorted(demand["school_year_start"].unique())
-    coming = supply.coming_places(projects, day, years, shares)
+    to_open = supply.coming_places(projects, day, years, shares)
     zone_of = dict(zip(units["district"], units["zone"], strict=True))
-    to_come = gap.coming_by_unit(coming, zone_of)
+    to_come = gap.coming_by_unit(to_open, zone_of)
     rows = gap.gaps(
         demand[[*gap.KEY, "lead", "forecast", "lower_80", "upper_80"]],
         standing,

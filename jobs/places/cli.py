@@ -14,8 +14,9 @@ from rich.table import Table
 
 from jobs import settings as site_settings
 from jobs.files import replacing
+from jobs.places.events import Event, read_events
 from jobs.places.forecast import backtest_frame, forecast_frame, score
-from jobs.places.panel import InputError, read_births, read_enrollment
+from jobs.places.panel import InputError, build_panel, read_births, read_enrollment
 from jobs.places.scenario_cli import run as scenario_command
 
 app = typer.Typer(
@@ -32,6 +33,18 @@ Enrollment = Annotated[
 Births = Annotated[
     Path | None,
     typer.Option(help="CSV of births: unit,year,births; unit names units or parents of the enrollment file."),
+]
+Events = Annotated[
+    Path | None,
+    typer.Option(
+        help="CSV of what is known to come:"
+        " unit,year,event[,successor_unit,parent_unit,grades,pupils,known_year]."
+        " event: open, close or span. From that autumn on the unit teaches `grades` (K-5, or 7;8) and no"
+        " others; of close, none. successor_unit (A;B for several) takes the pupils of what goes and gives"
+        " those of what comes; blank: the units of the same parent. pupils: a grade of an opening unit;"
+        " blank: as many as a neighbor has. Used by origins from known_year on (blank: the year before it"
+        " happens, at the latest the last year of the enrollment). Adds a column event_count."
+    ),
 ]
 EntryLag = Annotated[
     int, typer.Option(min=0, max=20, help="Pupils entering in year t were born in year t minus this.")
@@ -70,6 +83,10 @@ def _read(enrollment: Path, births: Path | None) -> tuple[pd.DataFrame, pd.DataF
     return pupils, born
 
 
+def _events(path: Path | None, pupils: pd.DataFrame, born: pd.DataFrame | None) -> list[Event]:
+    return read_events(path, build_panel(pupils, born)) if path else []
+
+
 def _fail(error: Exception) -> typer.Exit:
     console.print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
     return typer.Exit(2)
@@ -83,6 +100,7 @@ def backtest(
     births: Births = None,
     entry_lag: EntryLag = 5,
     horizon: Horizon = 6,
+    events: Events = None,
 ) -> None:
     """Forecast as each past year would have, and say how wrong that was."""
     begun = time.monotonic()
@@ -90,7 +108,9 @@ def backtest(
         pupils, born = _read(enrollment, births)
         wanted = parse_years(origins)
         with console.status(f"forecasting from {len(wanted)} origins"):
-            forecasts = backtest_frame(pupils, born, wanted, horizon, entry_lag)
+            forecasts = backtest_frame(
+                pupils, born, wanted, horizon, entry_lag, events=_events(events, pupils, born)
+            )
             write_csv(forecasts, output)
         accuracy = score(forecasts, pupils)
     except (InputError, OSError) as error:
@@ -113,13 +133,16 @@ def forecast(
     births: Births = None,
     entry_lag: EntryLag = 5,
     horizon: Horizon = 6,
+    events: Events = None,
 ) -> None:
     """Forecast from one year."""
     begun = time.monotonic()
     try:
         pupils, born = _read(enrollment, births)
         with console.status("forecasting"):
-            forecasts = forecast_frame(pupils, born, origin, horizon, entry_lag)
+            forecasts = forecast_frame(
+                pupils, born, origin, horizon, entry_lag, events=_events(events, pupils, born)
+            )
             write_csv(forecasts, output)
     except (InputError, OSError) as error:
         raise _fail(error) from error

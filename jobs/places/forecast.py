@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from jobs.places import events as known_events
 from jobs.places.blend import blend_weights, own_weights
+from jobs.places.events import Event
 from jobs.places.intervals import interval_bounds
 from jobs.places.model import CANDIDATES, candidate_forecast, sum_groups
 from jobs.places.panel import ALL_GRADES, Floats, Ints, Panel, build_panel
@@ -35,14 +37,17 @@ def forecast_frame(
     entry_lag: int = 5,
     groups: Groups | None = None,
     spans: Spans | None = None,
+    events: Sequence[Event] = (),
 ) -> pd.DataFrame:
     """Forecast from one origin (None: the last year of the file), reading no later year.
     Rows in: unit × year × grade, and unit or parent × year of births. Rows out: level × unit × grade (and
     `all`) × lead 1 … horizon, whole pupils; parents are the sums of their units, `total` of all. `groups`
     adds levels that are sums of units, `spans` rows that are sums of grades, each with intervals of their
-    own. No rows when the file lacks the origin. Raises InputError."""
+    own. `events` move pupils between units where they are known at the origin and still to come; with any, a
+    column `event_count` says how many pupils they brought (negative: took). No rows when the file lacks the
+    origin. Raises InputError."""
     origins = None if origin is None else [origin]
-    return backtest_frame(enrollment, births, origins, horizon, entry_lag, groups, spans)
+    return backtest_frame(enrollment, births, origins, horizon, entry_lag, groups, spans, events)
 
 
 def backtest_frame(
@@ -53,6 +58,7 @@ def backtest_frame(
     entry_lag: int = 5,
     groups: Groups | None = None,
     spans: Spans | None = None,
+    events: Sequence[Event] = (),
 ) -> pd.DataFrame:
     """Forecasts as each origin would have made them (None: the last year); rows as `forecast_frame`.
     Raises InputError."""
@@ -64,8 +70,13 @@ def backtest_frame(
     if not found:
         return pd.DataFrame(columns=COLUMNS)
     points = whole_pupils(point_forecasts(panel, entry_lag, horizon))
-    made = [_origin_frame(panel, points, o, i, groups or {}, spans or {}) for o, i in found.items()]
-    return pd.concat(made, ignore_index=True)
+    panel, points = known_events.with_units(panel, points, events)
+    made, undisturbed = [], np.array(points) if events else points
+    for o, i in found.items():
+        points[i], shown = known_events.apply(points[i], panel, i, events)
+        made.append(_origin_frame(panel, points, undisturbed, o, i, np.flatnonzero(shown), groups, spans))
+    frame = pd.concat(made, ignore_index=True)
+    return frame if events else frame.drop(columns="event_count")
 
 
 def point_forecasts(panel: Panel, entry_lag: int, horizon: int) -> Floats:
@@ -109,21 +120,29 @@ def _grouped(panel: Panel, level: Mapping[str, tuple[str, str]]) -> tuple[list[s
 
 
 def _origin_frame(
-    panel: Panel, points: Floats, origin: int, i: int, groups: Groups, spans: Spans
+    panel: Panel,
+    points: Floats,
+    undisturbed: Floats,
+    origin: int,
+    i: int,
+    living: Ints,
+    groups: Groups | None,
+    spans: Spans | None,
 ) -> pd.DataFrame:
-    """Rows of one origin: units, groups, parents, total; grades, spans, `all`; leads in order."""
-    seen = np.asarray(panel.grade_listed[: i + 1].any(axis=0))
+    """Rows of one origin: units (the `living`), groups, parents, total; grades, spans, `all`; leads in order.
+    `undisturbed` are the points without events."""
+    seen = np.asarray(panel.grade_listed[: i + 1].any(axis=0)) | (points[i].sum((0, 1)) > 0)
     shown = [g for g, s in zip(panel.grades, seen, strict=True) if s]
-    parts = {name: [shown.index(g) for g in grades if g in shown] for name, grades in spans.items()}
+    parts = {name: [shown.index(g) for g in grades if g in shown] for name, grades in (spans or {}).items()}
     parts = {name: at for name, at in parts.items() if at}
     labels = [*shown, *parts, ALL_GRADES]
-    living = np.flatnonzero(panel.listed[i])
+    change = points[i] - undisturbed[i]
     parent_of = panel.parent_of[i]
     names = [panel.parents[p] for p in parent_of[living]] if panel.parents else [""] * len(living)
-    levels: list[tuple[str, Sequence[str], Sequence[str], Floats, Floats]] = [
-        ("unit", [panel.units[u] for u in living], names, panel.pupils, points)
+    levels: list[tuple[str, Sequence[str], Sequence[str], Floats, Floats, Floats]] = [
+        ("unit", [panel.units[u] for u in living], names, panel.pupils, points, change)
     ]
-    for level, of_unit in groups.items():
+    for level, of_unit in (groups or {}).items():
         all_groups, all_parents, of = _grouped(panel, of_unit)
         used = sorted({int(n) for n in of[living] if n < len(all_groups)})
         every_year = np.tile(of, (len(panel.years), 1))
@@ -134,6 +153,7 @@ def _origin_frame(
                 [all_parents[n] for n in used],
                 sum_groups(panel.pupils, every_year, len(all_groups) + 1)[:, used],
                 sum_groups(points, every_year, len(all_groups) + 1)[:, :, used],
+                sum_groups(change[None], every_year[:1], len(all_groups) + 1)[0][:, used],
             )
         )
     n_parents = len(panel.parents)
@@ -148,11 +168,13 @@ def _origin_frame(
                 [TOTAL] * len(alive),
                 sum_groups(panel.pupils, now, n_parents)[:, alive],
                 sum_groups(points, now, n_parents)[:, :, alive],
+                sum_groups(change[None], now[:1], n_parents)[0][:, alive],
             )
         )
-    levels.append((TOTAL, [TOTAL], [""], panel.pupils.sum(1, keepdims=True), points.sum(2, keepdims=True)))
+    whole = panel.pupils.sum(1, keepdims=True), points.sum(2, keepdims=True), change.sum(1, keepdims=True)
+    levels.append((TOTAL, [TOTAL], [""], *whole))
     frames = []
-    for level, units, parent_names, pupils, expected in levels:
+    for level, units, parent_names, pupils, expected, moved in levels:
         pick = living if level == "unit" else np.arange(len(units))
         truth = _with_sums(pupils[:, :, seen], list(parts.values()))
         means = _with_sums(expected[:, :, :, seen], list(parts.values()))
@@ -175,6 +197,8 @@ def _origin_frame(
         )
         for k, bound in enumerate(BOUNDS):
             frame[bound] = bounds[..., k].transpose(1, 2, 0).ravel().astype(np.int64)
+        brought = _with_sums(moved[:, :, seen], list(parts.values()))
+        frame["event_count"] = brought[:, pick].transpose(1, 2, 0).ravel().astype(np.int64)
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
 

@@ -58,15 +58,16 @@ def read_enrollment(path: Path) -> pd.DataFrame:
     """Read `unit,parent_unit,year,grade,enrollment` (CSV, may be compressed) as text.
     Row in: unit × year × grade; `parent_unit` may be absent.
     Raises InputError when it is no CSV or a column is missing."""
-    return _read(path, ENROLLMENT_COLUMNS)
+    return read_rows(path, ENROLLMENT_COLUMNS)
 
 
 def read_births(path: Path) -> pd.DataFrame:
     """Read `unit,year,births`, `unit` naming units or parents of the enrollment file. Raises InputError."""
-    return _read(path, BIRTH_COLUMNS)
+    return read_rows(path, BIRTH_COLUMNS)
 
 
-def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+def read_rows(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    """Read a CSV as text; `columns` must be there. Raises InputError."""
     try:
         frame = pd.read_csv(
             path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False

@@ -114,6 +114,7 @@ def city() -> dict[str, pd.DataFrame]:
                 "district_code": p.district,
                 "area_name": p.area,
                 "stage_code": p.stage,
+                "project_kind_code": "new",
                 "place_count": p.places,
                 "planned_opening_date": p.opening,
                 "expected_opening_date": p.expected(DAY),
@@ -126,15 +127,27 @@ def city() -> dict[str, pd.DataFrame]:
     settings = site.load("beijing")
     units = service.units_of(counts, register)
     lag, horizon = service.lowest_lag(settings, counts), int(settings.places["horizon"])
-    groups, spans = service.groups_of(units), service.stage_spans()
-    rows = service._forecast_rows(forecast_frame(counts, born, None, horizon, lag, groups, spans))
     supply = service.place_rows(counts, register, DAY)
+    stands = counts[(counts["year"] == 2025) & (counts["grade"] == 4)]["unit"].tolist()
+    changes = pd.DataFrame(
+        [(stands[0], stands[1], "merge", date(2026, 9, 1), DAY)],
+        columns=["from_school_code", "to_school_code", "change_kind_code", "change_date", "stated_on"],
+    )
+    ahead = range(2026, 2026 + horizon)
+    events = service.known_events(register, projects, changes, supply, units, ahead, DAY)
+    units = service.with_projects(units, events, projects)
+    groups, spans = service.groups_of(units), service.stage_spans()
+    made = forecast_frame(counts, born, None, horizon, lag, groups, spans, events)
+    rows = service._forecast_rows(made)
     return {
         "forecast": rows.assign(**{n: rows[n].astype(float) for n in ("forecast", "lower_80", "upper_80")}),
-        "part": service.part_rows(settings, rows, counts, born, units),
+        "part": service.part_rows(
+            settings, rows.assign(registration=0, events=made["event_count"]), counts, born, units
+        ),
         "gap": service.gap_rows(rows, supply, projects, units, DAY),
         "supply": supply,
         "projects": projects,
+        "changes": changes,
     }
 
 
@@ -182,6 +195,26 @@ def test_every_number_is_its_parts(city: dict[str, pd.DataFrame]) -> None:
     assert born["P1", 2029] == 2023
     assert born["K1", 2026] == 2023
     assert born["J2", 2030] == 2017
+
+
+def test_what_is_known_to_come_moves_pupils_and_is_told_as_events(city: dict[str, pd.DataFrame]) -> None:
+    parts = city["part"].set_index(["level", "unit_code", "grade_key", "school_year_start"]).sort_index()
+    change = city["changes"].iloc[0]
+    gone = parts.loc["school", change["from_school_code"]]
+    assert (gone["forecast"] == 0).all()
+    before = gone["birth_count"].fillna(0) * gone["entry_ratio"] * gone["progression_ratio"]
+    assert np.allclose(before.fillna(0), -gone["event_count"])
+    heir = parts.loc["school", change["to_school_code"]]
+    # Of its first grade, the heir may give some to a school that opens.
+    assert heir["event_count"].loc["P5", 2026] == -gone["event_count"].loc["P5", 2026] > 0
+    coming = city["projects"]["project_status_code"].isin(["planned", "building"])
+    codes = set(city["projects"]["project_code"][coming])
+    new = parts.loc["school"].loc[lambda rows: rows.index.get_level_values("unit_code").isin(codes)]
+    assert new["event_count"].sum() == new["forecast"].sum() > 0
+    # Pupils of new schools come from the district's others; the merged ones lie in two districts.
+    moved = parts.loc["district"].query("event_count != 0").index.get_level_values("unit_code")
+    assert set(moved) == {heir["district_code"].iloc[0], gone["district_code"].iloc[0]}
+    assert not parts.loc["city", "event_count"].any()
 
 
 def test_the_wave_empties_kindergartens_and_peaks_in_junior_then_senior_schools(

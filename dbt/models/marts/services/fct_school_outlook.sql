@@ -1,6 +1,14 @@
 -- one row per school and school year that is forecast, all grades together
-with forecasts as (
-    select * from {{ ref('stg_places__forecast') }} where level = 'unit' and grade_key = 'all'
+with projects as (select * from {{ ref('stg_places__capacity_project') }}),
+
+-- a school to come, named by its project, is no school yet that a family could ask about
+forecasts as (
+    select *
+    from {{ ref('stg_places__forecast') }}
+    where
+        level = 'unit'
+        and grade_key = 'all'
+        and unit_code not in (select projects.project_code from projects)
 ),
 
 schools as (select * from {{ ref('dim_school') }}),

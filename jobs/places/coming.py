@@ -1,0 +1,86 @@
+"""Openings and closings that the senders have told of, as events of the forecast."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import pandas as pd
+
+from jobs.places.events import Event
+from jobs.places.gap import NO_UNIT
+from jobs.places.rows import rows_of
+from jobs.places.supply import Floats, coming_places, school_year_of
+
+EXPANSION = "expansion"  # adds places to a school that nobody names: no school opens
+
+
+def openings(
+    projects: pd.DataFrame,
+    places: pd.DataFrame,
+    units: pd.DataFrame,
+    spans: Mapping[str, Sequence[str]],
+    shares: Floats,
+    as_of: date,
+    years: Sequence[int],
+) -> list[Event]:
+    """Each new school under planning or building, named by its project's code, as an event a year.
+
+    It opens with the first grade of its stage and grows by one a year. Its entrants are those of its area
+    (else of its district) by its share of the places there, times the chance that it is open; so a school
+    that may be late has the pupils that it has on average. `places`: `school_code`, `grade_key` as in `spans`
+    (stage -> grades), `place_count`."""
+    found = []
+    new = projects[projects["project_kind_code"].fillna("") != EXPANSION]
+    of_grade = {
+        g: dict(zip(p["school_code"], p["place_count"], strict=True)) for g, p in places.groupby("grade_key")
+    }
+    by_area = {str(a): list(m) for a, m in units.groupby("area")["school"]}
+    by_district = {str(d): list(m) for d, m in units.groupby("district")["school"]}
+    coming = coming_places(new, as_of, years, shares)
+    for (code, district, area, stage), mine in coming.groupby(
+        ["project_code", "district_code", "area_name", "stage_code"], sort=True
+    ):
+        grades = tuple(spans.get(str(stage), ()))
+        standing = of_grade.get(grades[0], {}) if grades else {}
+        near = by_area.get(f"{district}/{area or NO_UNIT}", []), by_district.get(str(district), [])
+        givers = next((own for group in near if (own := [u for u in group if standing.get(u)])), [])
+        if not givers or str(district) not in by_district:
+            continue
+        each = float(mine["place_count"].iloc[0]) / len(grades)
+        share = each / (each + sum(float(standing[u]) for u in givers))
+        open_years = mine[mine["open_probability"] > 0].sort_values("school_year_start")
+        for n, row in enumerate(rows_of(open_years)):
+            found.append(
+                Event(
+                    str(code),
+                    int(row.school_year_start),
+                    grades[: n + 1],
+                    tuple(givers),
+                    str(district),
+                    share=share * float(row.open_probability),
+                )
+            )
+    return found
+
+
+def closings(changes: pd.DataFrame, register: pd.DataFrame, units: pd.DataFrame, origin: int) -> list[Event]:
+    """Schools that stand at the origin and are merged, recoded or closed after it.
+
+    `changes`: `from_school_code`, `to_school_code`, `change_kind_code`, `change_date`, `stated_on`, also of
+    days to come; of a school, what was stated last counts. A day of closing in the register counts where no
+    change is stated."""
+    known = set(units["school"])
+    ends = changes[(changes["change_kind_code"] != "rename") & changes["from_school_code"].isin(known)]
+    ends = ends.sort_values(["stated_on", "change_date"]).drop_duplicates("from_school_code", keep="last")
+    told = {str(row.from_school_code): (row.change_date, row.to_school_code) for row in rows_of(ends)}
+    for school, day in zip(register["school_code"], register["closed_date"], strict=True):
+        if school in known and pd.notna(day):
+            told.setdefault(str(school), (day, None))
+    return [
+        Event(
+            school, year, partners=(str(heir),) if isinstance(heir, str) and heir and heir != school else ()
+        )
+        for school, (day, heir) in sorted(told.items())
+        if (year := school_year_of(day)) > origin
+    ]
