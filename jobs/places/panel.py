@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import warnings
+import zlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +20,33 @@ Ints = NDArray[np.int64]
 ENROLLMENT_COLUMNS = ("unit", "year", "grade", "enrollment")
 BIRTH_COLUMNS = ("unit", "year", "births")
 ALL_GRADES = "all"
+SUM_GRADES = (ALL_GRADES, "total", "all grades", "all students", "k-12")
 NO_PARENT = "(none)"  # units without a parent, in a file that names some
-# Stages whose labels do not sort by number (K1–K3 before P1–P6 before J1–J3 before S1–S3; K before 1).
-_PREFIX_ORDER = ("PK", "N", "R", "K", "KG", "P", "J", "S")
+# Words and letters before a number whose order is known; a bare number stands between. K1–K3 come before
+# P1–P6, J1–J3 and S1–S3; kindergarten, in any spelling, before grade 1.
+_BEFORE = (
+    *(
+        "PRESCHOOL",
+        "PREPRIMARY",
+        "NURSERY",
+        "N",
+        "PREK",
+        "PK",
+        "PREKINDERGARTEN",
+        "RECEPTION",
+        "R",
+        "JK",
+        "SK",
+    ),
+    *("KINDERGARTEN", "K", "KG", "PREP", "FOUNDATION", "F"),
+)
+_AFTER = (
+    *("PRIMARY", "P", "ELEMENTARY", "STANDARD", "STD", "CLASS", "JUNIOR", "J", "MIDDLE", "FORM"),
+    *("SECONDARY", "SENIOR", "S", "HIGH", "HIGHSCHOOL"),
+)
+_GRADE = re.compile(
+    r"(?:grade|year|yr)?[\s._-]*(\D*?)[\s._-]*(\d+(?:\.\d+)?)?(?:st|nd|rd|th)?(?:\s*grade)?", re.I
+)
 
 
 class InputError(ValueError):
@@ -69,20 +95,45 @@ def read_births(path: Path) -> pd.DataFrame:
 def read_rows(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     """Read a CSV as text; `columns` must be there. Raises InputError."""
     try:
-        frame = pd.read_csv(
-            path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # fields that would be lost
+            frame = pd.read_csv(
+                path,
+                dtype=str,
+                keep_default_na=False,
+                encoding="utf-8-sig",
+                skip_blank_lines=False,
+                index_col=False,  # a comma at the end of each line is no further column
+            )
     except FileNotFoundError as error:
         raise InputError("no such file", str(path)) from error
     except pd.errors.EmptyDataError as error:
         raise InputError("the file is empty", str(path)) from error
-    except (pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
+    except pd.errors.ParserWarning as error:
+        raise InputError("more fields than the heading has", str(path), 2) from error
+    except UnicodeDecodeError as error:
+        raise InputError("not in UTF-8", str(path), _line_that(path, _is_undecodable)) from error
+    except (pd.errors.ParserError, OSError, EOFError, zlib.error) as error:
         found = re.search(r"line (\d+)", str(error))
         raise InputError(str(error).strip(), str(path), int(found[1]) if found else None) from error
     frame.columns = frame.columns.str.strip()
     frame.attrs["file"] = str(path)
     _require(frame, columns, str(path))
     return frame
+
+
+def _line_that(path: Path, is_bad: Callable[[bytes], bool]) -> int | None:
+    """The first bad line of a file that is not compressed."""
+    lines = [] if path.suffix.lower() in (".gz", ".bz2", ".xz", ".zip") else path.read_bytes().splitlines()
+    return next((number for number, line in enumerate(lines, start=1) if is_bad(line)), None)
+
+
+def _is_undecodable(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return True
+    return False
 
 
 def _require(frame: pd.DataFrame, columns: Iterable[str], file: str) -> None:
@@ -107,9 +158,21 @@ def _first(bad: NDArray[np.bool_], frame: pd.DataFrame, column: str, problem: st
         raise InputError(problem, file, int(frame["_line"].iloc[row]), column)
 
 
+# 2010-11, 2010/2011: the school year that begins in 2010.
+_SCHOOL_YEAR = r"^\s*(\d{4})\s*[-/–]\s*(?:\d{2})?(\d{2})\s*$"
+
+
 def _numbers(frame: pd.DataFrame, column: str, file: str, whole: bool) -> Floats:
-    values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    _first(~np.isfinite(values), frame, column, "not a number", file)
+    told = frame[column]
+    values = pd.to_numeric(told, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    if whole and not np.isfinite(values).all():
+        ends = told.astype(str).str.extract(_SCHOOL_YEAR).astype(float)
+        spans = ((ends[0] + 1) % 100 == ends[1]).to_numpy()
+        values = np.where(spans, ends[0].to_numpy(), values)
+    bad = ~np.isfinite(values)
+    if bad.any():
+        shown = str(told.iloc[int(np.argmax(bad))]).strip()
+        _first(bad, frame, column, f"{shown!r} is not a number" if shown else "blank", file)
     if whole:
         _first(values % 1 != 0, frame, column, "not a whole number", file)
     else:
@@ -139,18 +202,31 @@ def _checked(frame: pd.DataFrame, key: list[str], value: str, file: str) -> pd.D
 
 
 def grade_order(labels: Iterable[str]) -> list[str]:
-    """Labels in order of progression: by number, within stages of the known order, else as they appear."""
+    """Labels in order of progression: by number, within stages of the known order, else as they appear.
+    Words of no known order and without a number (ungraded) follow."""
     appeared = list(dict.fromkeys(labels))
-    parts = {label: re.fullmatch(r"(\D*?)\s*(-?\d+(?:\.\d+)?)?", label) for label in appeared}
-    prefixes = list(dict.fromkeys((m[1] if m else label).upper() for label, m in parts.items()))
-    early = [p for p in _PREFIX_ORDER if p in prefixes]
-    # A bare number follows nursery and kindergarten letters, whatever line they first stand on.
-    rank = {p: i for i, p in enumerate([*early, *(p for p in prefixes if p not in early)])}
+    parts = {}
+    for label in appeared:
+        found = _GRADE.fullmatch(label)
+        word = re.sub(r"[\s._-]", "", found[1] if found else label).upper()
+        parts[label] = word, found[2] if found else None
+    unknown = list(dict.fromkeys(w for w, _ in parts.values() if w not in ("", *_BEFORE, *_AFTER)))
 
-    def key(label: str) -> tuple[int, float, int]:
-        found = parts[label]
-        prefix = (found[1] if found else label).upper()
-        return rank[prefix], float(found[2]) if found and found[2] else 0.0, appeared.index(label)
+    def key(label: str) -> tuple[int, int, float, int]:
+        word, number = parts[label]
+        if re.fullmatch(r"-\d+", label):  # the years before grade 0 or 1
+            return 1, 0, float(label), 0
+        if word in _BEFORE:
+            rank = 0, _BEFORE.index(word)
+        elif word == "P" and not number:  # prep, not the first of P1–P6
+            rank = 0, len(_BEFORE)
+        elif word in _AFTER:
+            rank = 2, _AFTER.index(word)
+        elif word:
+            rank = (3 if number else 4), unknown.index(word)
+        else:
+            rank = 1, 0
+        return *rank, float(number or 0), appeared.index(label)
 
     return sorted(appeared, key=key)
 
@@ -161,7 +237,8 @@ def build_panel(enrollment: pd.DataFrame, births: pd.DataFrame | None = None) ->
     file = str(enrollment.attrs.get("file", "enrollment"))
     rows = _checked(enrollment, ["unit", "year", "grade"], "enrollment", file)
     lines = rows["_line"]
-    _first((rows["grade"] == ALL_GRADES).to_numpy(), rows, "grade", f"{ALL_GRADES} is reserved", file)
+    sums = rows["grade"].str.casefold().isin(SUM_GRADES).to_numpy()
+    _first(sums, rows, "grade", "a sum of grades: leave such lines out, they are made here", file)
     years = np.arange(rows["year"].min(), rows["year"].max() + 1)
     if len(years) > 400:
         odd = int((rows["year"] - rows["year"].median()).abs().to_numpy().argmax())

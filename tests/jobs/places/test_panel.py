@@ -35,6 +35,20 @@ def test_byte_order_mark_spaces_blank_lines_and_gzip_are_read(tmp_path: Path) ->
     assert build_panel(read_enrollment(path)).units == ["a", "b"]
 
 
+def test_school_years_in_words_and_commas_at_the_end_are_read(tmp_path: Path) -> None:
+    told = GOOD.replace(",2000,", ",2000-01,").replace(",2001,", ",2001/2002,").replace("\n", ",\n")
+    panel = build_panel(read_enrollment(write(tmp_path, told.replace("enrollment,", "enrollment"))))
+    assert panel.years.tolist() == [2000, 2001]
+    assert panel.pupils[0, 0].tolist() == [10, 9]
+
+
+def test_another_encoding_names_the_line(tmp_path: Path) -> None:
+    path = tmp_path / "e.csv"
+    path.write_bytes(GOOD.replace("b,p", "bäh,p").encode("latin-1"))
+    with pytest.raises(InputError, match=r"e\.csv, line 5: not in UTF-8"):
+        read_enrollment(path)
+
+
 @pytest.mark.parametrize(
     ("broken", "line", "column"),
     [
@@ -51,6 +65,9 @@ def test_byte_order_mark_spaces_blank_lines_and_gzip_are_read(tmp_path: Path) ->
         (GOOD.replace("a,p,2001,1,11", "a,p,2000,1,11"), 4, "grade"),
         (GOOD.replace("a,p,2000,2,9", "a,q,2000,2,9"), 3, "parent_unit"),
         (GOOD.replace("a,p,2001,1,11", "a,p,2001,1,11,12"), 4, None),
+        (GOOD.replace("a,p,2000,1,10", "a,p,2000,1,10,11"), 2, None),
+        (GOOD.replace("a,p,2001,1,11", "a,p,2001-05,1,11"), 4, "year"),
+        (GOOD.replace("a,p,2001,1,11", "a,p,2001,Total,11"), 4, "grade"),
         (GOOD.splitlines()[0] + "\n", None, None),
         ("", None, None),
     ],
@@ -82,6 +99,15 @@ def test_births_must_name_somebody_of_the_enrollment_file(tmp_path: Path) -> Non
         (["S1", "J3", "K2", "P6", "P1"], ["K2", "P1", "P6", "J3", "S1"]),
         (["reception", "middle", "top"], ["reception", "middle", "top"]),
         (["Grade 2", "Grade 10", "Grade 1"], ["Grade 1", "Grade 2", "Grade 10"]),
+        (["1", "10", "2", "Kindergarten", "Pre-K"], ["Pre-K", "Kindergarten", "1", "2", "10"]),
+        (["Grade 1", "Grade 2", "Grade K", "UG"], ["Grade K", "Grade 1", "Grade 2", "UG"]),
+        (["Year 1", "Year 11", "Year 2", "Reception"], ["Reception", "Year 1", "Year 2", "Year 11"]),
+        (["10th grade", "1st grade", "9th grade"], ["1st grade", "9th grade", "10th grade"]),
+        (["Form 1", "Standard 2", "Standard 1"], ["Standard 1", "Standard 2", "Form 1"]),
+        (["Secondary 1", "Primary 6", "Primary 1"], ["Primary 1", "Primary 6", "Secondary 1"]),
+        (["02", "01", "KG"], ["KG", "01", "02"]),
+        (["1", "0", "-1", "2"], ["-1", "0", "1", "2"]),
+        (["1", "2", "P"], ["P", "1", "2"]),
     ],
 )
 def test_grades_are_ordered_by_progression(labels: list[str], ordered: list[str]) -> None:
