@@ -34,6 +34,17 @@
     case when grouping(sex_code) = 0 then sex_code else 'all' end as sex_code
 {%- endmacro %}
 
+{# Each item's weight in the total, in percent, by edition, grade and sex. #}
+{% macro fitness_weights() %}
+    select
+        '2014' as standard_version,
+        unnest(string_split(grade_codes, '|'))::integer as fitness_grade_code,
+        sex_code,
+        item_code,
+        weight_pct::integer as weight_percent,
+    from {{ source('standards', 'fitness_weight_2014') }}
+{% endmacro %}
+
 {# Rows of a cube whose unit is known, for what is not in the register has no district and no zone. #}
 {% macro fitness_unit_known() -%} (unit_code is null or unit_code <> '?') {%- endmacro %}
 

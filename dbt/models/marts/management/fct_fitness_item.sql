@@ -5,15 +5,7 @@
 ] -%}
 with results as (select * from {{ ref('int_fitness__result_unit') }}),
 
-weights as (
-    select
-        '2014' as standard_version,
-        unnest(string_split(grade_codes, '|'))::integer as fitness_grade_code,
-        sex_code,
-        item_code,
-        weight_pct::integer as weight_percent,
-    from {{ source('standards', 'fitness_weight_2014') }}
-),
+weights as ({{ fitness_weights() }}),
 
 by_item as (
     {% for item in items %}

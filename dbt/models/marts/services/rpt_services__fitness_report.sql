@@ -14,15 +14,7 @@ curves as (select * from {{ ref('stg_fitness__percentile') }}),
 
 names as (select item_code, zh from {{ source('standards', 'fitness_item') }}),
 
-weights as (
-    select
-        '2014' as standard_version,
-        unnest(string_split(grade_codes, '|'))::integer as fitness_grade_code,
-        sex_code,
-        item_code,
-        weight_pct::integer as weight_percent,
-    from {{ source('standards', 'fitness_weight_2014') }}
-),
+weights as ({{ fitness_weights() }}),
 
 by_item as (
     {% for item, column in items.items() %}
