@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import shutil
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -112,13 +113,26 @@ def land(settings: Settings, file: Path, feed: str, sender: str, received: date)
     for earlier in sorted(home.glob(f"*/{file.name}")):
         if _sha256(earlier) == digest:
             return earlier
-    numbers = [int(m[2]) for d in home.glob(f"{received}_*") if (m := _DELIVERY.fullmatch(d.name))]
-    target = home / f"{received}_{max(numbers, default=0) + 1}" / file.name
-    with writing(target):
-        target.parent.mkdir(parents=True)
-        with replacing(target) as fresh:
-            shutil.copyfile(file, fresh)
-    return target
+    with writing(home):
+        home.mkdir(parents=True, exist_ok=True)
+        # The delivery appears with its file in it, or not at all.
+        with tempfile.TemporaryDirectory(dir=home, prefix=".part-") as aside:
+            fresh = Path(aside) / "delivery"
+            fresh.mkdir()
+            shutil.copyfile(file, fresh / file.name)
+            return _as_next(fresh, home, received) / file.name
+
+
+def _as_next(fresh: Path, home: Path, received: date) -> Path:
+    """Move a folder to be the day's next delivery; another process may take the number in between."""
+    while True:
+        numbers = [int(m[2]) for d in home.glob(f"{received}_*") if (m := _DELIVERY.fullmatch(d.name))]
+        target = home / f"{received}_{max(numbers, default=0) + 1}"
+        try:
+            return fresh.rename(target)
+        except OSError:
+            if not target.exists():
+                raise
 
 
 def _sha256(file: Path) -> str:

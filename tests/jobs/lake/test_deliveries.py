@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from jobs.lake import deliveries
-from jobs.settings import Settings, UserError
+from jobs.settings import ROOT, Settings, UserError
 
 
 def make(settings: Settings, place: str, text: str = "x") -> Path:
@@ -59,6 +63,37 @@ def test_landing_numbers_deliveries_of_a_day_and_keeps_same_bytes_once(
         places.append(deliveries.land(settings, source, "enrollment", "110101", day))
     assert [p.parent.name for p in places] == ["2025-09-10_1", "2025-09-10_2", "2025-09-10_1"]
     assert places[0].read_text() == "one"
+
+
+DYING = """
+import os, shutil, signal, sys
+from datetime import date
+from pathlib import Path
+from jobs import settings
+from jobs.lake import deliveries
+def die(source, target):
+    Path(target).write_text("ha")
+    os.kill(os.getpid(), signal.SIGKILL)
+shutil.copyfile = die
+site = settings.load("beijing", home=Path(sys.argv[1]))
+deliveries.land(site, Path(sys.argv[2]), "enrollment", "110101", date(2025, 9, 10))
+"""
+
+
+def test_a_landing_killed_halfway_leaves_no_delivery(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("half")
+    dying = subprocess.run(
+        [sys.executable, "-c", DYING, str(settings.home.parent), str(file)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert dying.returncode == -signal.SIGKILL
+    home = settings.landing / "enrollment" / "110101"
+    assert [*home.iterdir()], "it was killed before it began"
+    assert not [*home.glob("2025*")]
+    assert deliveries.scan(settings) == []
+    assert deliveries.land(settings, file, "enrollment", "110101", date(2025, 9, 10)).read_text() == "half"
+    assert [f.delivery_id for f in deliveries.scan(settings)] == ["enrollment/110101/2025-09-10_1"]
 
 
 @pytest.mark.parametrize(
