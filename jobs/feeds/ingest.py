@@ -19,10 +19,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from jobs import audit, contracts
@@ -31,13 +32,35 @@ from jobs.feeds import isolated, parse, reader, reopening, shape, verdicts
 from jobs.feeds.isolated import FoundTable
 from jobs.feeds.verdicts import ACCEPTED, HELD, REFUSED, REPEATED
 from jobs.files import replacing
-from jobs.lake import deliveries, identity, persons, tables
+from jobs.lake import deliveries, engine, identity, persons, tables
 from jobs.lake.deliveries import LandedFile
 from jobs.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # What one batch takes: bounds the memory of reading and the work that a kill can cost.
 BATCH_BYTES = 64 * 1024**2
 BATCH_FILES = 2000
+JUDGING_MEMORY = "2GB"
+
+# What `parse.parse` is told of each table of a file.
+FILES_SCHEMA = pa.schema(
+    [
+        ("_delivery_id", pa.string()),
+        ("_file_sha256", pa.string()),
+        ("_table", pa.int32()),
+        ("positions", pa.list_(pa.int32())),
+        ("factors", pa.list_(pa.float64())),
+        ("operation", pa.int32()),
+        ("sender_code", pa.string()),
+        ("received_date", pa.date32()),
+        ("delivery_no", pa.int32()),
+        ("recorded_at", pa.timestamp("us", tz="UTC")),
+        ("school_year_start", pa.int32()),
+        ("term", pa.int32()),
+    ]
+)
 
 
 class LostLinesError(RuntimeError):
@@ -338,18 +361,35 @@ def _clean_thing(
     contract: Contract,
     notes: list[FileNote],
 ) -> None:
-    raw = tables.read_raw(spark, settings, batch.feed).where(F.col("_batch_id") == batch.batch_id)
-    files = files_frame(settings, spark, notes)
+    raw = tables.raw_lines(settings, batch.feed, batch.batch_id)
     scheme = settings.places.get("grade_scheme", "cn")
     scaled = shape.scaled(contract, (table for note in notes for table in note.tables))
-    parsed = parse.parse(raw, files, contract, scheme, scaled)
     own = identity.keys(settings) if contract.identity else None
-    with _staged(settings, spark, tokened(settings, spark, parsed, contract, own), contract) as staged:
-        stage, judged = staged
-        _commit(settings, run_id, batch, contract, notes, judged)
+    with _stage(settings, contract) as stage, judging(settings, contract.feed) as db:
+        parsed = parse.parse(db, raw, files_table(settings, notes), contract, scheme, scaled)
+        rows = tokened(db, settings, parsed, contract, own)
+        # Judged once, though a dozen questions follow.
+        db.execute(f"copy ({rows}) to '{stage}/judged.parquet' (format parquet, row_group_size 50000)")
+        db.execute(f"create view judged as from read_parquet('{stage}/judged.parquet')")
+        _commit(settings, spark, run_id, batch, contract, notes, db, stage)
         if own and any(note.outcome == ACCEPTED for note in notes):
             kinds = {kind: (found_by, made) for kind, (_, found_by, made) in identified(contract).items()}
-            persons.remember(settings, own, stage, kinds, f"{batch.batch_id}/{contract.thing}")
+            persons.remember(settings, own, str(stage), kinds, f"{batch.batch_id}/{contract.thing}")
+
+
+@contextmanager
+def judging(settings: Settings, feed: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to judge raw lines with, bounded in memory; what it puts aside lies beside raw."""
+    spill = tables.path(settings, f"raw_{feed}").parent / "stage" / f"{feed}_judging"
+    # Left by a killed process.
+    shutil.rmtree(spill, ignore_errors=True)
+    with duckdb.connect(config={"threads": engine.CORES, "memory_limit": JUDGING_MEMORY}) as db:
+        db.execute("set TimeZone = 'UTC'")
+        db.execute("set temp_directory = $spill", {"spill": str(spill)})
+        try:
+            yield db
+        finally:
+            shutil.rmtree(spill, ignore_errors=True)
 
 
 def identified(contract: Contract) -> dict[str, tuple[str, str, str]]:
@@ -363,104 +403,117 @@ def identified(contract: Contract) -> dict[str, tuple[str, str, str]]:
 
 
 def tokened(
+    db: duckdb.DuckDBPyConnection,
     settings: Settings,
-    spark: SparkSession,
-    parsed: DataFrame,
+    parsed: str,
     contract: Contract,
     own: identity.Keys | None,
     *,
     keep: bool = False,
-) -> DataFrame:
-    """Parsed rows with tokens for identifiers, and each one's HMAC beside it until it is noted. `keep` leaves
-    the identifiers themselves in.
+) -> str:
+    """The query of parsed rows with tokens for identifiers, and each one's HMAC beside it until it is noted.
+    `keep` leaves the identifiers themselves in.
     """
     if own is not None:
+        identity.hold(db, own)
         earlier = persons.known_elsewhere(settings, own)
         for kind, (identifier, found_by, made) in identified(contract).items():
-            both = f"_both_{kind}"
-            parsed = parsed.withColumn(both, identity.tokens(F.col(identifier), kind, own))
-            parsed = parsed.withColumn(found_by, identity.hmac_of(F.col(both)))
-            token = identity.token_of(F.col(both))
-            if earlier is not None:
-                known = spark.createDataFrame(earlier.rename_columns([found_by, "_known"]))
-                parsed = parsed.join(F.broadcast(known), on=found_by, how="left")
-                token = F.coalesce("_known", token)
-            parsed = parsed.withColumn(made, token).drop(both, "_known")
-    return parsed if keep else parsed.drop("_identifier", "_document")
+            parsed = f"select *, {identity.lookup_sql(identifier, kind)} as {found_by} from ({parsed})"
+            token = identity.token_sql(found_by)
+            if earlier is None:
+                parsed = f"select *, {token} as {made} from ({parsed})"
+            else:
+                db.register("_earlier", earlier.rename_columns(["_earlier_hmac", "_earlier_token"]))
+                parsed = (
+                    f"select * exclude (_earlier_hmac, _earlier_token),"
+                    f" coalesce(_earlier_token, {token}) as {made}"
+                    f" from ({parsed}) left join _earlier on {found_by} = _earlier_hmac"
+                )
+    return parsed if keep else f"select * exclude (_identifier, _document) from ({parsed})"
 
 
 @contextmanager
-def _staged(
-    settings: Settings, spark: SparkSession, parsed: DataFrame, contract: Contract
-) -> Iterator[tuple[str, DataFrame]]:
-    """Judged rows written aside and read back: judged once, though a dozen questions follow. Yields the
-    folder too.
+def _stage(settings: Settings, contract: Contract) -> Iterator[Path]:
+    """A folder for judged rows, from which the engine appends; gone at the end.
 
-    Each try has a folder of its own, so that what a killed client's ghost still writes is read by nobody.
+    Each try has one of its own, so that what a killed client's ghost still reads is written by nobody else.
     """
-    schema = contracts.spark_ddl({**contract.clean_columns(), "refused": "array<string>"})
     folder = settings.lake / "stage" / contract.feed
     shutil.rmtree(folder, ignore_errors=True)
-    stage = str(folder / uuid.uuid4().hex)
-    parsed.write.parquet(stage)
+    stage = folder / uuid.uuid4().hex
+    stage.mkdir(parents=True)
     try:
-        yield stage, spark.read.schema(schema).parquet(stage)
+        yield stage
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _commit(
     settings: Settings,
+    spark: SparkSession,
     run_id: str,
     batch: Batch,
     contract: Contract,
     notes: list[FileNote],
-    judged: DataFrame,
+    db: duckdb.DuckDBPyConnection,
+    stage: Path,
 ) -> None:
     """Count, accept or hold each delivery, audit, append what stands to clean, the rest to refused rows."""
-    _count(judged, notes)
+    _count(db, notes)
     _judge(settings, batch, notes)
-    held = [f"{n.delivery_id} {n.sha256}" for n in notes if n.outcome != ACCEPTED]
-    sound = parse.accepted(judged).select(*contract.clean_columns())
-    if held:
-        sound = sound.where(~F.concat_ws(" ", "_delivery_id", "_file_sha256").isin(*held))
+    held = [n for n in notes if n.outcome != ACCEPTED]
+    db.register(
+        "held", pa.table({"delivery": [n.delivery_id for n in held], "file": [n.sha256 for n in held]})
+    )
+    is_held = "(_delivery_id, _file_sha256) in (select (delivery, file) from held)"
     examined = sum(n.accepted_count for n in notes if n.outcome == ACCEPTED)
     if examined:
-        checks = audit.audit(sound, contract.table, audit.contract_expectations(contract), run_id, examined)
+        checked = _frame(db, f"{parse.IS_SOUND} and not {is_held}", contract)
+        checks = audit.audit(checked, contract.table, audit.contract_expectations(contract), run_id, examined)
         failed = audit.stopping(checks)
         # What passed is noted once for the batch; what failed by each run that meets it.
         noted = f"{batch.batch_id}/{contract.thing}" + (f"/{run_id}" if failed else "")
         tables.append_rows(settings, "ops__check", checks, noted, run_id)
         if failed:
             raise audit.CheckFailedError(run_id, failed)
+        judged = spark.read.schema(
+            contracts.spark_ddl({**contract.clean_columns(), "refused": "array<string>"})
+        ).parquet(str(stage))
+        sound = judged.where(F.size("refused") == 0).select(*contract.clean_columns())
+        if held:
+            ids = [f"{n.delivery_id} {n.sha256}" for n in held]
+            sound = sound.where(~F.concat_ws(" ", "_delivery_id", "_file_sha256").isin(*ids))
         tables.append(sound, settings, contract.table, batch.batch_id, run_id)
-    if held and any(n.flagged_count for n in notes if n.outcome == HELD):
-        asked = parse.accepted(judged).where(F.size("flags") > 0)
-        asked = asked.where(F.concat_ws(" ", "_delivery_id", "_file_sha256").isin(*held))
-        flagged = parse.flagged_lines(asked, contract)
-        tables.append(flagged, settings, "ops__flagged_row", f"{batch.batch_id}/{contract.thing}", run_id)
+    noted = f"{batch.batch_id}/{contract.thing}"
+    if any(n.flagged_count for n in notes if n.outcome == HELD):
+        flagged = db.sql(parse.flagged_lines(f"(from judged where {is_held})", contract)).to_arrow_table()
+        tables.append_rows(settings, "ops__flagged_row", flagged, noted, run_id)
     if any(n.refused_count for n in notes):
-        refused = parse.refusals(judged, contract)
-        tables.append(refused, settings, "ops__refused_row", f"{batch.batch_id}/{contract.thing}", run_id)
+        refused = db.sql(parse.refusals("judged", contract)).to_arrow_table()
+        tables.append_rows(settings, "ops__refused_row", refused, noted, run_id)
 
 
-def files_frame(settings: Settings, spark: SparkSession, notes: list[FileNote]) -> DataFrame:
-    schema = pa.schema(
-        [
-            ("_delivery_id", pa.string()),
-            ("_file_sha256", pa.string()),
-            ("_table", pa.int32()),
-            ("positions", pa.list_(pa.int32())),
-            ("factors", pa.list_(pa.float64())),
-            ("operation", pa.int32()),
-            ("sender_code", pa.string()),
-            ("received_date", pa.date32()),
-            ("delivery_no", pa.int32()),
-            ("recorded_at", pa.timestamp("us", tz="UTC")),
-            ("school_year_start", pa.int32()),
-            ("term", pa.int32()),
-        ]
-    )
+def _frame(db: duckdb.DuckDBPyConnection, which: str, contract: Contract) -> pd.DataFrame:
+    """The rows that would be committed, as the audit takes them: what is not asked about stays as it is."""
+    import pandas as pd
+
+    clean = contract.clean_columns()
+    listed = ", ".join(f'"{name}"' for name in clean)
+    columns: dict[str, Any] = {}
+    table: pa.Table = db.sql(f"select {listed} from judged where {which}").to_arrow_table()
+    for name, kind in clean.items():
+        column = table[name]
+        if kind == "string":
+            columns[name] = column.dictionary_encode().to_pandas()
+        elif kind.startswith("decimal"):
+            columns[name] = column.cast(pa.float64()).to_pandas()
+        else:
+            columns[name] = pd.Series(column, dtype=pd.ArrowDtype(column.type))
+    return pd.DataFrame(columns)
+
+
+def files_table(settings: Settings, notes: list[FileNote]) -> pa.Table:
+    """One row a table of a file, as `parse.parse` takes them."""
     rows = [
         {
             "_delivery_id": note.delivery_id,
@@ -479,19 +532,22 @@ def files_frame(settings: Settings, spark: SparkSession, notes: list[FileNote]) 
         for note in notes
         for number, table in enumerate(note.tables)
     ]
-    return spark.createDataFrame(pa.Table.from_pylist(rows, schema=schema))
+    return pa.Table.from_pylist(rows, schema=FILES_SCHEMA)
 
 
-def _count(parsed: DataFrame, notes: list[FileNote]) -> None:
+def _count(db: duckdb.DuckDBPyConnection, notes: list[FileNote]) -> None:
     """Fill in each file's counts, in one pass. Raises LostLinesError when a line is missing or twice."""
-    is_sound = F.size("refused") == 0
-    found = parsed.groupBy("_delivery_id", "_file_sha256").agg(
-        F.count(F.lit(1)).alias("lines"),
-        F.count_if(is_sound).alias("accepted"),
-        F.count_if(is_sound & (F.size("flags") > 0)).alias("flagged"),
-        F.count_distinct(F.when(is_sound, F.col("scope_key"))).alias("scopes"),
+    found = db.sql(
+        f"""
+        select _delivery_id, _file_sha256, count(*) as lines,
+            count(*) filter ({parse.IS_SOUND}) as accepted,
+            count(*) filter ({parse.IS_SOUND} and len(flags) > 0) as flagged,
+            count(distinct scope_key) filter ({parse.IS_SOUND}) as scopes,
+        from judged group by all
+        """
     )
-    counts = {(row["_delivery_id"], row["_file_sha256"]): row for row in found.collect()}
+    rows: pa.Table = found.to_arrow_table()
+    counts = {(r["_delivery_id"], r["_file_sha256"]): r for r in rows.to_pylist()}
     for note in notes:
         row = counts.get((note.delivery_id, note.sha256))
         judged = row["lines"] if row else 0

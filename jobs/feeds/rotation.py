@@ -10,8 +10,6 @@ import tempfile
 from pathlib import Path
 
 import pyarrow as pa
-from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from jobs import contracts
 from jobs.contracts import Contract
@@ -22,7 +20,7 @@ from jobs.lake.identity import Keys
 from jobs.settings import Settings
 
 
-def rotate(settings: Settings, spark: SparkSession, new_lookup: bytes) -> dict[str, int]:
+def rotate(settings: Settings, new_lookup: bytes) -> dict[str, int]:
     """Put every known identifier under the new lookup key. Returns how many, and the new version.
 
     An identifier whose raw lines are gone cannot be found again: seen once more it gets another token, which
@@ -32,7 +30,7 @@ def rotate(settings: Settings, spark: SparkSession, new_lookup: bytes) -> dict[s
     new = Keys(old.version + 1, new_lookup, old.mint)
     parts = [persons.IDENTIFIER_SCHEMA.empty_table()]
     for contract in contracts.load().values():
-        parts += _known(settings, spark, contract, old, new)
+        parts += _known(settings, contract, old, new)
     rows = pa.concat_tables(parts)
     unique = rows.group_by(persons.IDENTIFIER_SCHEMA.names[:-1]).aggregate([("batch_id", "min")])
     persons.rekey(settings, unique.rename_columns(persons.IDENTIFIER_SCHEMA.names), new.version)
@@ -46,35 +44,27 @@ def next_lookup(settings: Settings, file: Path | None) -> bytes:
     return identity.key_in(file) if file else b""
 
 
-def _known(
-    settings: Settings, spark: SparkSession, contract: Contract, old: Keys, new: Keys
-) -> list[pa.Table]:
+def _known(settings: Settings, contract: Contract, old: Keys, new: Keys) -> list[pa.Table]:
     notes = _notes(settings, contract) if contract.identity else []
     if not notes:
         return []
-    raw = tables.read_raw(spark, settings, contract.feed)
-    files = ingest.files_frame(settings, spark, notes)
+    raw = tables.raw_lines(settings, contract.feed)
     scaled = shape.scaled(contract, (table for note in notes for table in note.tables))
     scheme = settings.places.get("grade_scheme", "cn")
-    parsed = parse.accepted(parse.parse(raw, files, contract, scheme, scaled))
-    tokened = ingest.tokened(settings, spark, parsed, contract, old, keep=True)
     found = []
-    for kind, (identifier, _, made) in ingest.identified(contract).items():
-        again = identity.hmac_of(identity.tokens(F.col(identifier), kind, new))
-        found.append(
-            tokened.where(F.col(identifier).isNotNull())
-            .select(
-                F.lit(kind).alias("identifier_kind"),
-                again.alias("identifier_hmac"),
-                F.lit(new.version).alias("key_version"),
-                F.lit(old.epoch).alias("epoch"),
-                F.col(made).alias("person_token"),
-                F.lit(f"version/{new.version}").alias("batch_id"),
-            )
-            .distinct()
-            .toArrow()
-            .cast(persons.IDENTIFIER_SCHEMA)
-        )
+    with ingest.judging(settings, contract.feed) as db:
+        identity.hold(db, new, "new")
+        parsed = parse.parse(db, raw, ingest.files_table(settings, notes), contract, scheme, scaled)
+        tokened = ingest.tokened(db, settings, parsed, contract, old, keep=True)
+        db.execute(f"create table known as select * from ({tokened}) where {parse.IS_SOUND}")
+        for kind, (identifier, _, made) in ingest.identified(contract).items():
+            again = identity.lookup_sql(identifier, kind, "new")
+            rows: pa.Table = db.sql(
+                f"select distinct '{kind}' as identifier_kind, {again} as identifier_hmac,"
+                f" {new.version}::integer as key_version, '{old.epoch}' as epoch, {made} as person_token,"
+                f" 'version/{new.version}' as batch_id from known where {identifier} is not null"
+            ).to_arrow_table()
+            found.append(rows.cast(persons.IDENTIFIER_SCHEMA))
     return found
 
 

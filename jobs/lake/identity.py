@@ -15,21 +15,19 @@ import hmac
 import json
 import os
 import secrets as random_secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-from pyspark.sql import Column
-from pyspark.sql import functions as F
-from pyspark.sql.types import StringType
+import duckdb
 
 from jobs.files import replacing
 from jobs.settings import Settings, UserError
 
 SHORTEST_SECRET = 32
 _DIGITS = 32
+_BLOCK = 64  # bytes that SHA-256 takes at once
 
 
 @dataclass(frozen=True)
@@ -125,37 +123,28 @@ def token(kind: str, identifier: str, own: Keys) -> str:
     return _minted(lookup_hmac(kind, identifier, own.lookup), own.mint)
 
 
-def tokens(identifier: Column, kind: str, own: Keys) -> Column:
-    """Identifier -> its lookup HMAC followed by the token it gets if it is new; null in, null out."""
-    # What a Python function returns is typed as a collated string, which readers other than Spark refuse.
-    made = F.arrow_udf(_both(kind, own), StringType())  # type: ignore[call-overload]
-    column: Column = made(identifier).cast("string")
-    return column
+def hold(db: duckdb.DuckDBPyConnection, own: Keys, name: str = "own") -> None:
+    """Give a connection the secrets, by variables: no query's text holds them."""
+    for which, key in (("lookup", own.lookup), ("mint", own.mint)):
+        block = (key if len(key) <= _BLOCK else hashlib.sha256(key).digest()).ljust(_BLOCK, b"\0")
+        for side, pad in (("inner", 0x36), ("outer", 0x5C)):
+            db.execute(f"set variable {name}_{which}_{side} = ?", [bytes(byte ^ pad for byte in block)])
 
 
-def hmac_of(both: Column) -> Column:
-    return F.substring(both, 1, _DIGITS)
+def lookup_sql(identifier: str, kind: str, name: str = "own") -> str:
+    """The expression of a column's `lookup_hmac`; null in, null out. The connection holds the secrets."""
+    return _hmac_sql(f"'{kind}|' || {identifier}", f"{name}_lookup")
 
 
-def token_of(both: Column) -> Column:
-    return F.substring(both, _DIGITS + 1, _DIGITS)
+def token_sql(found_by: str, name: str = "own") -> str:
+    """The expression of the token that a new identifier gets, from the column of its lookup HMAC."""
+    return _hmac_sql(found_by, f"{name}_mint")
+
+
+def _hmac_sql(message: str, key: str) -> str:
+    inner = f"sha256(getvariable('{key}_inner') || encode({message}))"
+    return f"substr(sha256(getvariable('{key}_outer') || from_hex({inner})), 1, {_DIGITS})"
 
 
 def _minted(found_by: str, mint: bytes) -> str:
     return hmac.digest(mint, found_by.encode(), "sha256").hex()[:_DIGITS]
-
-
-def _both(kind: str, own: Keys) -> Callable[[pa.Array], pa.Array]:
-    lookup, mint = own.lookup, own.mint
-
-    def both(identifiers: pa.Array) -> pa.Array:
-        made: list[str | None] = []
-        for identifier in identifiers.to_pylist():
-            if identifier is None:
-                made.append(None)
-            else:
-                found_by = hmac.digest(lookup, f"{kind}|{identifier}".encode(), "sha256").hex()[:_DIGITS]
-                made.append(found_by + hmac.digest(mint, found_by.encode(), "sha256").hex()[:_DIGITS])
-        return pa.array(made, pa.string())
-
-    return both

@@ -68,14 +68,12 @@ def rotate(
 ) -> None:
     """Put all identifiers under a new key: rewrites one small table, and destroys the old mint."""
     from jobs.feeds import rotation
-    from jobs.lake import engine
 
     settings = site_settings.load(site)
     lookup = rotation.next_lookup(settings, new_key)
     if not lookup:
         raise UserError("a real site needs the next key.", "Name its file with --new-key.")
-    with engine.session(settings, "rotate") as spark:
-        counts = rotation.rotate(settings, spark, lookup)
+    counts = rotation.rotate(settings, lookup)
     console.print(f"{counts['identifiers']:,} identifiers stand under key version {counts['version']}")
     if new_key:
         console.print(f"now name {new_key} in EDULAKE_HMAC_KEY_FILE, and destroy the old key", soft_wrap=True)

@@ -80,19 +80,36 @@ def read(spark: SparkSession, settings: Settings, table: str) -> DataFrame:
     return spark.read.format("delta").load(str(path(settings, table)))
 
 
-def read_raw(spark: SparkSession, settings: Settings, feed: str) -> DataFrame:
-    """Raw lines of a feed; the table must have been written."""
-    return spark.read.format("delta").load(str(path(settings, f"raw_{feed}")))
+def raw_lines(settings: Settings, feed: str, batch_id: str | None = None) -> str:
+    """Raw lines of a feed, or of one batch, as what a query of DuckDB reads from; the table must have been
+    written. Files that hold nothing of the batch are not opened.
+    """
+    found = DeltaTable(str(path(settings, f"raw_{feed}")))
+    files = pa.table(found.get_add_actions(flatten=True)).to_pylist()
+    if batch_id is not None:
+        least, most = "min._batch_id", "max._batch_id"
+        files = [f for f in files if (f.get(least) or batch_id) <= batch_id <= (f.get(most) or batch_id)]
+    folder = path(settings, f"raw_{feed}")
+    listed = ", ".join("'" + str(folder / f["path"]).replace("'", "''") + "'" for f in files)
+    which = f" where _batch_id = '{batch_id}'" if batch_id is not None else ""
+    return f"(select * from read_parquet([{listed}]){which})"
 
 
 def append_rows(
-    settings: Settings, table: str, rows: Sequence[Mapping[str, Any]], app_id: str, run_id: str
+    settings: Settings,
+    table: str,
+    rows: Sequence[Mapping[str, Any]] | pa.Table,
+    app_id: str,
+    run_id: str,
 ) -> None:
     """Append a few rows of a declared table without an engine, once per `app_id`."""
-    if not rows:
+    if not len(rows):
         return
     schema = contracts.arrow_schema(contracts.table_columns(table))
-    batch = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+    if isinstance(rows, pa.Table):
+        batch = rows.select(schema.names).cast(schema)
+    else:
+        batch = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
     for attempt in range(5):
         try:
             append_batches(settings, table, iter(batch.to_batches()), schema, app_id, run_id)

@@ -20,8 +20,6 @@ from services import models
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pyspark.sql import SparkSession
-
 THINGS = sorted(contracts.load())
 
 
@@ -38,7 +36,7 @@ def differing(one: set[Any], other: set[Any], names: tuple[str, str]) -> str:
 
 
 @pytest.mark.parametrize("thing", THINGS)
-def test_the_rules_made_are_the_rules_told(thing: str, spark: SparkSession) -> None:
+def test_the_rules_made_are_the_rules_told(thing: str) -> None:
     contract = contracts.load()[thing]
     told = {(f"{column}:{rule}", verdict) for column, rule, verdict in contract.row_rules()}
     assert made(contract) == told, differing(made(contract), told, ("parsed", "declared"))

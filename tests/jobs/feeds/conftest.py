@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 
 from jobs import contracts
 from jobs.feeds import parse, reader
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
 
 FIRST = {
     "birth": {"unit_code": "东城区", "birth_year": "2020", "birth_count": "4321"},
@@ -46,7 +44,7 @@ FIRST = {
 }
 
 
-def _judge(spark: SparkSession, thing: str, changes: list[dict[str, str | None]]) -> list[dict[str, Any]]:
+def _judge(thing: str, changes: list[dict[str, str | None]]) -> list[dict[str, Any]]:
     """The first row of a thing, changed in as many ways, through `parse`; in the order given."""
     contract = contracts.load()[thing]
     rows = [{**FIRST.get(thing, {}), **change} for change in changes]
@@ -76,17 +74,21 @@ def _judge(spark: SparkSession, thing: str, changes: list[dict[str, str | None]]
         "school_year_start": 2025,
         "term": 1,
     }
-    parsed = parse.parse(
-        spark.createDataFrame(raw), spark.createDataFrame(pa.Table.from_pylist([file])), contract, "cn"
-    )
-    return sorted((row.asDict() for row in parsed.collect()), key=lambda row: row["_line_number"])
+    return sorted(judged(raw, [file], contract), key=lambda row: row["_line_number"])
+
+
+def judged(raw: pa.Table, files: list[dict[str, Any]], contract: contracts.Contract) -> list[dict[str, Any]]:
+    """Raw lines of one thing through `parse`."""
+    with duckdb.connect() as db:
+        db.execute("set TimeZone = 'UTC'")
+        db.register("raw", raw)
+        parsed = parse.parse(db, "raw", pa.Table.from_pylist(files), contract, "cn")
+        db.execute(f"create table judged as {parsed}")
+        rows: list[dict[str, Any]] = db.sql("from judged").to_arrow_table().to_pylist()
+    return rows
 
 
 @pytest.fixture
-def judge(spark: SparkSession) -> Callable[..., list[dict[str, Any]]]:
+def judge() -> Callable[..., list[dict[str, Any]]]:
     """`judge(thing, changes)`: the first row of a thing, changed in as many ways, through `parse`."""
-
-    def ask(thing: str, changes: list[dict[str, str | None]]) -> list[dict[str, Any]]:
-        return _judge(spark, thing, changes)
-
-    return ask
+    return _judge

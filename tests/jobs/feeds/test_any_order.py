@@ -7,13 +7,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from pyspark.sql import functions as F
 
 from jobs import contracts
 from jobs import settings as site_settings
@@ -233,14 +233,13 @@ def parsed(spark: SparkSession, made: dict[tuple[int, int], Lines], batch: list[
     raw = pa.Table.from_pylist(
         [dict(zip(reader.RAW_SCHEMA.names, row, strict=True)) for row in rows], schema=reader.RAW_SCHEMA
     )
-    frame = parse.parse(
-        spark.createDataFrame(raw), spark.createDataFrame(pa.Table.from_pylist(files)), contract, "cn"
-    )
-    return (
-        parse.accepted(frame)
-        .drop("refused", "_identifier", "_document")
-        .withColumn("_batch_id", F.lit(str(batch[0])))
-    )
+    with duckdb.connect() as db:
+        db.execute("set TimeZone = 'UTC'")
+        db.register("raw", raw)
+        query = parse.parse(db, "raw", pa.Table.from_pylist(files), contract, "cn")
+        own = f"* exclude (refused, _identifier, _document) replace ('{batch[0]}' as _batch_id)"
+        sound = db.sql(f"select {own} from ({query}) where {parse.IS_SOUND}").to_arrow_table()
+    return spark.createDataFrame(sound.cast(contracts.arrow_schema(contract.clean_columns())))
 
 
 @examples(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -153,7 +153,7 @@ def test_rotation_keeps_every_token_and_rewrites_one_small_table(
     clean = contracts.load()["pupil_roll"].table
     version = tables.pin(real_site)[clean]
     second = _key_file(tmp_path / "key2", b"2")
-    assert rotation.rotate(real_site, spark, rotation.next_lookup(real_site, second)) == {
+    assert rotation.rotate(real_site, rotation.next_lookup(real_site, second)) == {
         "identifiers": 6,
         "version": 2,
     }
@@ -174,7 +174,7 @@ def test_rotation_keeps_every_token_and_rewrites_one_small_table(
     assert fresh == identity.token("pupil_national_id", "G" + card(4), new)
     # A second time, with the tokens of both mints.
     third = _key_file(tmp_path / "key3", b"3")
-    assert rotation.rotate(real_site, spark, rotation.next_lookup(real_site, third))["identifiers"] == 8
+    assert rotation.rotate(real_site, rotation.next_lookup(real_site, third))["identifiers"] == 8
     monkeypatch.setenv("EDULAKE_HMAC_KEY_FILE", str(third))
     # One pupil left, so that these are not the bytes of an earlier file.
     roll(real_site, spark, "2026-03-12", 2, [line("G" + card(4), card(4)), *own])

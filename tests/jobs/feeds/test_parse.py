@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import duckdb
+import pyarrow as pa
 import pytest
 
 from jobs import contracts
 from jobs.contracts.examples import example_rows
-from jobs.feeds import parse
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+from jobs.feeds import ingest, parse, reader
 
 Judge = Callable[..., list[dict[str, Any]]]
 
@@ -165,23 +164,25 @@ def test_an_unmapped_code_is_kept_as_sent_but_not_a_persons(judge: Judge) -> Non
 
 
 @pytest.mark.parametrize("thing", sorted(contracts.load()))
-def test_every_contract_parses_an_empty_frame_into_its_clean_columns(spark: SparkSession, thing: str) -> None:
+def test_every_contract_parses_no_line_into_its_clean_columns(thing: str) -> None:
     contract = contracts.load()[thing]
-    raw = spark.createDataFrame(
-        [],
-        "_batch_id string, _delivery_id string, _file_sha256 string, _table int, _member string, "
-        "_sheet string, _line_number bigint, cells array<string>",
-    )
-    files = spark.createDataFrame(
-        [],
-        "_delivery_id string, _file_sha256 string, _table int, positions array<int>, operation int, "
-        "sender_code string, "
-        "received_date date, "
-        "delivery_no int, recorded_at timestamp, school_year_start int, term int",
-    )
-    parsed = parse.parse(raw, files, contract, "cn")
-    wanted = [c for c in contract.clean_columns() if c not in {contract.person_key, "document_key"}]
-    assert parsed.columns == [*wanted, "_identifier", "_document", "refused"]
+    files = pa.Table.from_pylist([], schema=ingest.FILES_SCHEMA)
+    with duckdb.connect() as db:
+        db.register("raw", reader.RAW_SCHEMA.empty_table())
+        db.execute("set TimeZone = 'UTC'")
+        db.execute(f"create table judged as {parse.parse(db, 'raw', files, contract, 'cn')}")
+        parsed = db.sql("from judged").to_arrow_table()
+    wanted = {
+        name: contracts.arrow_type(kind)
+        for name, kind in contract.clean_columns().items()
+        if name not in {contract.person_key, "document_key"}
+    }
+    own = {"_identifier": pa.string(), "_document": pa.string(), "refused": pa.list_(pa.string())}
+    found = {field.name: field.type for field in parsed.schema}
+    assert {n: (k.value_type if n in ("flags", "unmapped", "refused") else k) for n, k in found.items()} == {
+        n: (k.value_type if n in ("flags", "unmapped", "refused") else k) for n, k in (wanted | own).items()
+    }
+    assert [*found] == [*wanted, *own]
 
 
 def test_a_withdrawn_line_needs_its_key_only(judge: Judge) -> None:

@@ -204,7 +204,7 @@ def _rules_of(contract: Contract) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("thing", sorted(contracts.load()))
-def test_every_rule_is_put_into_words(thing: str, spark: SparkSession) -> None:
+def test_every_rule_is_put_into_words(thing: str) -> None:
     contract = contracts.load()[thing]
     for column_name, rule in [*_rules_of(contract), (contract.key[0], "repeated_key")]:
         if column_name == "operation":

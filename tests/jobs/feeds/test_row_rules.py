@@ -296,7 +296,7 @@ def test_a_value_that_fits_another_unit_is_told(
     assert refused or told[1] == flagged
 
 
-def test_the_unit_of_a_wrong_heading_is_seen_in_the_numbers(spark: Any) -> None:
+def test_the_unit_of_a_wrong_heading_is_seen_in_the_numbers() -> None:
     contract = contracts.load()["test_result"]
     flags, refused = (
         {reason for _, reason in judged} for judged in reversed(parse._judgements(contract, {"height_cm"}))

@@ -1,0 +1,156 @@
+"""Expressions over one row as DuckDB's SQL, put together in Python as Spark's columns are.
+
+Lines are judged where they are read, without the engine: ten rows or a million cost what they weigh. An
+expression is a text; nothing is run here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+Scalar = str | int | float | bool | None
+
+
+@dataclass(frozen=True, eq=False)
+class Sql:
+    """One expression. Operators make expressions; a null in a condition is neither true nor false."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _with(self, operator: str, other: Sql | Scalar) -> Sql:
+        return Sql(f"({self} {operator} {lit(other)})")
+
+    def __and__(self, other: Sql) -> Sql:
+        return self._with("and", other)
+
+    def __or__(self, other: Sql) -> Sql:
+        return self._with("or", other)
+
+    def __invert__(self) -> Sql:
+        return Sql(f"(not {self})")
+
+    def __eq__(self, other: Sql | Scalar) -> Sql:  # type: ignore[override]
+        return self._with("=", other)
+
+    def __ne__(self, other: Sql | Scalar) -> Sql:  # type: ignore[override]
+        return self._with("<>", other)
+
+    def __lt__(self, other: Sql | Scalar) -> Sql:
+        return self._with("<", other)
+
+    def __le__(self, other: Sql | Scalar) -> Sql:
+        return self._with("<=", other)
+
+    def __gt__(self, other: Sql | Scalar) -> Sql:
+        return self._with(">", other)
+
+    def __ge__(self, other: Sql | Scalar) -> Sql:
+        return self._with(">=", other)
+
+    def __add__(self, other: Sql | Scalar) -> Sql:
+        return self._with("+", other)
+
+    def __mul__(self, other: Sql | Scalar) -> Sql:
+        return self._with("*", other)
+
+    def __mod__(self, other: Sql | Scalar) -> Sql:
+        return self._with("%", other)
+
+    def __floordiv__(self, other: Sql | Scalar) -> Sql:
+        return self._with("//", other)
+
+    def between(self, low: Sql | Scalar, high: Sql | Scalar) -> Sql:
+        return Sql(f"({self} between {lit(low)} and {lit(high)})")
+
+    def is_null(self) -> Sql:
+        return Sql(f"({self} is null)")
+
+    def is_given(self) -> Sql:
+        return Sql(f"({self} is not null)")
+
+    def is_in(self, words: Iterable[Scalar]) -> Sql:
+        return Sql(f"({self} in ({', '.join(str(lit(word)) for word in words)}))")
+
+    def matches(self, pattern: str) -> Sql:
+        """Whether the pattern (RE2) is found anywhere in the text."""
+        return Sql(f"regexp_matches({self}, {_quoted(pattern)})")
+
+    def cast(self, kind: str) -> Sql:
+        return Sql(f"cast({self} as {kind})")
+
+    def try_cast(self, kind: str) -> Sql:
+        """The value in another type; null where it cannot be."""
+        return Sql(f"try_cast({self} as {kind})")
+
+    def named(self, name: str) -> str:
+        return f'{self} as "{name}"'
+
+
+def lit(value: Sql | Scalar) -> Sql:
+    """A literal; an expression as it is. A float is a double, never a decimal."""
+    match value:
+        case Sql():
+            return value
+        case None:
+            return Sql("null")
+        case str():
+            return Sql(_quoted(value))
+        case float():
+            return Sql(f"{value!r}::double")
+    return Sql(str(value).lower())
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def col(name: str) -> Sql:
+    return Sql(f'"{name}"')
+
+
+def call(function: str, *arguments: Sql | Scalar) -> Sql:
+    return Sql(f"{function}({', '.join(str(lit(argument)) for argument in arguments)})")
+
+
+def coalesce(*values: Sql | Scalar) -> Sql:
+    return call("coalesce", *values)
+
+
+def substring(text: Sql, begin: int | Sql, length: int) -> Sql:
+    return call("substring", text, begin, length)
+
+
+def replaced(text: Sql, pattern: str, by: str) -> Sql:
+    """The text with every match of the pattern replaced; groups are `\\1`."""
+    return call("regexp_replace", text, pattern, by, "g")
+
+
+def extracted(text: Sql, pattern: str, group: int) -> Sql:
+    """A group of the first match; an empty text where nothing matches."""
+    return call("regexp_extract", text, pattern, group)
+
+
+def choose(*cases: tuple[Sql, Sql | Scalar], otherwise: Sql | Scalar = None) -> Sql:
+    """The value behind the first condition that is true."""
+    told = " ".join(f"when {condition} then {lit(value)}" for condition, value in cases)
+    return Sql(f"(case {told} else {lit(otherwise)} end)")
+
+
+def mapped(text: Sql, table: dict[str, str]) -> Sql:
+    """What a table has for a text; null for one that it has not."""
+    pairs = ", ".join(f"{_quoted(key)}: {_quoted(value)}" for key, value in table.items())
+    return Sql(f"map {{{pairs}}}[{text}]")
+
+
+def item(values: Sql, place: int | Sql) -> Sql:
+    """An item of a list, counted from 0; null beyond its ends."""
+    return Sql(f"{values}[{lit(place)} + 1]")
+
+
+def listed(told: Sql) -> Sql:
+    """The parts of a text that `|` keeps apart; none of an empty one."""
+    return choose((told == "", Sql("[]::varchar[]")), otherwise=call("string_split", told, "|"))
