@@ -68,23 +68,25 @@ def decisions(settings: Settings, spark: SparkSession, run: Run) -> dict[str, pd
     projects = in_force_rows(settings, spark, run, "capacity_project").toPandas()
     counts["grade"] = counts["grade"].map(_ladder_years()).astype(int)
     lag, horizon = lowest_lag(settings, counts), int(settings.places["horizon"])
-    known = born if len(born) else None
-    units, origin = units_of(counts, register), int(counts["year"].max())
-    places = place_rows(counts, register, run.as_of_date)
+    known, origin = born if len(born) else None, int(counts["year"].max())
+    past = backtest_frame(counts, known, range(origin - BACKTEST_ORIGINS, origin), horizon, lag)
+    errors = _error_rows(past, counts)
     # A change announced for a day to come is not in force yet, and known all the same.
     ahead = replace(run, as_of_date=date(9999, 1, 1))
     changes = in_force_rows(settings, spark, ahead, "school_change").toPandas()
+    counts = coming.continued(counts, changes)
+    units = units_of(counts, register)
+    places = place_rows(counts, register, run.as_of_date)
     years = range(origin + 1, origin + horizon + 1)
     events = known_events(register, projects, changes, places, units, years, run.as_of_date)
     units = with_projects(units, events, projects)
     forecast = forecast_frame(counts, known, None, horizon, lag, groups_of(units), stage_spans(), events)
     forecast["event_count"] = forecast.get("event_count", 0)
     forecast, notes = registered_so_far(settings, spark, run, forecast, counts, units)
-    past = backtest_frame(counts, known, range(origin - BACKTEST_ORIGINS, origin), horizon, lag)
     rows = _forecast_rows(forecast)
     return {
         "decision_places__forecast": rows,
-        "decision_places__forecast_error": _error_rows(past, counts),
+        "decision_places__forecast_error": errors,
         "decision_places__part": part_rows(
             settings,
             rows.assign(registration=forecast["registration"], events=forecast["event_count"]),

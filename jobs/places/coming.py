@@ -71,16 +71,54 @@ def closings(changes: pd.DataFrame, register: pd.DataFrame, units: pd.DataFrame,
     days to come; of a school, what was stated last counts. A day of closing in the register counts where no
     change is stated."""
     known = set(units["school"])
-    ends = changes[(changes["change_kind_code"] != "rename") & changes["from_school_code"].isin(known)]
-    ends = ends.sort_values(["stated_on", "change_date"]).drop_duplicates("from_school_code", keep="last")
-    told = {str(row.from_school_code): (row.change_date, row.to_school_code) for row in rows_of(ends)}
+    told = {school: end for school, end in _ends(changes).items() if school in known}
     for school, day in zip(register["school_code"], register["closed_date"], strict=True):
         if school in known and pd.notna(day):
             told.setdefault(str(school), (day, None))
     return [
-        Event(
-            school, year, partners=(str(heir),) if isinstance(heir, str) and heir and heir != school else ()
-        )
+        Event(school, year, partners=() if heir is None else (heir,))
         for school, (day, heir) in sorted(told.items())
         if (year := school_year_of(day)) > origin
     ]
+
+
+def _ends(changes: pd.DataFrame) -> dict[str, tuple[date, str | None]]:
+    """School -> the day it ends and who goes on with it, as stated last."""
+    ends = changes[changes["change_kind_code"] != "rename"].sort_values(["stated_on", "change_date"])
+    found: dict[str, tuple[date, str | None]] = {}
+    for row in rows_of(ends):
+        heir, school = row.to_school_code, str(row.from_school_code)
+        found[school] = (
+            row.change_date,
+            heir if isinstance(heir, str) and heir not in ("", school) else None,
+        )
+    return found
+
+
+def continued(counts: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
+    """Counts with the past of merged and recoded schools under the code that goes on with them.
+
+    Rows in and out: `unit`, `parent_unit`, `year`, `grade`, `enrollment`. A school that still has pupils in
+    the last year keeps its own, and one whose successor has none there keeps its code."""
+    last = counts["year"].max()
+    newest = counts[counts["year"] == last].drop_duplicates("unit")
+    standing = dict(zip(newest["unit"], newest["parent_unit"], strict=True))
+    ends = {school: end for school, end in _ends(changes).items() if school_year_of(end[0]) <= last}
+    heirs: dict[str, str] = {}
+    for school in counts["unit"].unique():
+        seen, heir = {school}, school
+        while heir not in standing and heir in ends and ends[heir][1] and ends[heir][1] not in seen:
+            heir = str(ends[heir][1])
+            seen.add(heir)
+        if heir in standing:
+            heirs[school] = heir
+    joined = counts.assign(unit=counts["unit"].map(heirs).fillna(counts["unit"]))
+    taken = joined["unit"] != counts["unit"]
+    if not taken.any():
+        return counts
+    # In a year a school has one parent: its own where it stood, else its newest.
+    own = counts.drop_duplicates(["unit", "year"]).set_index(["unit", "year"])["parent_unit"]
+    keys = zip(joined["unit"], joined["year"], strict=True)
+    parents = [own.get(key, standing.get(key[0])) for key in keys]
+    joined["parent_unit"] = joined["parent_unit"].where(~taken, pd.Series(parents, index=joined.index))
+    return joined.groupby(["unit", "parent_unit", "year", "grade"], as_index=False)[["enrollment"]].sum()

@@ -216,3 +216,41 @@ def test_projects_and_changes_of_the_senders_become_events() -> None:
         Event("S1", 2027, partners=("S3",)),
         Event("T1", 2026),
     ]
+
+
+def test_the_past_of_merged_and_recoded_schools_goes_on_under_their_heirs() -> None:
+    counts = pd.DataFrame(
+        [
+            *(("A", "P", 2023, 1, 30), ("B", "P", 2023, 1, 20), ("C", "Q", 2023, 1, 5)),
+            *(
+                ("B", "P", 2024, 1, 25),
+                ("C", "Q", 2024, 1, 6),
+                ("N", "Q", 2025, 1, 70),
+                ("C", "Q", 2025, 1, 7),
+            ),
+        ],
+        columns=["unit", "parent_unit", "year", "grade", "enrollment"],
+    )
+    changes = pd.DataFrame(
+        [
+            # A was merged into B, and B has another code now; C is to be closed, and stands.
+            ("A", "B", "merge", date(2024, 9, 1), date(2024, 9, 11)),
+            ("B", "N", "recode", date(2025, 9, 1), date(2025, 9, 11)),
+            ("C", "N", "merge", date(2026, 9, 1), date(2025, 9, 11)),
+        ],
+        columns=["from_school_code", "to_school_code", "change_kind_code", "change_date", "stated_on"],
+    )
+    made = coming.continued(counts, changes)
+    found = made.set_index(["unit", "parent_unit", "year"])["enrollment"].to_dict()
+    assert found == {
+        ("N", "Q", 2023): 50,
+        ("N", "Q", 2024): 25,
+        ("N", "Q", 2025): 70,
+        ("C", "Q", 2023): 5,
+        ("C", "Q", 2024): 6,
+        ("C", "Q", 2025): 7,
+    }
+    build_panel(made)
+    # A successor without pupils is no successor, and two that name each other do not go round.
+    gone = changes.assign(to_school_code=["B", "A", "N"])
+    assert set(coming.continued(counts, gone)["unit"]) == {"A", "B", "C", "N"}
