@@ -6,7 +6,7 @@ For many short, sparse series at once (a city's schools). What differs from the 
 unit,
   shrunk towards the other units by empirical Bayes, and so is the dispersion;
 - past outbreaks, of one day or of several, are weighted down (Noufaily et al. 2013) before anything is
-learnt;
+  learnt, and what they leave in mean and dispersion is taken off, as told by what was removed;
 - a slow level of several memories, weighted by how well each foretold the unit so far, follows what the
   coefficients miss;
 - the evidence of today and of the sums over the last days is added up on the normal scale, and its
@@ -230,16 +230,36 @@ class _Coefficients:
 
 
 def _shrunk_dispersion(squares: Array, sums: Array, weights: Array) -> Array:
-    """Variance ÷ mean of each unit, drawn towards that of all units as far as its own is uncertain."""
-    own = np.maximum((squares + 1.3) / (sums + 1.0), 0.5)
+    """Variance ÷ mean of each unit, drawn towards what is usual at its mean as far as its own is uncertain.
+
+    What is usual is a line in the mean, so that both laws of the negative binomial fit.
+    """
+    # The noise of each is taken at the usual value: at its own, sparse units that look calm by chance would
+    # seem sure of it, and draw all others down.
     mean = np.maximum(sums / np.maximum(weights, 1.0), 1e-3)
-    kurtosis = 2 + 6 * np.maximum(own - 1, 0.0) / mean + 1 / (mean * own)
-    error = kurtosis / np.maximum(weights, 1.0)
-    log_own = np.log(own)
-    centre = (np.sum(log_own / (0.05 + error)) + 2 * np.log(1.3)) / (np.sum(1 / (0.05 + error)) + 2)
-    between = (np.sum(np.maximum((log_own - centre) ** 2 - error, -error)) + 5 * 0.1) / (len(own) + 5)
-    between = max(float(between), 0.005)
-    return np.maximum(np.exp((log_own / error + centre / between) / (1 / error + 1 / between)), 1.0)
+    usual = np.full(len(sums), max(float((squares.sum() + 1.3) / (sums.sum() + 1.0)), 1.0))
+    own = (squares + usual) / (sums + 1.0)
+    middle = float(sums.sum() / max(weights.sum(), 1.0)) + 0.1
+    between = 0.1
+    for _ in range(4):
+        error = (2 + 6 * (usual - 1) / mean + 1 / (mean * usual)) / np.maximum(weights, 1.0)
+        # A unit that the model does not fit must not speak for the others.
+        spread = usual * np.sqrt(between + error)
+        value = np.clip(own, usual - 3 * spread, usual + 3 * spread)
+        trust = 1 / spread**2
+        x = np.minimum(mean / middle, 10.0)
+        # Two pseudo-units of 1.3 at the middle.
+        centre, height = float(trust @ x / trust.sum()), float((trust @ value + 2.6) / (trust.sum() + 2))
+        # The slope counts as far as it exceeds two standard errors.
+        known = float(trust @ (x - centre) ** 2) + 1e-9
+        slope = float(trust @ ((x - centre) * value)) / known
+        slope *= max(1 - 4 / (known * max(slope, 1e-9) ** 2), 0.0)
+        usual = np.maximum(height + slope * (x - centre), 1.0)
+        apart = (value / usual - 1) ** 2 - error
+        sure = 1 / (between + error) ** 2
+        between = max(float((sure @ apart + 5 * 100 * 0.1) / (sure.sum() + 5 * 100)), 0.005)
+    share = between / (between + error)
+    return np.maximum(share * own + (1 - share) * usual, 1.0)
 
 
 class _Levels:
@@ -337,24 +357,48 @@ class _Calibration:
 
     def _loss(self, cell: tuple[int, int]) -> Array:
         if cell not in self.losses:
-            y, mean, phi = self._quiet_steps(cell)
-            weight = _outbreak_weights(y, np.full(y.shape, mean), np.array(phi), self.windows)
-            r = weight * (y - mean)
-            neighbours = sum(float((r[:, lag:] * r[:, :-lag]).mean()) for lag in _NEIGHBOURS)
-            self.losses[cell] = np.array(
-                [
-                    (weight * y).mean() / (weight.mean() * mean),
-                    (r * (y - mean)).mean() / (weight.mean() * mean * phi),
-                    neighbours / (mean * phi),
-                ]
-            )
+            quiet, mean, phi = self._quiet_steps(cell)
+            kept, variance, neighbours, removed = self._cleaned(quiet, mean, phi)
+            sick = quiet + self._outbreaks(cell, np.sqrt(phi * mean))
+            kept_sick, variance_sick, _, removed_sick = self._cleaned(sick, mean, phi)
+            more = max(removed_sick - removed, 1e-9)
+            left = ((kept_sick / kept - 1) / more, (variance_sick / variance - 1) / more)
+            self.losses[cell] = np.array([kept, variance, neighbours, removed, *left])
         return self.losses[cell]
 
+    def _cleaned(self, y: Array, mean: float, phi: float) -> tuple[float, float, float, float]:
+        """Shares of mean and variance that stay after weighting down, covariance of neighbours, deviations
+        removed."""
+        weight = _outbreak_weights(y, np.full(y.shape, mean), np.array(phi), self.windows)
+        error, amount = y - mean, weight.mean() * mean
+        r = weight * error
+        neighbours = sum(float((r[:, lag:] * r[:, :-lag]).mean()) for lag in _NEIGHBOURS)
+        return (
+            float((weight * y).mean() / amount),
+            float((r * error).mean() / (amount * phi)),
+            neighbours / (mean * phi),
+            float((error - r).mean() / np.sqrt(phi * mean)),
+        )
+
+    @staticmethod
+    def _outbreaks(cell: tuple[int, int], deviation: float) -> Array:
+        """Cases of past outbreaks: about every 60 steps one of 3 to 8, with 0.6 to 2 deviations a step."""
+        rng = np.random.default_rng((20261125, *cell))
+        starts = np.cumsum(rng.integers(40, 80, _TABLE_STEPS // 60))
+        lengths = rng.integers(3, 9, len(starts))
+        sizes = np.maximum(3.0, lengths * deviation * rng.uniform(0.6, 2.0, len(starts)))
+        each = np.repeat(sizes / lengths, lengths)
+        steps = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+        extra = np.zeros((1, _TABLE_STEPS))
+        inside = steps < _TABLE_STEPS
+        extra[0, steps[inside]] = rng.poisson(each[inside])
+        return extra
+
     def losses_of(self, mean: Array, phi: Array) -> Array:
-        """What weighting down takes from quiet steps: shares of mean and variance kept, and covariance
-        added."""
+        """What weighting down does to quiet steps: shares of mean and variance kept, covariance added,
+        deviations removed; then what outbreaks leave in mean and variance, a deviation removed more."""
         parts = []
-        for k in range(3):
+        for k in range(6):
 
             def read(values: Array, loss: Array, k: int = k) -> Array:
                 return np.full(values.shape, loss[k])
@@ -486,7 +530,7 @@ def _foretell(
     base, weight, quiet = np.ones_like(y), np.ones_like(y), np.ones_like(y)
     common = np.ones((len(levels.common()), steps))
     dispersion, shared = np.full(units, 1.3), np.zeros(units)
-    losses = np.array([[1.0], [1.0], [0.0]]) * np.ones(units)
+    losses = np.array([[1.0], [1.0], [0.0], [0.0], [0.0], [0.0]]) * np.ones(units)
     lag, learnt = max(windows), 0
 
     def weigh(target: Array, foretold: Array, begin: int, end: int) -> None:
@@ -503,7 +547,7 @@ def _foretell(
                 mean[:, :now] = base[:, :now]
                 dispersion, shared = _dispersion(y, mean, seen * weight, losses, now)
                 weigh(weight, mean[:, :now], 0, now)
-                losses = calibrate.losses_of(mean[:, :now].mean(axis=1), dispersion)
+                losses = _losses(calibrate, y, mean, seen, weight, dispersion, now)
             for step in range(now):
                 levels.watch(y[:, step], base[:, step], seen[:, step] / dispersion)
         elif round_ % 2 == 0:
@@ -521,8 +565,8 @@ def _foretell(
             losses[0],
         )
         learnt = ready
-        dispersion, shared = _dispersion(y, mean, seen * quiet, losses, now)
-        losses = calibrate.losses_of(mean[:, max(now - 60, 0) : now].mean(axis=1), dispersion)
+        dispersion, shared = _dispersion(y, mean, _fair(seen, axis, now) * quiet, losses, now)
+        losses = _losses(calibrate, y, mean, seen, quiet, dispersion, now)
         end = min(now + _EVERY, steps)
         base[:, now:end] = model.predict(now, end, now)
         shares = levels.shares()
@@ -537,6 +581,31 @@ def _foretell(
     return mean, phi, doubt
 
 
+def _fair(seen: Array, axis: Axis, now: int) -> Array:
+    """Steps whose errors tell of today's: none foretold without a season, once there are as many others."""
+    years = axis.years - axis.years[0]
+    return seen * (years >= _SEASON_YEARS) if years[now - 1] > 2 * _SEASON_YEARS else seen
+
+
+def _losses(
+    calibrate: _Calibration, y: Array, mean: Array, seen: Array, weight: Array, phi: Array, now: int
+) -> Array:
+    """What cleaning does to each unit's mean and variance: on quiet steps, and by what outbreaks leave.
+
+    How much they leave is told by how much more is taken out of all units than quiet steps would lose.
+    """
+    typical = mean[:, max(now - 60, 0) : now].mean(axis=1)
+    losses = calibrate.losses_of(typical, phi)
+    deviation = np.sqrt(phi[:, None] * mean[:, :now])
+    taken = seen[:, :now] * (
+        (1 - weight[:, :now]) * (y[:, :now] - mean[:, :now]) / deviation - losses[3][:, None]
+    )
+    outbreaks = max(float(taken.sum() / (seen[:, :now].sum() + 100)), 0.0)
+    # Half of it, at most as much as was taken: a lower mean makes more days look high, which lowers it again.
+    losses[:2] *= 1 + 0.5 * np.minimum(losses[4:], 1.0) * outbreaks
+    return losses
+
+
 def _dispersion(y: Array, mean: Array, weight: Array, losses: Array, until: int) -> tuple[Array, Array]:
     """Dispersion of single days, and the relative variance that neighbouring days share: the doubt in the
     mean."""
@@ -545,18 +614,25 @@ def _dispersion(y: Array, mean: Array, weight: Array, losses: Array, until: int)
     r, wm = w * error, w * m
     total, amount = wm.sum(axis=1), w.sum(axis=1)
     phi = _shrunk_dispersion((r * error).sum(axis=1) / losses[1], total, amount)
-    products, weights = -losses[2] * phi * m.sum(axis=1), np.zeros(len(y))
+    shared = _shared(r, wm, phi, -losses[2] * phi * m.sum(axis=1))
+    mean_square = (wm * m).sum(axis=1)
+    return np.maximum(phi - shared * mean_square / np.maximum(total, 1e-9), 1.0), shared
+
+
+def _shared(r: Array, wm: Array, phi: Array, products: Array) -> Array:
+    """Relative variance that neighbouring steps share: their errors' products over their means'.
+
+    One estimate for all units, then each unit's own as far as its noise allows.
+    """
+    products, weights = products.copy(), np.zeros(len(r))
     for lag in _NEIGHBOURS:
         products += (r[:, lag:] * r[:, :-lag]).sum(axis=1)
         weights += (wm[:, lag:] * wm[:, :-lag]).sum(axis=1)
-    mean_square = (wm * m).sum(axis=1)
-    # One estimate for all units, then each unit's own as far as its noise allows.
     pooled = max(float(products.sum() / max(weights.sum(), 1e-9)), 0.0)
-    per_day = total / np.maximum(amount, 1.0)
-    noise = len(_NEIGHBOURS) * amount * (phi * per_day) ** 2 / np.maximum(weights, 1e-9) ** 2
+    # Variance of a sum of products of independent errors, each phi · mean.
+    noise = phi**2 / np.maximum(weights, 1e-9)
     trust = pooled**2 / (pooled**2 + noise + 1e-12)
-    shared = np.clip(pooled + trust * (products / np.maximum(weights, 1e-9) - pooled), 0.0, 4 * pooled)
-    return np.maximum(phi - shared * mean_square / np.maximum(total, 1e-9), 1.0), shared
+    return np.clip(pooled + trust * (products / np.maximum(weights, 1e-9) - pooled), 0.0, 4 * pooled)
 
 
 def _upper_bound(evidence: _Evidence, mean: Array, limit: Array) -> Array:
