@@ -7,7 +7,6 @@ import datetime as dt
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import typer
@@ -23,6 +22,8 @@ from jobs.settings import UserError
 
 app = typer.Typer(help="Campus safety: early warning.", no_args_is_help=True)
 
+# No count of a school is as large; beyond, neighbouring whole numbers are soon no longer told apart.
+_TOO_MANY = 1e12
 _FARRINGTON = "Farrington methods"
 _EARS = "EARS methods"
 
@@ -325,7 +326,7 @@ def read_series(path: Path) -> pd.DataFrame:
     columns, cells = _cells(path, (("unit", "date", "count"), ("unit", "t", "count")))
     _bad(path, cells["unit"] == "", "unit", "empty", "name the unit of each row")
     count = pd.to_numeric(cells["count"], errors="coerce")
-    wrong = (cells["count"] != "") & ~((count >= 0) & np.isfinite(count) & (count % 1 == 0))
+    wrong = (cells["count"] != "") & ~((count >= 0) & (count < _TOO_MANY) & (count % 1 == 0))
     _bad(path, wrong, "count", "not a count", "counts are whole numbers, 0 or more; leave unknown ones empty")
     series = pd.DataFrame({"unit": cells["unit"]})
     time = columns[1]

@@ -95,6 +95,7 @@ def test_the_default_is_the_school_method_with_a_calendar(tmp_path: Path) -> Non
     [
         ("unit,date,count\na,2026-09-01,1\na,2026-9-x,1\n", "line 3, column date: not a date"),
         ("unit,date,count\na,2026-09-01,1.5\n", "line 2, column count: not a count"),
+        ("unit,date,count\na,2026-09-01,1e30\n", "line 2, column count: not a count"),
         (
             "unit,date,count\na,2026-09-01,1\n\na,2026-09-01,2\n",
             "line 4, column date: this unit has the step",
