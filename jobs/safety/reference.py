@@ -401,7 +401,8 @@ def farrington(
     todo = []
     for now in range(max(first, 0), steps):
         label = _season_blocks(axis, now, p)
-        if label is not None:
+        # No step is left where more are left out than there are.
+        if label is not None and label.any():
             todo.append((now, np.flatnonzero(label), label))
     if not todo:
         return answer
