@@ -359,7 +359,8 @@ def _negative_binomial_quantile(alpha: float, size: Array, phi: Array) -> Array:
     allowed = 1 - (1 - alpha) * (1 - 64 * _LEAST_MEAN)
     low = np.full(size.shape, -1.0)
     high = np.full(size.shape, 1.0)
-    finite = np.isfinite(size)
+    # A fit without a degree of freedom left has no dispersion, and no bound.
+    finite = np.isfinite(size) & np.isfinite(phi)
 
     def enough(count: Array) -> NDArray[np.bool_]:
         return _negative_binomial_upper_tail(count + 1, size, phi) <= allowed
