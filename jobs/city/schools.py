@@ -19,7 +19,7 @@ from jobs.city.figures import (
     districts,
     future_pupils,
 )
-from jobs.city.ladder import ENTRY_OF, GRADES, GRADES_OF, J1, STAGE_OF, STAGES
+from jobs.city.ladder import ENTRY_OF, GRADES, GRADES_OF, STAGE_OF, STAGES
 from jobs.city.numbers import Stream, allocate, stream
 from jobs.city.words import place_words
 
@@ -252,8 +252,3 @@ def _make_places(schools: Schools, seed: int) -> None:
 
 def has_junior(kind: str) -> bool:
     return kind in ("junior", "senior")
-
-
-def first_grade(kind: str) -> int:
-    """The first grade of a school of this kind."""
-    return J1 if has_junior(kind) else GRADES_OF[kind][0]

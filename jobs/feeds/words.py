@@ -63,11 +63,6 @@ def explain(contract: Contract, column_name: str, rule: str) -> Explanation:
     )
 
 
-def explain_column(column: Column, rule: str) -> Explanation:
-    """The explanation of a rule of one column, outside any contract. Raises KeyError for an unknown rule."""
-    return _RULES[rule](column)
-
-
 def has_words(contract: Contract, column_name: str, rule: str) -> bool:
     """Whether a rule is explained in words of its own."""
     own = {(r.columns[0], r.name) for r in contract.rules}
