@@ -26,6 +26,7 @@ import duckdb
 import orjson
 
 from jobs.settings import Settings, UserError, writing
+from jobs.sql import literals
 
 CITY = "city"
 KEPT_RELEASES = 5
@@ -267,7 +268,7 @@ def _build(
     try:
         # One file at a time, so that two cores and a small memory are enough.
         with duckdb.connect(config={"threads": 2, "memory_limit": "1GB"}) as writer:
-            writer.execute(f"attach {_text(str(build_file))} as build (read_only)")
+            writer.execute(f"attach {literals(build_file)} as build (read_only)")
             tables = {model.name: _described(writer, model, columns[model.name]) for model in published}
             audiences: list[tuple[str, list[Model], str | None]] = [
                 ("full", published, None),
@@ -312,7 +313,7 @@ def _write(
     for model in models:
         source = f"build.main.{_quoted(model.name)}"
         if district_code is not None and model.scope != CITY:
-            source += f" where {_quoted(model.scope)}::varchar = {_text(district_code)}"
+            source += f" where {_quoted(model.scope)}::varchar = {literals(district_code)}"
             if model.city_rows:
                 source += f" or {_quoted(model.scope)} is null"
         sources[model.name] = source
@@ -320,7 +321,7 @@ def _write(
     # A column takes a block at least: 256 kB, the default, would make small files mostly air (6 MB for 150
     # rows of 23 tables), and 16 kB would double large ones.
     block_size = 16384 if sum(rows.values()) < _MANY_ROWS else 262144
-    writer.execute(f"attach {_text(str(path))} as release (block_size {block_size})")
+    writer.execute(f"attach {literals(path)} as release (block_size {block_size})")
     # One transaction a file, not one a table: each would wait for the disk.
     writer.execute("begin")
     for name, source in sources.items():
@@ -360,7 +361,7 @@ def _write_about(
     )
     for model in models:
         comment = " — ".join(part for part in (model.title_zh, model.description) if part)
-        writer.execute(f"comment on table release.main.{_quoted(model.name)} is {_text(comment)}")
+        writer.execute(f"comment on table release.main.{_quoted(model.name)} is {literals(comment)}")
 
 
 def _described(writer: duckdb.DuckDBPyConnection, model: Model, columns: Mapping[str, str]) -> dict[str, Any]:
@@ -487,7 +488,3 @@ def _sha256(path: Path) -> str:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

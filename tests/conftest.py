@@ -31,6 +31,18 @@ def _own_environment() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_file_system_of_python() -> Iterator[None]:
+    """Arrow's threads that let go of one while the interpreter ends abort the process: `tables.dataset`."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a Delta table is read by way of Python: use jobs.lake.tables.dataset")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("deltalake.fs.DeltaStorageHandler.from_table", refuse)
+        yield
+
+
 @pytest.fixture(scope="session")
 def engine_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The home of the shared server alone; tests keep nothing there."""

@@ -18,6 +18,7 @@ import duckdb
 from jobs import contracts
 from jobs.lake import tables
 from jobs.settings import Settings
+from jobs.sql import literals
 
 CHECK = "every_line_ends_once"
 
@@ -131,6 +132,5 @@ def _union(settings: Settings, of_tables: list[str], columns: str, none: str) ->
         found = tables.open_table(settings, table)
         files = found.file_uris() if found else []
         if files:
-            listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-            parts.append(f"select {columns} from read_parquet([{listed}], union_by_name = true)")
+            parts.append(f"select {columns} from read_parquet([{literals(*files)}], union_by_name = true)")
     return " union all ".join(parts) or f"select {none} where false"

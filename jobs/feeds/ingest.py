@@ -35,6 +35,7 @@ from jobs.files import replacing
 from jobs.lake import deliveries, engine, identity, persons, tables
 from jobs.lake.deliveries import LandedFile
 from jobs.settings import Settings
+from jobs.sql import literals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -369,12 +370,13 @@ def _clean_thing(
         parsed = parse.parse(db, raw, files_table(settings, notes), contract, scheme, scaled)
         rows = tokened(db, settings, parsed, contract, own)
         # Judged once, though a dozen questions follow.
-        db.execute(f"copy ({rows}) to '{stage}/judged.parquet' (format parquet, row_group_size 50000)")
-        db.execute(f"create view judged as from read_parquet('{stage}/judged.parquet')")
+        judged = literals(stage / "judged.parquet")
+        db.execute(f"copy ({rows}) to {judged} (format parquet, row_group_size 50000)")
+        db.execute(f"create view judged as from read_parquet({judged})")
         _commit(settings, spark, run_id, batch, contract, notes, db, stage)
         if own and any(note.outcome == ACCEPTED for note in notes):
             kinds = {kind: (found_by, made) for kind, (_, found_by, made) in identified(contract).items()}
-            persons.remember(settings, own, str(stage), kinds, f"{batch.batch_id}/{contract.thing}")
+            persons.remember(settings, own, stage, kinds, f"{batch.batch_id}/{contract.thing}")
 
 
 @contextmanager

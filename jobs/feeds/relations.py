@@ -21,6 +21,7 @@ from jobs.contracts import EXPECTATIONS, Contract, ContractError
 from jobs.lake import asof, tables
 from jobs.lake.runs import Run
 from jobs.settings import Settings
+from jobs.sql import literals
 
 FINDINGS, RATES = "ops__finding", "ops__match_rate"
 
@@ -262,7 +263,8 @@ def _on_roll(relation: Relation, contract: Contract) -> str:
 def _single_spell(relation: Relation, contract: Contract) -> str:
     return f"""
         with own as (
-            select *, pupil_status_code in {_listed(relation.open_status)} as is_open from {contract.table}
+            select *, pupil_status_code in ({literals(*relation.open_status)}) as is_open
+            from {contract.table}
         ),
         spell as (
             select pupil_key, school_year_start, term,
@@ -322,7 +324,7 @@ def _within_places(relation: Relation, contract: Contract) -> str:
             where place_count > 0 and closed_date is null group by all
         ),
         newest as (
-            select * from {contract.table} where pupil_status_code in {_listed(relation.open_status)}
+            select * from {contract.table} where pupil_status_code in ({literals(*relation.open_status)})
             qualify dense_rank() over (order by school_year_start desc, term desc) = 1
         ),
         pupil as (
@@ -334,10 +336,6 @@ def _within_places(relation: Relation, contract: Contract) -> str:
             '学校 ' || school_code || ': 在籍 ' || pupils || ', 核定学位 ' || places as evidence
         from pupil join place using (school_code)
     """
-
-
-def _listed(words: tuple[str, ...]) -> str:
-    return "(" + ", ".join("'" + word.replace("'", "''") + "'" for word in words) + ")"
 
 
 _KINDS: dict[str, Callable[[Relation, Contract], str]] = {

@@ -17,6 +17,7 @@ from jobs.feeds import verdicts
 from jobs.files import replacing
 from jobs.lake import tables
 from jobs.settings import Settings
+from jobs.sql import literals
 
 _TRIES = 5
 
@@ -37,10 +38,10 @@ def reopen_changed(settings: Settings, feed: str) -> bool:
             _delete(
                 settings,
                 table,
-                f"{prefix}delivery_id = {_text(delivery_of[file.receipt_id])}"
-                f" and {prefix}file_sha256 = {_text(file.sha256)}",
+                f"{prefix}delivery_id = {literals(delivery_of[file.receipt_id])}"
+                f" and {prefix}file_sha256 = {literals(file.sha256)}",
             )
-    ids = ", ".join(_text(file.receipt_id) for file in changed)
+    ids = literals(*(file.receipt_id for file in changed))
     _delete(settings, "ops__receipt", f"receipt_id in ({ids})")
     return True
 
@@ -92,7 +93,3 @@ def _delete(settings: Settings, table: str, predicate: str) -> None:
                 raise
         else:
             return
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

@@ -147,15 +147,14 @@ def _lines_of(
     settings: Settings, table: str, receipt: dict[str, Any], delivery: str, file: str
 ) -> list[dict[str, Any]]:
     """Lines of one file in a table: where each stands and why it is named; of clean rows the flagged ones."""
-    found = tables.open_table(settings, table)
+    found = tables.dataset(settings, table)
     if found is None:
         return []
     prefix = "_" if delivery.startswith("_") else ""
     place = {name: f"{prefix}{name}" for name in ("member", "sheet", "line_number")}
     reasons = ["column_name", "rule"] if table == "ops__refused_row" else ["flags"]
-    dataset = found.to_pyarrow_dataset()
     condition = (pc.field(file) == receipt["file_sha256"]) & (pc.field(delivery) == receipt["delivery_id"])
-    kept = dataset.to_table(columns=[*place.values(), *reasons], filter=condition)
+    kept = found.to_table(columns=[*place.values(), *reasons], filter=condition)
     if "flags" in reasons:
         kept = kept.filter(pc.greater(pc.list_value_length(kept["flags"]), 0))
     own = {theirs: ours for ours, theirs in place.items()}

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from jobs.sql import literals
+
 Scalar = str | int | float | bool | None
 
 
@@ -77,7 +79,7 @@ class Sql:
 
     def matches(self, pattern: str) -> Sql:
         """Whether the pattern (RE2) is found anywhere in the text."""
-        return Sql(f"regexp_matches({self}, {_quoted(pattern)})")
+        return Sql(f"regexp_matches({self}, {literals(pattern)})")
 
     def cast(self, kind: str) -> Sql:
         return Sql(f"cast({self} as {kind})")
@@ -98,14 +100,10 @@ def lit(value: Sql | Scalar) -> Sql:
         case None:
             return Sql("null")
         case str():
-            return Sql(_quoted(value))
+            return Sql(literals(value))
         case float():
             return Sql(f"{value!r}::double")
     return Sql(str(value).lower())
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def col(name: str) -> Sql:
@@ -142,7 +140,7 @@ def choose(*cases: tuple[Sql, Sql | Scalar], otherwise: Sql | Scalar = None) -> 
 
 def mapped(text: Sql, table: dict[str, str]) -> Sql:
     """What a table has for a text; null for one that it has not."""
-    pairs = ", ".join(f"{_quoted(key)}: {_quoted(value)}" for key, value in table.items())
+    pairs = ", ".join(f"{literals(key)}: {literals(value)}" for key, value in table.items())
     return Sql(f"map {{{pairs}}}[{text}]")
 
 

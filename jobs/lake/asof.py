@@ -16,6 +16,7 @@ from jobs import contracts
 from jobs.lake import deliveries, persons, tables
 from jobs.lake.history import in_force_sql
 from jobs.settings import Settings, UserError
+from jobs.sql import literals
 
 # Raised once for ever: every alert known by then counts.
 _FOR_EVER = {"decision_safety__alert"}
@@ -68,7 +69,7 @@ def create_views(
             continue
         files += _all_rows(connection, settings, table, bool(known_persons))
         connection.execute(f"create view {table} as {_in_force(table, as_of_date, known_at)}")
-    listed = ", ".join(_text(file) for file in files)
+    listed = literals(*files)
     connection.execute(f"set allowed_paths = [{listed}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
@@ -99,7 +100,7 @@ def _all_rows(
         f'"{name}"' if files and name in present else f'null::{contracts.duckdb_type(kind)} as "{name}"'
         for name, kind in declared.items()
     )
-    listed = ", ".join(_text(file) for file in files)
+    listed = literals(*files)
     source = f"from read_parquet([{listed}], union_by_name = true)" if files else "where false"
     rows = f"select {columns} {source}"
     if are_linked and "pupil_key" in declared:
@@ -124,7 +125,3 @@ def _in_force(table: str, as_of_date: date, known_at: datetime) -> str:
     # `3` of `2025-11-20.3`: as text, run 10 would come before run 9.
     number = "try_cast(split_part(run_id, '.', -1) as integer)"
     return f"{known} qualify dense_rank() over (order by recorded_at desc, {number} desc, run_id desc) = 1"
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

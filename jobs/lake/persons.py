@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import CommitProperties, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from jobs import contracts
 from jobs.lake import deliveries, identity, tables
 from jobs.lake.identity import Keys
 from jobs.settings import Settings, UserError
+from jobs.sql import literals
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -53,34 +54,33 @@ def known_elsewhere(settings: Settings, own: Keys) -> pa.Table | None:
 
     Everything else follows from the keys alone, so that a lake without a rotation looks nothing up.
     """
-    found = _open(settings)
+    found = tables.dataset(settings, IDENTIFIERS)
     if found is None:
         return None
-    rows = found.to_pyarrow_table(columns=["identifier_hmac", "person_token", "epoch"])
+    rows = found.to_table(columns=["identifier_hmac", "person_token", "epoch"])
     old = rows.filter(pa.compute.not_equal(rows["epoch"], own.epoch)).drop_columns(["epoch"])
     return old.group_by("identifier_hmac").aggregate([("person_token", "min")]) if old.num_rows else None
 
 
 def remember(
-    settings: Settings, own: Keys, stage: str, kinds: Mapping[str, tuple[str, str]], batch_id: str
+    settings: Settings, own: Keys, stage: Path, kinds: Mapping[str, tuple[str, str]], batch_id: str
 ) -> int:
     """Note the identifiers of judged rows that are not known yet; how many there were.
 
     `kinds`: kind -> (column with the HMAC, column with the token) in the Parquet files below `stage`. Rows of
     equal content that two feeds note at once are equal, and harmless.
     """
+    judged = literals(stage / "*.parquet")
     parts = " union ".join(
         f"select '{kind}' as identifier_kind, {found_by} as identifier_hmac, {made} as person_token"
-        f" from read_parquet('{stage}/*.parquet') where {found_by} is not null and len(refused) = 0"
+        f" from read_parquet({judged}) where {found_by} is not null and len(refused) = 0"
         for kind, (found_by, made) in kinds.items()
     )
-    found = _open(settings)
+    found = tables.dataset(settings, IDENTIFIERS)
     with duckdb.connect() as connection:
-        there = (
-            found.to_pyarrow_table(columns=["identifier_hmac"]) if found else IDENTIFIER_SCHEMA.empty_table()
-        )
+        there = found.to_table(columns=["identifier_hmac"]) if found else IDENTIFIER_SCHEMA.empty_table()
         connection.register("there", there)
-        fresh: pa.Table = connection.execute(
+        fresh: pa.Table = connection.sql(
             f"select identifier_kind, identifier_hmac, {own.version}::integer as key_version,"
             f" '{own.epoch}' as epoch, person_token, '{batch_id}' as batch_id"
             f" from ({parts}) anti join there using (identifier_hmac) order by all"
@@ -96,21 +96,16 @@ def rekey(settings: Settings, rows: pa.Table, version: int) -> None:
     """
     _append(settings, rows.cast(IDENTIFIER_SCHEMA), f"{IDENTIFIERS}/version/{version}")
     identity.renew(settings)
-    found = _open(settings)
+    found = tables.open_table(settings, IDENTIFIERS)
     if found is not None:
         found.delete(f"key_version < {version}")
         found.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
 
 
-def _open(settings: Settings) -> DeltaTable | None:
-    where = tables.path(settings, IDENTIFIERS)
-    return DeltaTable(str(where)) if (where / "_delta_log").is_dir() else None
-
-
 def _append(settings: Settings, rows: pa.Table, transaction: str) -> None:
     where = _private(settings)
     for attempt in range(_TRIES):
-        found = _open(settings)
+        found = tables.open_table(settings, IDENTIFIERS)
         if found is not None and found.transaction_version(transaction) is not None:
             return
         try:
@@ -197,7 +192,7 @@ def find_links(settings: Settings) -> int:
 def _files(settings: Settings, thing: str) -> str:
     """The Parquet files of a thing's clean table as a list in SQL; empty where nothing was written."""
     found = tables.open_table(settings, contracts.load()[thing].table)
-    return ", ".join("'" + f.replace("'", "''") + "'" for f in found.file_uris()) if found else ""
+    return literals(*found.file_uris()) if found else ""
 
 
 def decide(settings: Settings, one: str, other: str, note: str, day: date, *, are_one: bool) -> None:

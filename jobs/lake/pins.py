@@ -20,6 +20,7 @@ from duckdb import DuckDBPyConnection
 
 from jobs import contracts
 from jobs.contracts import EXPECTATIONS
+from jobs.sql import literals
 
 SCHEMA = "lake"
 STANDARDS_SCHEMA = "standards"
@@ -69,7 +70,7 @@ def create_views(conn: DuckDBPyConnection, pins: dict[str, dict[str, Any]]) -> N
     for name, file in standard_files().items():
         conn.execute(
             f"create or replace view {STANDARDS_SCHEMA}.{name} as"
-            f" select * from read_csv({_text(str(file))}, header = true, all_varchar = true, delim = ',',"
+            f" select * from read_csv({literals(file)}, header = true, all_varchar = true, delim = ',',"
             " quote = '\"')"
         )
 
@@ -94,7 +95,7 @@ def _query(table: str, pin: dict[str, Any] | None) -> str:
     ]
     if not files:
         return f"select {', '.join(columns)} where false"
-    listed = ", ".join(_text(file) for file in files)
+    listed = literals(*files)
     return f"select {', '.join(columns)} from read_parquet([{listed}], union_by_name = true)"
 
 
@@ -142,7 +143,3 @@ def _arrow(field: pa.Field) -> pa.DataType:
 
 def _is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

@@ -15,13 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs import contracts
 from jobs.settings import Settings
+from jobs.sql import literals
 
 # Rows of people stand apart: raw as sent, and the keys that lead back to them.
 RESTRICTED = ("raw_", "person_")
@@ -54,6 +57,17 @@ def open_table(settings: Settings, table: str, version: int | None = None) -> De
         return DeltaTable(str(where), version=version)
     except TableNotFoundError:
         return None
+
+
+def dataset(settings: Settings, table: str) -> ds.Dataset | None:
+    """The rows of a table for Arrow to read without an engine, or None where nothing has been written yet."""
+    found = open_table(settings, table)
+    if found is None:
+        return None
+    # delta-rs would hand Arrow a file system written in Python. Arrow's threads let go of it when they come
+    # to it, and one that does so while the interpreter ends aborts the process, its work well done.
+    files = SubTreeFileSystem(str(path(settings, table)), LocalFileSystem())
+    return found.to_pyarrow_dataset(filesystem=files)
 
 
 def append(df: DataFrame, settings: Settings, table: str, app_id: str, run_id: str) -> None:
@@ -95,7 +109,7 @@ def raw_lines(settings: Settings, feed: str, batch_id: str | None = None) -> str
         least, most = "min._batch_id", "max._batch_id"
         files = [f for f in files if (f.get(least) or batch_id) <= batch_id <= (f.get(most) or batch_id)]
     folder = path(settings, f"raw_{feed}")
-    listed = ", ".join("'" + str(folder / f["path"]).replace("'", "''") + "'" for f in files)
+    listed = literals(*(folder / f["path"] for f in files))
     which = f" where _batch_id = '{batch_id}'" if batch_id is not None else ""
     return f"(select * from read_parquet([{listed}]){which})"
 
@@ -160,8 +174,8 @@ def append_batches(
 
 def rows(settings: Settings, table: str, columns: list[str] | None = None) -> list[dict[str, Any]]:
     """All rows of a small table as dictionaries; none where it does not exist."""
-    found = open_table(settings, table)
-    return [] if found is None else found.to_pyarrow_table(columns=columns).to_pylist()
+    found = dataset(settings, table)
+    return [] if found is None else found.to_table(columns=columns).to_pylist()
 
 
 def pin(settings: Settings) -> dict[str, int]:

@@ -86,12 +86,9 @@ def content(settings: Settings) -> dict[str, list[tuple[str, ...]]]:
         found[table] = sorted(
             tuple(f"{k}={v}" for k, v in sorted(r.items()) if k not in left_out) for r in rows
         )
-    raw = tables.open_table(settings, f"raw_{FEED}")
-    assert raw is not None
-    found["raw"] = sorted(
-        tuple(f"{k}={v}" for k, v in sorted(r.items()) if k not in left_out)
-        for r in raw.to_pyarrow_table().to_pylist()
-    )
+    raw = tables.rows(settings, f"raw_{FEED}")
+    assert raw
+    found["raw"] = sorted(tuple(f"{k}={v}" for k, v in sorted(r.items()) if k not in left_out) for r in raw)
     return found
 
 
@@ -176,7 +173,9 @@ def test_a_row_that_stands_twice_or_comes_from_nowhere_is_found(
 ) -> None:
     settings = _copy(in_order[0], tmp_path, monkeypatch)
     where = tables.path(settings, "clean_enrollment__grade_count")
-    rows = DeltaTable(str(where)).to_pyarrow_table()
+    clean = tables.dataset(settings, where.name)
+    assert clean is not None
+    rows = clean.to_table()
     write_deltalake(str(where), rows.slice(0, 1), mode="append")
     assert {row["problem"] for row in balance.broken(settings)} == {"clean rows <> accepted"}
     stranger = rows.slice(0, 1).to_pylist()[0] | {"_file_sha256": "f" * 64}

@@ -120,7 +120,7 @@ def test_identifiers_stay_in_the_restricted_zone_as_hmac(two_terms: Settings) ->
     where = tables.path(two_terms, persons.IDENTIFIERS)
     assert where.parent.name == "restricted"
     assert stat.S_IMODE(where.stat().st_mode) == 0o700
-    rows = persons._open(two_terms).to_pyarrow_table().to_pylist()  # type: ignore[union-attr]
+    rows = tables.rows(two_terms, persons.IDENTIFIERS)
     assert (
         sorted(r["identifier_kind"] for r in rows) == ["id_document_number"] * 2 + ["pupil_national_id"] * 3
     )
@@ -161,7 +161,7 @@ def test_rotation_keeps_every_token_and_rewrites_one_small_table(
     monkeypatch.setenv("EDULAKE_HMAC_KEY_FILE", str(second))
     new = identity.keys(real_site)
     assert (new.version, new.lookup == old.lookup, new.mint == old.mint) == (2, False, False)
-    rows = persons._open(real_site).to_pyarrow_table().to_pylist()  # type: ignore[union-attr]
+    rows = tables.rows(real_site, persons.IDENTIFIERS)
     assert {r["key_version"] for r in rows} == {2}
     known = {r["identifier_hmac"] for r in rows}
     assert identity.lookup_hmac("pupil_national_id", "G" + card(1), old.lookup) not in known

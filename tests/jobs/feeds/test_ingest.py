@@ -55,8 +55,7 @@ def content(settings: Settings) -> dict[str, list[tuple[Any, ...]]]:
             for row in rows
         ]
         found[table] = sorted(kept)
-    raw = tables.open_table(settings, f"raw_{FEED}")
-    found["raw"] = sorted(str(sorted(r.items())) for r in raw.to_pyarrow_table().to_pylist()) if raw else []
+    found["raw"] = sorted(str(sorted(r.items())) for r in tables.rows(settings, f"raw_{FEED}"))
     return found
 
 

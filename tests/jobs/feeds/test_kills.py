@@ -133,10 +133,9 @@ def content(settings: Settings) -> dict[str, list[str]]:
     """Every table's rows without what names a run or a moment, sorted."""
     found = {}
     for table in (*contracts.all_tables(), f"raw_{FEED}"):
-        opened = tables.open_table(settings, table)
-        if opened is None or table == "ops__run":
+        if tables.open_table(settings, table) is None or table == "ops__run":
             continue
-        rows: list[dict[str, Any]] = opened.to_pyarrow_table().to_pylist()
+        rows = tables.rows(settings, table)
         found[table] = sorted(
             str(sorted((k, str(v)) for k, v in row.items() if k not in ("run_id", "duration_ms")))
             for row in rows

@@ -231,11 +231,11 @@ def test_no_name_of_a_text_leaves_the_restricted_zone(lake: Settings) -> None:
     assert len(names) > 40
     texts = []
     for table in contracts.all_tables():
-        found = tables.open_table(lake, table)
+        found = tables.dataset(lake, table)
         if found is not None and (
             table.startswith("decision_") or "safety" in table or table.startswith("ops_")
         ):
-            texts.append((table, str(found.to_pyarrow_table().to_pydict())))
+            texts.append((table, str(found.to_table().to_pydict())))
     published = release.current(lake)
     assert published is not None
     for file in sorted(published.folder.glob("*.duckdb")):
