@@ -250,12 +250,11 @@ def _sources_yaml() -> str:
 
 def _declared_macro() -> str:
     """Delivery kind and key of every table of statements; unit tests see no `meta` of sources."""
-    things = contracts.load()
-    by_table = {contract.table: contract for contract in things.values()}
-    by_table |= {table: things[thing] for table, thing in contracts.STATEMENTS_OF.items()}
+    told = {table: contracts.statements_of(table) for table in sorted(contracts.all_tables())}
     entries = [
         f"        {table!r}: {{'delivery': {contract.delivery!r}, 'key': {list(contract.key)!r}}},"
-        for table, contract in sorted(by_table.items())
+        for table, contract in told.items()
+        if contract
     ]
     lines = ["{# " + _HEAD.strip() + " #}", "{% macro declared(table) %}", "    {%- set statements = {"]
     lines += [*entries, "    } -%}", "    {{- return(statements[table]) -}}", "{% endmacro %}", ""]
@@ -266,6 +265,8 @@ def _meaning(table: str) -> str:
     for contract in contracts.load().values():
         if contract.table == table:
             return f"{contract.zh} — {contract.grain}"
+        if contract.general_table == table:
+            return f"{contract.zh}（一般字段） — {contract.grain}, without values of persons"
     made = contracts.made_declarations()[table]
     return f"{made['zh']} — {made['en']}"
 

@@ -87,19 +87,27 @@ class Settings:
     small_cell: int
     spark_url: str | None
 
+    @property
+    def restricted(self) -> Path:
+        """The part of the lake where values of persons lie."""
+        return self.lake / "restricted"
+
     def prepare(self) -> Settings:
-        """Make every folder of the site; `secrets` is for the owner alone. Doing it again changes nothing.
+        """Make every folder of the site; `secrets` and what is `restricted` are for the owner alone. Doing it
+        again changes nothing.
 
         Raises UserError when a folder cannot be made or written, or less than `LEAST_FREE_BYTES` are free.
         """
-        folders = (self.landing, self.lake, self.releases, self.airflow, self.secrets, self.logs, self.run)
-        for folder in (self.home, *folders):
+        private = (self.secrets, self.restricted)
+        folders = (self.landing, self.lake, self.releases, self.airflow, self.logs, self.run)
+        for folder in (self.home, *folders, *private):
             with writing(folder):
                 folder.mkdir(parents=True, exist_ok=True)
                 # Root passes every permission bit and a mount may still refuse: only a file tells.
                 with tempfile.TemporaryFile(dir=folder) as probe:
                     probe.write(b"edulake")
-        self.secrets.chmod(0o700)
+        for folder in private:
+            folder.chmod(0o700)
         free = shutil.disk_usage(self.home).free
         if free < LEAST_FREE_BYTES:
             raise UserError(

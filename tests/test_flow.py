@@ -116,6 +116,32 @@ def test_no_direct_identifier_leaves_the_restricted_zone(lake: Settings) -> None
     assert looked > 15
 
 
+def test_values_of_persons_are_parted_from_what_is_general(lake: Settings) -> None:
+    """Outside the restricted zone no row of one person holds more than ordinary columns and the key."""
+    personal = {c.name for contract in contracts.load().values() for c in contract.columns if c.is_personal}
+    of_persons = 0
+    for log in sorted(lake.lake.glob("*/_delta_log")):
+        found = tables.dataset(lake, log.parent.name)
+        assert found is not None, f"{log.parent} is no declared table"
+        columns = set(found.schema.names)
+        if {"pupil_key", "staff_key"} & columns:
+            of_persons += 1
+            contract = contracts.statements_of(log.parent.name)
+            assert contract is not None
+            assert columns & personal <= {*contract.key}, f"{log.parent.name} holds values of persons"
+    assert of_persons >= 5
+    parted = [contract for contract in contracts.load().values() if contract.general_table]
+    for full, general in (contract.tables for contract in parted):
+        lines, same = (_lines(lake, table) for table in (full, general))
+        assert lines == same
+        assert lines
+
+
+def _lines(lake: Settings, table: str) -> list[tuple[str, ...]]:
+    place = ["_delivery_id", "_file_sha256", "_member", "_sheet", "_line_number"]
+    return sorted(tuple(map(str, line.values())) for line in tables.rows(lake, table, place))
+
+
 def _raw_rows(lake: Settings, feed: str, thing: str) -> list[dict[str, Any]]:
     files = {r["file_sha256"] for r in tables.rows(lake, "ops__receipt") if r["thing"] == thing}
     return [row for row in tables.rows(lake, f"raw_{feed}") if row["_file_sha256"] in files]

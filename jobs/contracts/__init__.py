@@ -57,6 +57,9 @@ STATEMENTS_OF = {
     "decision_fitness__recheck_score": "recheck_sample",
 }
 
+# What the general table of a thing of persons is named by, behind the name of the thing's table.
+_GENERAL = "__general"
+
 # What a contract may say of columns that it does not know (`jobs.feeds.shape`).
 EXTRA_COLUMNS = ("evolve", "freeze", "refuse")
 
@@ -258,6 +261,35 @@ class Contract:
             if column.privacy != "direct":
                 own.setdefault(column.name, column.stored_type)
         return own | STATEMENT_COLUMNS
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The clean table, and the general one where the thing is parted."""
+        return (self.table, self.general_table) if self.general_table else (self.table,)
+
+    @property
+    def is_parted(self) -> bool:
+        """Whether the clean table holds values of persons that are not for everyone who may read the lake: it
+        then lies in the restricted zone, and `general_table` beside the others.
+        """
+        return self.person_key is not None and any(c.privacy in ("quasi", "sensitive") for c in self.columns)
+
+    @property
+    def general_table(self) -> str | None:
+        """The table of the same rows without those values, or None where the thing is not parted."""
+        return f"{self.table}{_GENERAL}" if self.is_parted else None
+
+    def general_columns(self) -> dict[str, str]:
+        """Name -> type of the general table: ordinary columns, the key, and what a statement is followed by.
+        Flags and unmapped codes tell of the other columns, so they stay with them.
+        """
+        kept = {c.name for c in self.columns if not c.is_personal} | {*self.key, *STATEMENT_COLUMNS}
+        kept |= {"school_code", "school_year_start", "term"}
+        return {
+            name: kind
+            for name, kind in self.clean_columns().items()
+            if (name in kept or name == self.person_key) and name not in ("flags", "unmapped")
+        }
 
     def match(self, cells: Iterable[str]) -> dict[str, int] | None:
         """Column -> position in this header row, or None where a required column has no heading here.
@@ -507,11 +539,26 @@ def table_columns(table: str) -> dict[str, str]:
     for contract in load().values():
         if contract.table == table:
             return contract.clean_columns()
+        if contract.general_table == table:
+            return contract.general_columns()
     if table in made_tables():
         return made_tables()[table]
     raise ContractError(f"no declaration of table {table}")
 
 
 def all_tables() -> list[str]:
-    """Every declared table but the raw ones: clean, decision, ops."""
-    return [*(c.table for c in load().values()), *made_tables()]
+    """Every declared table but the raw ones: clean, general, decision, ops."""
+    general = (c.general_table for c in load().values() if c.general_table)
+    return [*(c.table for c in load().values()), *general, *made_tables()]
+
+
+def statements_of(table: str) -> Contract | None:
+    """The contract by whose history a table of statements is read, or None for another table."""
+    thing = STATEMENTS_OF.get(table)
+    return load()[thing] if thing else next((c for c in load().values() if table in c.tables), None)
+
+
+def is_restricted(table: str) -> bool:
+    """Whether rows of persons stand in it, with values that are not for everyone who may read the lake."""
+    contract = statements_of(table)
+    return contract is not None and contract.is_parted and table != contract.general_table

@@ -66,6 +66,7 @@ def _page(c: Contract, readers: dict[str, list[str]]) -> str:
     lines = [_HEAD, f"# {c.zh} {c.thing}\n", f"{c.en}.\n", "| | |", "| --- | --- |"]
     facts = [
         ("表 table", f"`{c.table}`"),
+        *([("一般字段 general", _general(c))] if c.general_table else []),
         ("一行 grain", c.grain),
         ("主键 key", ", ".join(f"`{name}`" for name in c.key)),
         (
@@ -109,6 +110,12 @@ def _page(c: Contract, readers: dict[str, list[str]]) -> str:
             + ", ".join(dict.fromkeys(h.split("@")[0] for h in c.left_in_raw)),
         ]
     return "\n".join([*lines, ""])
+
+
+def _general(c: Contract) -> str:
+    """Where the rows stand without values of persons, and which columns are left."""
+    kept = ", ".join(f"`{n}`" for n in c.general_columns() if n not in contracts.STATEMENT_COLUMNS)
+    return f"`{c.general_table}` ({kept}); 其余在受限区 the rest is restricted"
 
 
 def _row(c: Contract, column: Column, checks: str) -> str:

@@ -6,7 +6,7 @@
 | held | `line_count` | none | `refused_count` |
 | repeated, refused (unreadable) | none | none | none |
 
-and always `line_count = accepted_count + refused_count`.
+and always `line_count = accepted_count + refused_count`; a general table has the lines of its clean one.
 """
 
 from __future__ import annotations
@@ -32,6 +32,13 @@ clean_file as (
         count(*) filter (where is_flagged) as flagged_rows
     from clean_line group by all
 ),
+general_file as (
+    select delivery_id, file_sha256, count(*) as general_rows, count(distinct place) as general_lines
+    from general_line group by all
+),
+parted_file as (
+    select delivery_id, file_sha256, count(*) as parted_rows from parted_line group by all
+),
 refused_place as (select distinct delivery_id, file_sha256, place from refused_line),
 refused_file as (select delivery_id, file_sha256, count(*) as refused_lines from refused_place group by all),
 both_file as (
@@ -55,6 +62,8 @@ told as (
             when clean_rows <> clean_lines then 'a line stands in clean twice'
             when outcome = 'accepted' and coalesce(flagged_rows, 0) <> flagged_count
                 then 'flagged rows <> flagged'
+            when coalesce(parted_rows, 0) <> coalesce(general_rows, 0) then 'general rows <> clean rows'
+            when general_rows <> general_lines then 'a line stands in general twice'
             when outcome = 'held' and clean_rows > 0 then 'rows of a held file stand in clean'
             when is_judged and coalesce(refused_lines, 0) <> refused_count then 'refused lines <> refused'
             when both_lines > 0 then 'a line stands in clean and is refused'
@@ -64,6 +73,8 @@ told as (
     from receipt
     left join raw_file using (delivery_id, file_sha256)
     left join clean_file using (delivery_id, file_sha256)
+    left join general_file using (delivery_id, file_sha256)
+    left join parted_file using (delivery_id, file_sha256)
     left join refused_file using (delivery_id, file_sha256)
     left join both_file using (delivery_id, file_sha256)
 )
@@ -84,6 +95,7 @@ def broken(settings: Settings) -> list[dict[str, Any]]:
 
     Reads the newest version of every table concerned; call it when no batch is half done.
     """
+    parted = [c for c in contracts.load().values() if c.general_table]
     flagged = "len(flags) > 0 as is_flagged"
     refused = f"delivery_id, file_sha256, {_PLACE.format('')}"
     receipt = ", ".join(
@@ -97,6 +109,8 @@ def broken(settings: Settings) -> list[dict[str, Any]]:
             f"{_LINES}, {flagged}",
             f"{_NONE}, false as is_flagged",
         ),
+        "parted_line": ([c.table for c in parted], _LINES, _NONE),
+        "general_line": ([c.tables[1] for c in parted], _LINES, _NONE),
         "refused_line": (["ops__refused_row"], refused, _NONE),
         "ops__receipt": (["ops__receipt"], "*", receipt),
     }

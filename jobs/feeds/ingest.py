@@ -292,7 +292,7 @@ def _read_batch(settings: Settings, batch: Batch, before: list[Batch]) -> Iterat
         else:
             earlier[this.content] = this
             fresh.append(note)
-    stage = tables.path(settings, f"raw_{batch.feed}").parent / "stage" / batch.feed
+    stage = settings.restricted / "stage" / batch.feed
     shutil.rmtree(stage, ignore_errors=True)
     stage.mkdir(parents=True)
     try:
@@ -382,7 +382,7 @@ def _clean_thing(
 @contextmanager
 def judging(settings: Settings, feed: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to judge raw lines with, bounded in memory; what it puts aside lies beside raw."""
-    spill = tables.path(settings, f"raw_{feed}").parent / "stage" / f"{feed}_judging"
+    spill = settings.restricted / "stage" / f"{feed}_judging"
     # Left by a killed process.
     shutil.rmtree(spill, ignore_errors=True)
     with duckdb.connect(config={"threads": engine.CORES, "memory_limit": JUDGING_MEMORY}) as db:
@@ -440,7 +440,7 @@ def _stage(settings: Settings, contract: Contract) -> Iterator[Path]:
 
     Each try has one of its own, so that what a killed client's ghost still reads is written by nobody else.
     """
-    folder = settings.lake / "stage" / contract.feed
+    folder = settings.restricted / "stage" / f"{contract.feed}_judged"
     shutil.rmtree(folder, ignore_errors=True)
     stage = folder / uuid.uuid4().hex
     stage.mkdir(parents=True)
@@ -486,6 +486,9 @@ def _commit(
             ids = [f"{n.delivery_id} {n.sha256}" for n in held]
             sound = sound.where(~F.concat_ws(" ", "_delivery_id", "_file_sha256").isin(*ids))
         tables.append(sound, settings, contract.table, batch.batch_id, run_id)
+        if contract.general_table:
+            general = sound.select(*contract.general_columns())
+            tables.append(general, settings, contract.general_table, batch.batch_id, run_id)
     noted = f"{batch.batch_id}/{contract.thing}"
     if any(n.flagged_count for n in notes if n.outcome == HELD):
         flagged = db.sql(parse.flagged_lines(f"(from judged where {is_held})", contract)).to_arrow_table()

@@ -71,7 +71,7 @@ def _file(settings: Settings, feed: str) -> Path:
 
 def _tables_with_lines(feed: str) -> list[str]:
     """Tables that hold lines of files: raw, the feed's clean tables, what is made line by line from them."""
-    clean = [contract.table for contract in contracts.things_of(feed)]
+    clean = [table for contract in contracts.things_of(feed) for table in contract.tables]
     made = [
         name
         for name, columns in contracts.made_tables().items()

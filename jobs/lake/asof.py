@@ -7,6 +7,7 @@ was recorded by then.
 
 from __future__ import annotations
 
+import os
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -47,7 +48,8 @@ def query(
         except duckdb.Error as error:
             raise UserError(
                 f"the query was refused: {error}",
-                'Views have their tables\' names: ./edulake asof DAY "show tables" lists them.',
+                'Views have their tables\' names: ./edulake asof DAY "show tables" lists them. For who may'
+                " not read the lake's folder `restricted`, rows of persons are in the `…__general` ones.",
             ) from error
 
 
@@ -55,6 +57,7 @@ def create_views(
     connection: duckdb.DuckDBPyConnection, settings: Settings, as_of_date: date, known_at: datetime
 ) -> None:
     """A view of each table's rows in force, under the table's name; empty and typed where none was written.
+    Restricted tables are left out for who may not read them.
 
     From then on the connection reads the files of these versions and nothing else.
     """
@@ -63,9 +66,10 @@ def create_views(
     connection.execute("create table every_statement.person (person_token varchar, pupil_key varchar)")
     if known_persons:
         connection.executemany("insert into every_statement.person values (?, ?)", [*known_persons.items()])
+    may_see = os.access(settings.restricted, os.R_OK | os.X_OK)
     files: list[str] = []
     for table in contracts.all_tables():
-        if table.startswith("ops__"):
+        if table.startswith("ops__") or (contracts.is_restricted(table) and not may_see):
             continue
         files += _all_rows(connection, settings, table, bool(known_persons))
         connection.execute(f"create view {table} as {_in_force(table, as_of_date, known_at)}")
@@ -114,10 +118,8 @@ def _all_rows(
 
 def _in_force(table: str, as_of_date: date, known_at: datetime) -> str:
     source = f"every_statement.{table}"
-    things = contracts.load()
-    thing = next((t for t, c in things.items() if c.table == table), contracts.STATEMENTS_OF.get(table))
-    if thing is not None:
-        contract = things[thing]
+    contract = contracts.statements_of(table)
+    if contract is not None:
         return in_force_sql(source, contract.delivery, contract.key, as_of_date, known_at)
     known = f"select * from {source} where recorded_at <= timestamptz '{known_at.isoformat()}'"
     if table in _FOR_EVER | _AS_WRITTEN:

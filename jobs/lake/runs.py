@@ -57,7 +57,7 @@ def open_run(settings: Settings, trigger: str = "command", seed: int | None = No
     """Begin a run for the newest delivery day in landing. Runs left `running` by a killed one are marked
     failed.
 
-    Raises UserError when nothing has been landed.
+    Raises UserError when nothing has been landed, and for a lake that an earlier version made.
     """
     newest = _newest_day(settings)
     with _alone(settings):
@@ -89,6 +89,7 @@ def _newest_day(settings: Settings) -> date:
 
 
 def _open(settings: Settings, newest: date, trigger: str, seed: int | None) -> Run:
+    tables.check_zones(settings)
     for earlier in all_runs(settings):
         if earlier.state == RUNNING:
             finish(settings, earlier.run_id, FAILED)

@@ -23,11 +23,11 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs import contracts
-from jobs.settings import Settings
+from jobs.settings import Settings, UserError
 from jobs.sql import literals
 
-# Rows of people stand apart: raw as sent, and the keys that lead back to them.
-RESTRICTED = ("raw_", "person_")
+# Rows of people stand apart: raw as sent, and the keys that lead back to them; `contracts` knows the others.
+_RESTRICTED = ("raw_", "person_")
 
 # Readers other than Spark take the plain file list of a version; these features would make it wrong.
 PLAIN_TABLE = {
@@ -43,9 +43,20 @@ _ALREADY_DONE = ("DELTA_CONCURRENT_TRANSACTION", "ConcurrentTransactionException
 
 
 def path(settings: Settings, table: str) -> Path:
-    """Where a table lies; raw rows and person keys below `restricted/`."""
-    zone = settings.lake / "restricted" if table.startswith(RESTRICTED) else settings.lake
-    return zone / table
+    """Where a table lies; what tells of persons below `restricted/`."""
+    is_restricted = table.startswith(_RESTRICTED) or contracts.is_restricted(table)
+    return (settings.restricted if is_restricted else settings.lake) / table
+
+
+def check_zones(settings: Settings) -> None:
+    """Raises UserError for a lake made before values of persons had a zone of their own."""
+    astray = [table for table in contracts.all_tables() if (settings.lake / table) != path(settings, table)]
+    if found := [table for table in astray if (settings.lake / table).exists()]:
+        raise UserError(
+            f"{settings.lake / found[0]} holds values of persons outside {settings.restricted}: an earlier"
+            " version made this lake.",
+            "Landing is kept: move the folders `lake` and `releases` away, and run again.",
+        )
 
 
 def open_table(settings: Settings, table: str, version: int | None = None) -> DeltaTable | None:

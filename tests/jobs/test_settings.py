@@ -50,6 +50,7 @@ def test_load_writes_nothing_and_prepare_makes_every_folder(tmp_path: Path) -> N
         ["airflow", "lake", "landing", "logs", "releases", "run", "secrets"]
     )
     assert site.secrets.stat().st_mode & 0o777 == 0o700
+    assert site.restricted.stat().st_mode & 0o777 == 0o700
 
 
 def test_two_sites_share_no_folder(make_settings: Callable[..., Settings]) -> None:

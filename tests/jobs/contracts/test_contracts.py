@@ -83,3 +83,22 @@ def test_two_meanings_of_one_spelling_are_an_error() -> None:
 def test_an_undeclared_table_is_an_error() -> None:
     with pytest.raises(contracts.ContractError, match="clean_nothing"):
         contracts.table_columns("clean_nothing")
+
+
+def test_a_parted_thing_keeps_values_of_persons_out_of_its_general_table() -> None:
+    parted = {thing for thing, contract in contracts.load().items() if contract.general_table}
+    assert {"pupil_roll", "test_result", "recheck_sample", "school_age_registration"} <= parted
+    assert "grade_return" not in parted
+    for contract in (contracts.load()[thing] for thing in parted):
+        general = contract.general_columns()
+        assert contracts.table_columns(contract.tables[1]) == general
+        assert {contract.person_key, *contract.key, "scope_key", "_line_number"} <= general.keys()
+        assert not {"flags", "unmapped", "document_key"} & general.keys()
+        personal = {c.name for c in contract.columns if c.is_personal}
+        assert personal & general.keys() <= {*contract.key}
+        # What a scope is made of stands in clear in `scope_key`.
+        assert not personal & {*contract.scope}
+    assert contracts.is_restricted("clean_fitness__test_result")
+    assert contracts.is_restricted("decision_fitness__score")
+    assert not contracts.is_restricted("clean_fitness__test_result__general")
+    assert not contracts.is_restricted("clean_enrollment__grade_count")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from jobs import contracts
 from jobs.decisions import frames
-from jobs.feeds import ingest, rotation, values
+from jobs.feeds import balance, ingest, rotation, values
 from jobs.lake import asof, deliveries, identity, persons, tables
 from jobs.lake.runs import Run
 from jobs.settings import Settings, UserError
@@ -52,6 +52,27 @@ def keys_in_force(settings: Settings) -> dict[int, set[str]]:
         date(2026, 6, 30),
     )
     return {term: set(found) for term, found in rows}
+
+
+def test_who_may_not_see_persons_asks_the_general_table(two_terms: Settings) -> None:
+    rows = "select count(*), count(distinct pupil_key) from clean_enrollment__pupil_roll"
+    day = date(2026, 6, 30)
+    persons.find_links(two_terms)
+    assert asof.query(two_terms, rows, day) == asof.query(two_terms, f"{rows}__general", day)
+    two_terms.restricted.rename(two_terms.lake.parent / "elsewhere")
+    assert asof.query(two_terms, f"{rows}__general", day)[1] == [(4, 2)]
+    with pytest.raises(UserError, match="general"):
+        asof.query(two_terms, rows, day)
+    _, columns = asof.query(two_terms, "describe clean_enrollment__pupil_roll__general", day)
+    assert not {"birth_date", "sex_code", "is_migrant_child", "document_key"} & {row[0] for row in columns}
+
+
+def test_a_general_row_that_is_missing_is_found(two_terms: Settings) -> None:
+    assert balance.broken(two_terms) == []
+    general = tables.open_table(two_terms, "clean_enrollment__pupil_roll__general")
+    assert general is not None
+    general.delete("term = 2 and _line_number = 2")
+    assert [row["problem"] for row in balance.broken(two_terms)] == ["general rows <> clean rows"]
 
 
 @pytest.fixture

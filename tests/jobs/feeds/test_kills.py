@@ -221,7 +221,7 @@ def test_the_engine_is_killed_halfway(undisturbed: tuple[list[str], dict[str, An
     assert own.pid is not None
     try:
         process = start(tmp_path, None)
-        log = settings.lake / "stage"
+        log = settings.restricted / "stage" / f"{FEED}_judged"
         while process.poll() is None and not log.exists():
             process.poll()
         os.kill(own.pid, signal.SIGKILL)

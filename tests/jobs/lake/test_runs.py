@@ -31,6 +31,13 @@ def test_a_run_stands_for_the_newest_delivery_day_whole(settings: Settings) -> N
     assert runs.open_run(settings).run_id == "2025-09-12.1"
 
 
+def test_a_lake_of_an_earlier_version_is_not_gone_on_with(settings: Settings) -> None:
+    land(settings, "2025-09-10")
+    (settings.lake / "clean_fitness__test_result").mkdir()
+    with pytest.raises(UserError, match=r"clean_fitness__test_result holds values(.|\n)*run again"):
+        runs.open_run(settings)
+
+
 def test_a_run_that_was_killed_is_failed_when_the_next_opens(settings: Settings) -> None:
     land(settings, "2025-09-10")
     first = runs.open_run(settings)
