@@ -45,6 +45,27 @@
     from {{ source('standards', 'fitness_weight_2014') }}
 {% endmacro %}
 
+{# A code that nobody mapped and that decides which table, unit or status a result falls under. #}
+{% macro fitness_has_unmapped_code() -%}
+    ({{ has_unmapped_code(['sex_code', 'exemption_status']) }} or coalesce(status_reason, '') like '%unknown:%')
+{%- endmacro %}
+
+{# Rows of a school whose district nobody mapped are in no district and zone, and may belong to each. #}
+{% macro fitness_unplaced() -%}
+    case
+        when unit_level in ('district', 'zone')
+            then coalesce(max(unplaced_count) over (partition by result_kind, school_year_start, grade_key, sex_code), 0)
+        else 0
+    end
+{%- endmacro %}
+
+{# One cell of the cube on both sides of a join. #}
+{% macro on_fitness_cell(left, right) -%}
+    {%- for name in ['result_kind', 'school_year_start', 'unit_level', 'unit_code', 'grade_key', 'sex_code'] %}
+    {{ left }}.{{ name }} is not distinct from {{ right }}.{{ name }}{{ '' if loop.last else ' and' }}
+    {%- endfor %}
+{%- endmacro %}
+
 {# Rows of a cube whose unit is known, for what is not in the register has no district and no zone. #}
 {% macro fitness_unit_known() -%} (unit_code is null or unit_code <> '?') {%- endmacro %}
 

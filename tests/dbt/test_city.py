@@ -259,7 +259,7 @@ def test_a_plan_of_k_visits_is_its_first_k_rows(rows: Rows) -> None:
 
 def test_hotline_cases_are_held_against_their_clock(rows: Rows) -> None:
     assert rows("select * exclude (district_name_zh) from fct_hotline_clock") == [
-        ("110101", "general", "一般诉求", Decimal(168), 3, 1, 2, 1, Decimal("0.3333"))
+        ("110101", "general", "一般诉求", Decimal(168), 3, 1, 2, 1, 0, Decimal("0.3333"))
     ]
 
 

@@ -12,6 +12,7 @@ select
     class_count,
     opened_date,
     closed_date,
+    has_unmapped_code,
 from schools
 qualify
     row_number() over (

@@ -69,6 +69,7 @@ select
     judged.school_code,
     coalesce(schools.district_code, '?') as district_code,
     coalesce(districts.zone_code, '?') as zone_code,
+    schools.is_registered and schools.district_code is null as is_district_unmapped,
     coalesce(grades.code, '?') as grade_key,
     coalesce(judged.sex_code, '9') as sex_code,
     judged.is_poor is not null as is_examined,
@@ -91,9 +92,7 @@ select
             )
     end as is_myopic,
     judged.eyewear_code,
-    coalesce(list_has_any(judged.flags, [
-        'sex_code:unmapped_code', 'fitness_grade_code:unmapped_code', 'eyewear_code:unmapped_code'
-    ]), false) as has_unmapped_code,
+    {{ has_unmapped_code(['sex_code', 'eyewear_code']) }} as has_unmapped_code,
 from judged
 left join schools
     on judged.school_code = schools.school_code

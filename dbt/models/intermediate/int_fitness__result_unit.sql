@@ -19,11 +19,7 @@
         status as score_status,
         standard_version,
         {% for item in items -%} points_{{ item }}, {% endfor %}
-        -- a code that nobody mapped and that decides which table, unit or status a result falls under
-        coalesce(list_has_any(flags, [
-            'sex_code:unmapped_code', 'fitness_grade_code:unmapped_code', 'exemption_status:unmapped_code',
-            'is_retest:unmapped_code'
-        ]), false) or coalesce(status_reason, '') like '%unknown:%' as has_unmapped_code
+        {{ fitness_has_unmapped_code() }} as has_unmapped_code
 {%- endset %}
 with uploads as (
     select
@@ -57,6 +53,7 @@ select
     results.*,
     coalesce(schools.district_code, '?') as district_code,
     coalesce(districts.zone_code, '?') as zone_code,
+    schools.is_registered and schools.district_code is null as is_district_unmapped,
     results.total_score is not null as is_scored,
     results.fitness_level in ('优秀', '良好') as is_good_or_excellent,
     rolls.pupil_key is not null as is_on_roll,

@@ -18,6 +18,7 @@ select
     max(case when recency = 1 then incident_type_code end) as incident_type_code,
     max(case when recency = 1 then incident_level_code end) as incident_level_code,
     max(case when recency = 1 then injured_count end) as injured_count,
+    bool_or(recency = 1 and has_unmapped_code) as has_unmapped_code,
     bool_or(incident_action_code = 'close') as is_closed,
 from ranked
 group by school_code, incident_code

@@ -12,6 +12,7 @@ select
     class_count,
     opened_date,
     closed_date,
+    {{ has_unmapped_code(['district_code', 'school_type_code', 'ownership_code']) }} as has_unmapped_code,
     sender_code,
     stated_on,
     delivery_no,

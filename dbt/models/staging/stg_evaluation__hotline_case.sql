@@ -13,4 +13,5 @@ select
     is_responded,
     is_resolved,
     is_satisfied,
+    {{ has_unmapped_code(['district_code', 'hotline_urgency_code']) }} as has_unmapped_code,
 from statements

@@ -15,4 +15,5 @@ select
     expected_opening_date,
     actual_opening_date,
     stated_on,
+    {{ has_unmapped_code(['district_code', 'stage_code', 'project_status_code']) }} as has_unmapped_code,
 from statements

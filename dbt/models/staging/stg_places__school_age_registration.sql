@@ -10,4 +10,5 @@ select
     registered_date,
     is_local_household,
     audit_state_code,
+    {{ has_unmapped_code(['district_code', 'stage_code']) }} as has_unmapped_code,
 from statements

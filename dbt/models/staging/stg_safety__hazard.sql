@@ -13,4 +13,5 @@ select
     hazard_status_code,
     hazard_done_date,
     reviewed_date,
+    {{ has_unmapped_code(['hazard_category_code', 'hazard_grade_code', 'hazard_status_code']) }} as has_unmapped_code,
 from statements

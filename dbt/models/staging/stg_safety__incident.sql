@@ -10,6 +10,7 @@ select
     incident_type_code,
     incident_level_code,
     injured_count,
+    {{ has_unmapped_code(['incident_type_code', 'incident_level_code']) }} as has_unmapped_code,
     delivery_no,
     _file_sha256,
     _line_number,

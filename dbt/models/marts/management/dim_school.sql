@@ -39,6 +39,7 @@ schools as (
             when coalesce(registered.opened_date < ended.closed_date, true) then ended.successor_school_code
         end as successor_school_code,
         registered.school_code is not null as is_registered,
+        coalesce(registered.has_unmapped_code, false) as has_unmapped_code,
         -- without a register, a school that the newest returns still count is open
         case
             when registered.school_code is null then returned.is_counted_last and ended.school_code is null
@@ -70,6 +71,7 @@ select
     schools.successor_school_code,
     schools.is_registered,
     schools.is_open,
+    schools.has_unmapped_code,
 from schools
 left join districts
     on schools.district_code = districts.district_code

@@ -17,6 +17,9 @@ select
     grade_counts.pupil_count,
     grade_counts.school_year_start
     = max(grade_counts.school_year_start) over (partition by grade_counts.unit_code) as is_newest_school_year,
+    -- every other code of a return is open or part of its key
+    coalesce(grade_counts.parent_unit_code is null and schools.is_registered and schools.district_code is null, false)
+        as has_unmapped_code,
 from grade_counts
 left join schools
     on grade_counts.unit_code = schools.school_code

@@ -3,6 +3,8 @@ with results as (
     select * from {{ ref('int_fitness__result_unit') }} where result_kind = 'upload' and is_scored
 ),
 
+rates as (select * from {{ ref('fct_fitness_rate') }}),
+
 levels as (select unnest(['不及格', '及格', '良好', '优秀']) as level, unnest([1, 2, 3, 4]) as level_rank),
 
 followed as (
@@ -41,14 +43,14 @@ counted as (
 )
 
 select
-    unit_level,
-    unit_code,
-    district_code,
-    zone_code,
-    school_year_start,
-    {{ school_year_label('school_year_start') }} as school_year,
-    grade_key,
-    sex_code,
+    counted.unit_level,
+    counted.unit_code,
+    counted.district_code,
+    counted.zone_code,
+    counted.school_year_start,
+    {{ school_year_label('counted.school_year_start') }} as school_year,
+    counted.grade_key,
+    counted.sex_code,
     followed_count::integer as followed_count,
     mean_before::decimal(5, 2) as mean_before_score,
     mean_now::decimal(5, 2) as mean_now_score,
@@ -57,7 +59,13 @@ select
     {{ mean_bound('mean_change', 'deviation', 'followed_count', 'high') }}::decimal(6, 2) as mean_change_high_score,
     level_up_count::integer as level_up_count,
     level_down_count::integer as level_down_count,
-    {{ share('good_before_count', 'followed_count') }} as good_or_excellent_before_share,
-    {{ share('good_now_count', 'followed_count') }} as good_or_excellent_share,
+    rates.unmapped_count,
+    -- void with the unit's own rate
+    {% for name, part in [
+        ('good_or_excellent_before_share', 'good_before_count'), ('good_or_excellent_share', 'good_now_count')
+    ] -%}
+    case when rates.good_or_excellent_share is not null then {{ share(part, 'followed_count') }} end as {{ name }},
+    {% endfor -%}
 from counted
-where {{ fitness_unit_known() }}
+inner join rates
+    on {{ on_fitness_cell('counted', 'rates') }}

@@ -29,6 +29,7 @@ counted as (
         count(*) filter (where eyewear_code is not null) as eyewear_known_count,
         count(*) filter (where eyewear_code <> '0') as eyewear_count,
         count(*) filter (where has_unmapped_code) as unmapped_count,
+        count(*) filter (where is_district_unmapped) as unplaced_count,
         count(*) filter (where is_examined and was_examined) as followed_count,
         count(*) filter (where is_examined and was_poor) as poor_before_count,
         count(*) filter (where is_poor and was_examined) as poor_now_count,
@@ -38,6 +39,10 @@ counted as (
         count(*) filter (where is_myopic and not was_myopic) as newly_myopic_count,
     from followed
     group by {{ fitness_cube() }}
+),
+
+flagged as (
+    select * replace (unmapped_count + {{ fitness_unplaced() }} as unmapped_count) from counted
 )
 
 select
@@ -58,6 +63,7 @@ select
     {{ share('mild_count', 'examined_count') }} as mild_vision_share,
     {{ share('moderate_count', 'examined_count') }} as moderate_vision_share,
     {{ share('severe_count', 'examined_count') }} as severe_vision_share,
+    unmapped_count::integer as unmapped_count,
     refracted_count::integer as refracted_count,
     myopic_count::integer as myopic_count,
     {{ share('myopic_count', 'refracted_count') }} as myopic_share,
@@ -69,11 +75,6 @@ select
     {{ share('poor_now_count', 'followed_count') }} as poor_vision_now_share,
     {{ share('newly_poor_count', 'fine_before_count') }} as newly_poor_share,
     {{ share('newly_myopic_count', 'not_myopic_before_count') }} as newly_myopic_share,
-    case
-        when examined_count = 0 then 'no_result'
-        when unmapped_count > 0 then 'unmapped_code'
-        when examined_count < {{ var('small_cell') }} then 'few_pupils'
-        else 'ok'
-    end as rate_status,
-from counted
+    {{ rate_status('examined_count', 'unmapped_count') }} as rate_status,
+from flagged
 where {{ fitness_unit_known() }}

@@ -5,6 +5,8 @@
 ] -%}
 with results as (select * from {{ ref('int_fitness__result_unit') }}),
 
+rates as (select * from {{ ref('fct_fitness_rate') }}),
+
 weights as ({{ fitness_weights() }}),
 
 by_item as (
@@ -50,15 +52,15 @@ counted as (
 )
 
 select
-    result_kind,
-    unit_level,
-    unit_code,
-    district_code,
-    zone_code,
-    school_year_start,
-    {{ school_year_label('school_year_start') }} as school_year,
-    grade_key,
-    sex_code,
+    counted.result_kind,
+    counted.unit_level,
+    counted.unit_code,
+    counted.district_code,
+    counted.zone_code,
+    counted.school_year_start,
+    {{ school_year_label('counted.school_year_start') }} as school_year,
+    counted.grade_key,
+    counted.sex_code,
     item_code,
     tested_count::integer as tested_count,
     mean::decimal(5, 2) as mean_points,
@@ -66,13 +68,22 @@ select
     {{ mean_bound('mean', 'deviation', 'tested_count', 'high') }}::decimal(6, 2) as mean_high_points,
     {{ share('item_failed_count', 'tested_count') }} as item_failed_share,
     {{ share('item_good_count', 'tested_count') }} as item_good_share,
-    scored_count::integer as scored_count,
-    {{ share('good_or_excellent_count', 'scored_count') }} as good_or_excellent_share,
-    {{ share('raised_count', 'scored_count') }} as good_or_excellent_if_raised_share,
-    {{ share('(raised_count - good_or_excellent_count)', 'scored_count') }} as good_or_excellent_gain_share,
+    counted.scored_count::integer as scored_count,
+    rates.unmapped_count,
+    -- void with the unit's own rate
+    {% for name, part in [
+        ('good_or_excellent_share', 'counted.good_or_excellent_count'),
+        ('good_or_excellent_if_raised_share', 'raised_count'),
+        ('good_or_excellent_gain_share', '(raised_count - counted.good_or_excellent_count)'),
+    ] -%}
+    case when rates.good_or_excellent_share is not null then {{ share(part, 'counted.scored_count') }} end as {{ name }},
+    {% endfor -%}
     row_number() over (
-        partition by result_kind, unit_level, unit_code, school_year_start, grade_key, sex_code
-        order by raised_count - good_or_excellent_count desc, mean, item_code
+        partition by
+            counted.result_kind, counted.unit_level, counted.unit_code, counted.school_year_start,
+            counted.grade_key, counted.sex_code
+        order by raised_count - counted.good_or_excellent_count desc, mean, item_code
     )::integer as holding_back_rank,
 from counted
-where {{ fitness_unit_known() }}
+inner join rates
+    on {{ on_fitness_cell('counted', 'rates') }}

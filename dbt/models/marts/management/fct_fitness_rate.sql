@@ -25,6 +25,7 @@ counted as (
         count(*) filter (where score_status = 'invalid') as invalid_count,
         count(*) filter (where has_retest) as retest_count,
         count(*) filter (where has_unmapped_code) as unmapped_count,
+        count(*) filter (where is_district_unmapped) as unplaced_count,
         count(*) filter (where fitness_level = '优秀') as excellent_count,
         count(*) filter (where is_good_or_excellent) as good_or_excellent_count,
         count(*) filter (where fitness_level in ('优秀', '良好', '及格')) as pass_count,
@@ -45,7 +46,6 @@ on_roll as (
     group by {{ fitness_cube() }}
 ),
 
-{% set key = ['result_kind', 'school_year_start', 'unit_level', 'unit_code', 'grade_key', 'sex_code'] -%}
 joined as (
     select
         coalesce(counted.result_kind, on_roll.result_kind) as result_kind,
@@ -69,6 +69,7 @@ joined as (
         coalesce(counted.invalid_count, 0) as invalid_count,
         coalesce(counted.retest_count, 0) as retest_count,
         coalesce(counted.unmapped_count, 0) as unmapped_count,
+        counted.unplaced_count,
         coalesce(counted.excellent_count, 0) as excellent_count,
         coalesce(counted.good_or_excellent_count, 0) as good_or_excellent_count,
         coalesce(counted.pass_count, 0) as pass_count,
@@ -76,23 +77,18 @@ joined as (
         counted.deviation,
     from counted
     full outer join on_roll
-        on
-            {% for name in key -%}
-            counted.{{ name }} is not distinct from on_roll.{{ name }}{{ '' if loop.last else ' and ' }}
-            {%- endfor %}
+        on {{ on_fitness_cell('counted', 'on_roll') }}
+),
+
+flagged as (
+    select * replace (unmapped_count + {{ fitness_unplaced() }} as unmapped_count) from joined
 ),
 
 judged as (
     select
         *,
-        -- over codes that nobody mapped a share is void where they could move it by more than its own 95 % interval
-        unmapped_count > 0 and coalesce(
-            unmapped_count / (scored_count + unmapped_count)::double
-            > ({{ wilson('good_or_excellent_count', 'scored_count', 'high') }}
-                - {{ wilson('good_or_excellent_count', 'scored_count', 'low') }}) / 2,
-            true
-        ) as is_void,
-    from joined
+        {{ is_void('good_or_excellent_count', 'scored_count', 'unmapped_count') }} as is_void,
+    from flagged
 )
 
 select
@@ -149,12 +145,7 @@ select
             then joined.good_or_excellent_count > targets.target_share * nullif(joined.scored_count, 0)
         else joined.good_or_excellent_count >= targets.target_share * nullif(joined.scored_count, 0)
     end as is_met,
-    case
-        when joined.scored_count = 0 then 'no_result'
-        when joined.unmapped_count + joined.unmapped_on_roll_count > 0 then 'unmapped_code'
-        when joined.scored_count < {{ var('small_cell') }} then 'few_pupils'
-        else 'ok'
-    end as rate_status,
+    {{ rate_status('joined.scored_count', 'joined.unmapped_count + joined.unmapped_on_roll_count') }} as rate_status,
 from judged as joined
 left join targets
     on true

@@ -23,19 +23,29 @@ counted as (
         years.measure,
         years.plan_year,
         sum(case years.measure when 'places' then projects.place_count else projects.quality_place_count end)
-            filter (where year(projects.planned_opening_date) <= years.plan_year) as due_count,
+            filter (
+                where
+                projects.project_status_code is not null and year(projects.planned_opening_date) <= years.plan_year
+            ) as due_count,
         sum(case years.measure when 'places' then projects.place_count else projects.quality_place_count end)
             filter (
                 where
                 projects.project_status_code = 'opened'
                 and year(coalesce(projects.actual_opening_date, projects.planned_opening_date)) <= years.plan_year
             ) as opened_count,
+        -- a state that nobody mapped: it may have opened, be due, or be called off
+        count(*) filter (
+            where
+            projects.project_code is not null
+            and projects.project_status_code is null
+            and year(projects.planned_opening_date) <= years.plan_year
+        ) as unmapped_count,
     from years
     -- what the plan names: planned to open within its years, and not called off
     left join projects
         on
             year(projects.planned_opening_date) between years.first_year and years.last_year
-            and projects.project_status_code in ('planned', 'building', 'opened')
+            and projects.project_status_code is distinct from 'cancelled'
     group by years.measure, years.plan_year
 )
 
@@ -46,6 +56,7 @@ select
     years.target_count as plan_target_count,
     coalesce(counted.due_count, 0)::integer as due_place_count,
     coalesce(counted.opened_count, 0)::integer as opened_place_count,
+    counted.unmapped_count::integer as unmapped_count,
     (coalesce(counted.opened_count, 0) / years.target_count)::decimal(8, 4) as opened_of_target_share,
     (coalesce(counted.opened_count, 0) / nullif(counted.due_count, 0))::decimal(8, 4) as opened_of_due_share,
 from years

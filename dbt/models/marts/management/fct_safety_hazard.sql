@@ -31,6 +31,7 @@ select
     watched.days_after_due,
     watched.escalation_level,
     watched.escalation_owner,
+    hazards.has_unmapped_code,
 from hazards
 left join watched
     on hazards.school_code = watched.school_code and hazards.hazard_code = watched.hazard_code

@@ -18,9 +18,15 @@ select
     (count(*) filter (where not incidents.is_closed))::integer as open_incident_count,
     -- I to III: a level below is ordinary, a missing one is not known
     (count(*) filter (where incidents.incident_level_code in ('1', '2', '3')))::integer as serious_incident_count,
+    -- of the school's month, whatever the kind: an incident of an unknown kind may be of each
+    (sum(count(*) filter (where incidents.has_unmapped_code)) over (
+        partition by incidents.school_code, date_trunc('month', incidents.occurred_date)
+    ))::integer as unmapped_count,
 from incidents
 left join schools
     on incidents.school_code = schools.school_code
 left join types
     on incidents.incident_type_code = types.code
-group by all
+group by
+    incidents.school_code, schools.school_name, schools.district_code, date_trunc('month', incidents.occurred_date),
+    incidents.incident_type_code, types.meaning_zh, types.category_code

@@ -121,45 +121,55 @@ results as (
     select *
     from {{ ref('fct_fitness_result') }}
     where
-        is_scored
-        and school_year_start = (
+        school_year_start = (
             select max(school_year_start) from {{ ref('fct_fitness_school_year') }} where scored_count > 0
         )
 ),
+
+{% set good = "count(*) filter (where results.fitness_level in ('优秀', '良好'))" -%}
+{% set scored = "count(*) filter (where results.is_scored)" -%}
+{% set unmapped = "count(*) filter (where results.has_unmapped_code)" -%}
+{% set share_not_void -%} case when not {{ is_void(good, scored, unmapped) }} then {{ share(good, scored) }} end {%- endset -%}
 
 stages as (
     select
         names.meaning_zh as stage_zh,
         min(grades.ladder_year::integer) as ladder_year,
-        {{ share("count(*) filter (where results.fitness_level in ('优秀', '良好'))", 'count(*)') }} as good_or_excellent_share,
+        {{ share_not_void }} as good_or_excellent_share,
     from results
     inner join {{ source('standards', 'grade') }} as grades
         on results.grade_key = grades.code
     inner join {{ source('standards', 'stage') }} as names
         on grades.stage_code = names.code
     group by names.meaning_zh
+    having {{ scored }} > 0
 ),
 
 fitness as (
     select
         'fitness' as service,
-        100 * {{ share("count(*) filter (where fitness_level in ('优秀', '良好'))", 'count(*)') }} as figure_value,
+        100 * {{ share_not_void }} as figure_value,
         '体质健康优良率' as figure_label_zh,
         'Share rated good or excellent' as figure_label_en,
         max(school_year) || ' 学年' as period_label,
-        format('已评分学生 {:,} 人；柱形为各学段优良率。', count(*)) as note_zh,
+        format('已评分学生 {:,} 人；柱形为各学段优良率。', {{ scored }})
+        || case
+            when {{ is_void(good, scored, unmapped) }} then '未识别的代码过多，优良率不成立。'
+            when {{ unmapped }} > 0 then '部分结果的代码未识别，未计入。'
+            else ''
+        end as note_zh,
         (
             select
                 to_json(
                     list(
                         struct_pack(x := stage_zh, y := (100 * good_or_excellent_share)::decimal(5, 1))
                         order by ladder_year
-                    )
+                    ) filter (where good_or_excellent_share is not null)
                 )
             from stages
         ) as series_json,
     from results
-    having count(*) > 0
+    having {{ scored }} > 0
 ),
 
 alerts as (

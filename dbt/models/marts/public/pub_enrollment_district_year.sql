@@ -13,13 +13,12 @@ counted as (
         school_year_start,
         school_year,
         sum(pupil_count)::integer as pupil_count,
+        bool_or(has_unmapped_code) as has_unmapped_code,
     from grade_counts
     group by grouping sets (
         (district_code, stage_code, school_year_start, school_year),
         (stage_code, school_year_start, school_year)
     )
-    -- pupils of no known district are in the city's row alone
-    having grouping(district_code) = 1 or district_code is not null
 ),
 
 judged as (
@@ -40,8 +39,14 @@ select
     judged.school_year,
     case when judged.pupil_count_missing_reason is null then judged.pupil_count end as pupil_count,
     judged.pupil_count_missing_reason,
+    -- the district of some pupils is not known: any row of the stage may be short of them
+    coalesce(
+        bool_or(judged.has_unmapped_code) over (partition by judged.stage_code, judged.school_year_start), false
+    ) as has_unmapped_code,
 from judged
 left join districts
     on judged.district_code = districts.district_code
 left join stages
     on judged.stage_code = stages.code
+-- pupils of no known district are in the city's row alone, and hidden behind others where they are few
+where judged.unit_level = 'city' or judged.district_code is not null

@@ -11,10 +11,11 @@ placed as (
         (year(incidents.occurred_date) - (month(incidents.occurred_date) < 9)::integer)::integer
             as school_year_start,
         coalesce(incidents.injured_count, 0) as injured_count,
+        schools.is_registered and schools.district_code is null as is_district_unmapped,
     from incidents
     inner join schools
         on incidents.school_code = schools.school_code
-    where incidents.occurred_date is not null and schools.district_code is not null
+    where incidents.occurred_date is not null
 ),
 
 counted as (
@@ -24,6 +25,7 @@ counted as (
         school_year_start,
         count(*)::integer as incident_count,
         sum(injured_count)::integer as injured_count,
+        bool_or(is_district_unmapped) as is_district_unmapped,
     from placed
     group by grouping sets ((district_code, school_year_start), (school_year_start))
 ),
@@ -48,6 +50,11 @@ select
     judged.incident_count_missing_reason,
     case when judged.injured_count_missing_reason is null then judged.injured_count end as injured_count,
     judged.injured_count_missing_reason,
+    -- all kinds and levels are counted, so only a school's district can be missing
+    coalesce(bool_or(judged.is_district_unmapped) over (partition by judged.school_year_start), false)
+        as has_unmapped_code,
 from judged
 left join districts
     on judged.district_code = districts.district_code
+-- incidents of no known district are in the city's row alone, and hidden behind others where they are few
+where judged.unit_level = 'city' or judged.district_code is not null

@@ -28,6 +28,7 @@ select
         false
     ) as is_late,
     projects.stated_on,
+    projects.has_unmapped_code,
 from projects
 left join districts
     on projects.district_code = districts.district_code

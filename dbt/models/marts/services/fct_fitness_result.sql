@@ -49,6 +49,7 @@ select
     scores.status as score_status,
     scores.total_score is not null as is_scored,
     rolls.pupil_key is not null as is_on_roll,
+    {{ fitness_has_unmapped_code() }} as has_unmapped_code,
     scores.standard_version,
 from scores
 left join rolls

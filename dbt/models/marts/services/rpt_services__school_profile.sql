@@ -47,6 +47,7 @@ select
     -- of a handful of pupils a rate would speak about each
     case when fitness.scored_count >= {{ var('small_cell') }} then fitness.good_or_excellent_share end
         as good_or_excellent_share,
+    fitness.rate_status,
 from (select *, place_count as existing_place_count from schools) as schools
 left join pupils
     on schools.school_code = pupils.school_code

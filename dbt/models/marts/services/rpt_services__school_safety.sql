@@ -35,6 +35,7 @@ select
     statuses.criterion_count,
     statuses.met_criterion_count,
     statuses.failed_criteria_zh,
+    statuses.unmapped_count,
     coalesce(hazards.open_hazard_count, 0)::integer as open_hazard_count,
     coalesce(hazards.overdue_hazard_count, 0)::integer as overdue_hazard_count,
     hazards.next_hazard_due_date,
