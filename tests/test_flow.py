@@ -87,6 +87,20 @@ def test_marts_agree_with_the_lake(lake: Settings, full: duckdb.DuckDBPyConnecti
     )
 
 
+def test_an_incident_of_a_kind_that_nobody_mapped_is_flagged_up_to_its_month(
+    lake: Settings, full: duckdb.DuckDBPyConnection
+) -> None:
+    flagged = {
+        (row["school_code"], row["occurred_date"].replace(day=1))
+        for row in tables.rows(lake, "clean_safety__incident")
+        if "incident_type_code:unmapped_code" in row["flags"]
+    }
+    assert flagged
+    months = "select distinct school_code, month_start_date from fct_safety_incident_month"
+    assert flagged <= set(full.execute(f"{months} where unmapped_count > 0").fetchall())
+    assert full.execute(f"{months} where unmapped_count = 0").fetchall()
+
+
 def test_good_or_excellent_share_is_near_the_published_figure(full: duckdb.DuckDBPyConnection) -> None:
     share = one(
         full,
