@@ -12,12 +12,11 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
-from scipy.stats import norm
 
 from jobs.settings import UserError
 
@@ -47,10 +46,21 @@ class Detection:
         return cls(*(np.full(shape, np.nan) for _ in range(5)))
 
 
+# As in scipy.stats, whose import takes each worker longer than many a series.
+def normal_tail(score: Any) -> Any:
+    """The chance that a normal score is higher."""
+    return special.ndtr(-score)
+
+
+def normal_limit(chance: Any) -> Any:
+    """The normal score that is passed with this chance."""
+    return 0.0 - special.ndtri(chance)
+
+
 def normal_score(p_value: Array) -> Array:
     """A p-value on the normal scale: 0 is a middling day, 3 one in 741; kept within ±37, where p
     underflows."""
-    return np.clip(norm.isf(p_value), -37.0, 37.0)
+    return np.clip(normal_limit(p_value), -37.0, 37.0)
 
 
 # --- EARS ---------------------------------------------------------------------------------------------------
@@ -75,7 +85,7 @@ def ears(
     if min_sigma < 0:
         raise UserError(f"minSigma is {min_sigma}", "give --min-sigma 0 or more")
     alpha = alpha if alpha is not None else (0.025 if method == "C3" else 0.001)
-    z_alpha = float(norm.isf(alpha))
+    z_alpha = float(normal_limit(alpha))
     answer = Detection.blank(counts.shape)
     lag = baseline + (0 if method == "C1" else 2)
     if counts.shape[1] <= lag + (2 if method == "C3" else 0):
@@ -98,7 +108,7 @@ def ears(
         answer.alarm[:, lag:] = np.where(np.isnan(upper) | np.isnan(now), np.nan, now > upper)
     answer.expected[:, lag:] = mean
     answer.upper_bound[:, lag:] = upper
-    answer.p_value[:, lag:] = norm.sf(score)
+    answer.p_value[:, lag:] = normal_tail(score)
     answer.score[:, lag:] = np.clip(score, -37.0, 37.0)
     return answer
 
@@ -514,11 +524,11 @@ def _threshold(
             "1/2": (0.5, tau / 4),
             "2/3": (2 / 3, 4 / 9 * mean ** (1 / 3) * tau),
         }[p.powertrans]
-        half = norm.isf(p.alpha) * np.sqrt(scale)
+        half = normal_limit(p.alpha) * np.sqrt(scale)
         upper = np.fmax((mean**power + half) ** (1 / power), (mean**power - half) ** (1 / power))
-        tail = norm.sf((observed**power - mean**power) / np.sqrt(scale))
+        tail = normal_tail((observed**power - mean**power) / np.sqrt(scale))
         return mean, upper, tail, (observed - mean) / (upper - mean)
-    plugged = mean if p.threshold_method == "nbPlugin" else np.exp(eta + norm.isf(p.alpha) * error)
+    plugged = mean if p.threshold_method == "nbPlugin" else np.exp(eta + normal_limit(p.alpha) * error)
     size = np.where(phi > 1, plugged / (phi - 1), plugged)
     upper = _negative_binomial_quantile(p.alpha, size, phi)
     tail = np.where(np.isinf(plugged), np.nan, _negative_binomial_upper_tail(observed, size, phi))

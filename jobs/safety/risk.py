@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from jobs.safety.hazards import is_open
 from jobs.safety.rules import STANDARDS, in_force_on, load_dated
@@ -87,8 +87,8 @@ def rates(schools: pd.DataFrame, interval: float = 0.9) -> pd.DataFrame:
     return schools.assign(
         raw_rate=raw,
         rate=1000 * mean * a / b,
-        lower=1000 * mean * stats.gamma.ppf(tail, a, scale=1 / b),
-        upper=1000 * mean * stats.gamma.ppf(1 - tail, a, scale=1 / b),
+        lower=1000 * mean * special.gammaincinv(a, tail) / b,
+        upper=1000 * mean * special.gammaincinv(a, 1 - tail) / b,
         shrinkage=shape / b,
     )
 

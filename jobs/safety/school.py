@@ -24,9 +24,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
-from scipy.stats import norm
 
-from jobs.safety.reference import Array, Detection, normal_score
+from jobs.safety.reference import Array, Detection, normal_limit, normal_score, normal_tail
 
 # Weight of the evidence of each sum, by its number of steps. Chosen on simulated outbreaks of many shapes
 # (benchmarks/safety); the choice is flat, today must weigh in by itself.
@@ -321,7 +320,7 @@ class _Levels:
 _LOG_MEANS = np.arange(np.log(0.01), np.log(300.0), 0.4)
 _LOG_PHIS = np.log([1.0, 1.15, 1.35, 1.6, 2.0, 2.7, 4.0, 7.0, 14.0])
 _TABLE_STEPS = 40_000
-_LEVELS = norm.isf(np.concatenate([np.linspace(0.995, 0.1, 60), np.geomspace(0.09, 0.002, 30)]))
+_LEVELS = normal_limit(np.concatenate([np.linspace(0.995, 0.1, 60), np.geomspace(0.09, 0.002, 30)]))
 
 
 class _Calibration:
@@ -350,7 +349,7 @@ class _Calibration:
                 sums = (y + window_sums(capped, steps) - capped).astype(int)
                 score = tail_score(np.arange(sums.max() + 1.0), np.array(mean * steps), np.array(phi))
                 total += weight * score[sums]
-            quantiles = np.quantile(total[0, max(self.windows) :], norm.cdf(_LEVELS))
+            quantiles = np.quantile(total[0, max(self.windows) :], special.ndtr(_LEVELS))
             # np.interp needs rising abscissae; sparse units have long ties.
             self.cells[cell] = np.maximum.accumulate(quantiles + 1e-9 * np.arange(len(quantiles)))
         return self.cells[cell]
@@ -397,14 +396,7 @@ class _Calibration:
     def losses_of(self, mean: Array, phi: Array) -> Array:
         """What weighting down does to quiet steps: shares of mean and variance kept, covariance added,
         deviations removed; then what outbreaks leave in mean and variance, a deviation removed more."""
-        parts = []
-        for k in range(6):
-
-            def read(values: Array, loss: Array, k: int = k) -> Array:
-                return np.full(values.shape, loss[k])
-
-            parts.append(self._blend(mean, phi, np.zeros(mean.shape), read, self._loss))
-        return np.array(parts)
+        return self._blend(mean, phi, np.zeros((6, mean.size)), lambda _, loss: loss[:, None], self._loss)
 
     def __call__(self, joined: Array, mean: Array, phi: Array) -> Array:
         """The normal score of each joined score."""
@@ -422,8 +414,11 @@ class _Calibration:
         read: Callable[[Array, Array], Array],
         table: Callable[[tuple[int, int]], Array],
     ) -> Array:
+        """Read `values` (their last axes are those of `mean`) off the four tables around each mean and
+        dispersion."""
         shape = values.shape
-        values, answer = values.ravel(), np.zeros(values.size)
+        values = values.reshape(*shape[: values.ndim - mean.ndim], mean.size)
+        answer = np.zeros(values.shape)
         row = np.clip((np.log(mean.ravel()) - _LOG_MEANS[0]) / 0.4, 0, len(_LOG_MEANS) - 1.001)
         column = np.clip(
             np.interp(np.log(phi.ravel()), _LOG_PHIS, np.arange(len(_LOG_PHIS))), 0, len(_LOG_PHIS) - 1.001
@@ -441,7 +436,7 @@ class _Calibration:
                 (0, 1, (1 - up) * right),
                 (1, 1, up * right),
             ):
-                answer[group] += share * read(values[group], table((r + dr, c + dc)))
+                answer[..., group] += share * read(values[..., group], table((r + dr, c + dc)))
         return answer.reshape(shape)
 
     @staticmethod
@@ -456,6 +451,10 @@ class _Calibration:
         inside = np.interp(level, _LEVELS, quantiles)
         slope = (quantiles[-1] - quantiles[-16]) / (_LEVELS[-1] - _LEVELS[-16])
         return np.where(level > _LEVELS[-1], quantiles[-1] + slope * (level - _LEVELS[-1]), inside)
+
+
+# One of each for the process: a cell is the same wherever it is met, and dear to simulate.
+_DAILY, _WEEKLY = _Calibration(DAILY_WINDOWS), _Calibration(WEEKLY_WINDOWS)
 
 
 # --- The method ---------------------------------------------------------------------------------------------
@@ -489,7 +488,7 @@ def school(
     )
     seen = ~np.isnan(counts[:, columns])
     y = np.where(seen, counts[:, columns], 0.0)
-    calibrate = _Calibration(windows)
+    calibrate = _WEEKLY if weekly else _DAILY
     mean, phi, doubt = _foretell(y, seen.astype(float), axis, calibrate, baseline, progress)
 
     begin = max(baseline, int(np.searchsorted(columns, start)))
@@ -498,14 +497,14 @@ def school(
     joined = evidence.join(y[:, back:])
     longest = max(windows)
     typical = evidence.mean[longest] / np.minimum(longest, 1 + np.arange(back, len(columns)))
-    level = float(norm.isf(alpha))
+    level = float(normal_limit(alpha))
     score = calibrate(joined, typical, evidence.phi[1])
     upper = _upper_bound(evidence, mean[:, back:], calibrate.limit(level, typical, evidence.phi[1]))
     # The limit is read off the table, the score interpolated in it: where they differ by a hair, the score
     # rules.
     upper = np.where(score > level, np.minimum(upper, y[:, back:] - 1), np.maximum(upper, y[:, back:]))
     upper = np.maximum(upper, 0.0)
-    p_value = norm.sf(score)
+    p_value = normal_tail(score)
     enough = seen & (np.cumsum(seen, axis=1) > baseline)
     for field, value in (
         (answer.expected, mean[:, back:]),
