@@ -20,5 +20,5 @@ def decide(settings: Settings, spark: SparkSession, run: Run) -> dict[str, int]:
     )
     rows = indicators.evaluate([row.asDict() for row in values.collect()], run.as_of_date)
     table = "decision_evaluation__indicator"
-    append_frame(settings, spark, run, table, pd.DataFrame(rows))
+    append_frame(settings, run, table, pd.DataFrame(rows))
     return {table: len(rows)}

@@ -38,5 +38,5 @@ def decide(settings: Settings, spark: SparkSession, run: Run) -> dict[str, int]:
     rows = rows[rows["_found"] == "left_only"].sort_values(keys, kind="stable")
     found = curves(rows, items)
     found["pupil_count"] = found["pupil_count"].astype("int32") if len(found) else pd.Series(dtype="int32")
-    append_frame(settings, spark, run, CURVES, found)
+    append_frame(settings, run, CURVES, found)
     return {CURVES: len(found)}

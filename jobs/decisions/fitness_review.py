@@ -46,8 +46,8 @@ def decide(settings: Settings, spark: SparkSession, run: Run) -> dict[str, int]:
     }
     units = pd.concat([_units(of_year, year) for year, of_year in found.items()], ignore_index=True)
     evidence = pd.concat([of.evidence.assign(school_year_start=year) for year, of in found.items()])
-    append_frame(settings, spark, run, UNITS, units)
-    append_frame(settings, spark, run, EVIDENCE, evidence.reset_index(drop=True))
+    append_frame(settings, run, UNITS, units)
+    append_frame(settings, run, EVIDENCE, evidence.reset_index(drop=True))
     return {UNITS: len(units), EVIDENCE: len(evidence)}
 
 

@@ -29,14 +29,17 @@ def typed(table: str) -> list[Any]:
     ]
 
 
-def append_frame(settings: Settings, spark: SparkSession, run: Run, table: str, rows: pd.DataFrame) -> None:
-    """Append decisions of this run, once: `run_id` and `recorded_at` are put in front."""
+def append_frame(settings: Settings, run: Run, table: str, rows: pd.DataFrame) -> None:
+    """Append decisions of this run, once: `run_id` and `recorded_at` are put in front.
+
+    Without the engine, for what is a frame already: a job of Spark for a few rows takes seconds.
+    """
     if rows.empty:
         return
     rows = rows.assign(run_id=run.run_id, recorded_at=run.known_at)
     schema = contracts.arrow_schema(contracts.table_columns(table))
     arrow = pa.Table.from_pandas(rows[schema.names], schema=schema, preserve_index=False)
-    tables.append(spark.createDataFrame(arrow), settings, table, run.run_id, run.run_id)
+    tables.append_rows(settings, table, arrow, run.run_id, run.run_id)
 
 
 def tenths(value: float) -> Decimal | None:

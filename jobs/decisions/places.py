@@ -43,7 +43,7 @@ def decide(settings: Settings, spark: SparkSession, run: Run) -> dict[str, int]:
     be, and make the last years' forecasts again for their errors."""
     made = decisions(settings, spark, run)
     for table, frame in made.items():
-        append_frame(settings, spark, run, table, exact(table, frame))
+        append_frame(settings, run, table, exact(table, frame))
     return dict.fromkeys(TABLES, 0) | {table: len(frame) for table, frame in made.items()}
 
 

@@ -45,34 +45,30 @@ def decide(settings: Settings, spark: SparkSession, run: Run) -> dict[str, int]:
     """Append this run's watch, criteria, risks and plan, and the alerts that nobody has raised yet."""
     as_of = pd.Timestamp(run.as_of_date)
     calendar = inputs.calendar(settings)
-    schools = inputs.schools(settings, spark, run)
-    illness = inputs.illness(settings, spark, run)
-    facts = campus.Facts(
-        schools=schools,
-        guard_checks=inputs.in_force(settings, spark, run, "guard_check"),
-        drills=inputs.in_force(settings, spark, run, "drill"),
-        hazards=inputs.in_force(settings, spark, run, "hazard_register"),
-        incidents=inputs.incidents(settings, spark, run),
-        calendar=calendar,
-    )
-    cases = hotline.judged(inputs.in_force(settings, spark, run, "hotline_case"), as_of)
+    with inputs.in_force(settings, run) as lake:
+        illness = inputs.illness(lake)
+        sizes = inputs.class_sizes(lake) if not illness.empty else {}
+        facts = campus.Facts(
+            schools=inputs.schools(lake, run.as_of_date),
+            guard_checks=inputs.rows(lake, "guard_check"),
+            drills=inputs.rows(lake, "drill"),
+            hazards=inputs.rows(lake, "hazard_register"),
+            incidents=inputs.incidents(lake),
+            calendar=calendar,
+        )
+        cases = hotline.judged(inputs.rows(lake, "hotline_case"), as_of)
     escalated = hazards.escalated(facts.hazards, as_of)
     judged = campus.judge(facts, as_of)
-    watched, detected = _watch(settings, spark, run, illness, schools, calendar)
+    watched, detected = _watch(spark, run, illness, facts.schools, calendar)
     counts = {
-        "decision_safety__daily": _append(settings, spark, run, "decision_safety__daily", watched),
-        "decision_safety__hazard": _append(
-            settings, spark, run, "decision_safety__hazard", _hazard_rows(escalated)
-        ),
+        "decision_safety__daily": _append(settings, run, "decision_safety__daily", watched),
+        "decision_safety__hazard": _append(settings, run, "decision_safety__hazard", _hazard_rows(escalated)),
         "decision_safety__criterion": _append(
-            settings, spark, run, "decision_safety__criterion", _criterion_rows(judged)
+            settings, run, "decision_safety__criterion", _criterion_rows(judged)
         ),
-        "decision_safety__hotline": _append(
-            settings, spark, run, "decision_safety__hotline", _case_rows(cases)
-        ),
-        **_plan(settings, spark, run, facts, as_of),
+        "decision_safety__hotline": _append(settings, run, "decision_safety__hotline", _case_rows(cases)),
+        **_plan(settings, run, facts, as_of),
     }
-    sizes = inputs.class_sizes(settings, spark, run) if not illness.empty else {}
     alerts = [
         *detected,
         _statutory(settings, illness, facts, sizes),
@@ -80,12 +76,11 @@ def decide(settings: Settings, spark: SparkSession, run: Run) -> dict[str, int]:
         campus.alerts_of_criteria(judged, facts, as_of),
         hotline.alerts_of_cases(cases, as_of),
     ]
-    counts["decision_safety__alert"] = _raise(settings, spark, run, alerts)
+    counts["decision_safety__alert"] = _raise(settings, run, alerts)
     return counts
 
 
 def _watch(
-    settings: Settings,
     spark: SparkSession,
     run: Run,
     illness: pd.DataFrame,
@@ -141,7 +136,10 @@ def detect_levels(spark: SparkSession, series: pd.DataFrame, calendar: pd.DataFr
     """The detection job over `level, unit, date, count`; each level is judged by itself."""
     sent = spark.createDataFrame(series.astype({"count": "float64"}))
     found = detect(sent, METHOD, by="level", calendar=calendar, fdr=FALSE_DISCOVERY_RATE)
-    return found.toPandas()
+    answers = found.toPandas()
+    # The plan's metrics hang on it, and every step over it would copy them.
+    answers.attrs.clear()
+    return answers
 
 
 def _statutory(
@@ -172,9 +170,7 @@ def _statutory(
     )
 
 
-def _plan(
-    settings: Settings, spark: SparkSession, run: Run, facts: campus.Facts, as_of: pd.Timestamp
-) -> dict[str, int]:
+def _plan(settings: Settings, run: Run, facts: campus.Facts, as_of: pd.Timestamp) -> dict[str, int]:
     """Risk of each school that has pupils, and the visits in order of what they lower."""
     model = risk.InspectionModel.of(as_of)
     past = facts.incidents[facts.incidents["incident_type_code"] != "infectious_cluster"]
@@ -214,12 +210,12 @@ def _plan(
     for name in ("risk_before", "risk_lowered", "risk_lowered_total"):
         visits[name] = _decimal(visits[name], 4)
     return {
-        table: _append(settings, spark, run, table, own)
+        table: _append(settings, run, table, own)
         for table, own in (("decision_safety__risk", rows), ("decision_safety__inspection", visits))
     }
 
 
-def _raise(settings: Settings, spark: SparkSession, run: Run, alerts: list[pd.DataFrame]) -> int:
+def _raise(settings: Settings, run: Run, alerts: list[pd.DataFrame]) -> int:
     """Append what was not raised before; the table only grows."""
     raised = pd.DataFrame(tables.rows(settings, "decision_safety__alert"), columns=ALERT_COLUMNS)
     for name in ("alert_date", "last_date"):
@@ -231,11 +227,11 @@ def _raise(settings: Settings, spark: SparkSession, run: Run, alerts: list[pd.Da
     for name in ("observed", "expected", "upper_bound"):
         new[name] = _decimal(new[name], 2)
     new["p_value"] = new["p_value"].astype(float)
-    return _append(settings, spark, run, "decision_safety__alert", new)
+    return _append(settings, run, "decision_safety__alert", new)
 
 
-def _append(settings: Settings, spark: SparkSession, run: Run, table: str, rows: pd.DataFrame) -> int:
-    append_frame(settings, spark, run, table, rows)
+def _append(settings: Settings, run: Run, table: str, rows: pd.DataFrame) -> int:
+    append_frame(settings, run, table, rows)
     return len(rows)
 
 

@@ -1,15 +1,16 @@
-"""What the safety service reads: statements in force as small tables of the driver."""
+"""What the safety service reads: statements in force as small tables of the driver, without the engine."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 
+import duckdb
 import pandas as pd
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from jobs import contracts
-from jobs.decisions.frames import in_force_rows
+from jobs.lake import asof
 from jobs.lake.runs import Run
 from jobs.safety import rules
 from jobs.settings import ROOT, Settings
@@ -25,19 +26,22 @@ OTHER_SYNDROME = "other"
 _POISONING = ("food_borne", "poisoning")
 
 
-def in_force(settings: Settings, spark: SparkSession, run: Run, thing: str) -> pd.DataFrame:
-    """Own columns of a thing in force at the run's dates; dates as timestamps."""
+@contextmanager
+def in_force(settings: Settings, run: Run) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The lake as of the run's dates: a view of each of TABLES."""
+    with duckdb.connect() as lake:
+        lake.execute("set TimeZone = 'UTC'")
+        asof.create_views(lake, settings, run.as_of_date, run.known_at, TABLES)
+        yield lake
+
+
+def rows(lake: duckdb.DuckDBPyConnection, thing: str, columns: str = "", order: str = "") -> pd.DataFrame:
+    """Columns of a thing (as SQL has them; else its own) in force; dates as timestamps."""
     contract = contracts.load()[thing]
-    own = [name for name in contract.clean_columns() if name not in contracts.STATEMENT_COLUMNS]
-    return _collected(in_force_rows(settings, spark, run, thing).select(*own))
-
-
-def _collected(rows: DataFrame) -> pd.DataFrame:
-    found = rows.toPandas()
-    for field in rows.schema.fields:
-        if field.dataType.typeName() == "date":
-            found[field.name] = pd.to_datetime(found[field.name])
-    return found
+    own = (name for name in contract.clean_columns() if name not in contracts.STATEMENT_COLUMNS)
+    asked = f"select {columns or ', '.join(own)} from {contract.table} order by {order or 'all'}"
+    found = lake.sql(asked).to_arrow_table().to_pandas(date_as_object=False)
+    return found.astype(dict.fromkeys(found.select_dtypes("datetime").columns, "datetime64[ns]"))
 
 
 def calendar(settings: Settings) -> pd.DataFrame:
@@ -48,18 +52,16 @@ def calendar(settings: Settings) -> pd.DataFrame:
     return pd.DataFrame({"date": days["date"], "is_open": is_open})
 
 
-def schools(settings: Settings, spark: SparkSession, run: Run) -> pd.DataFrame:
+def schools(lake: duckdb.DuckDBPyConnection, as_of: date) -> pd.DataFrame:
     """Open schools of the registers: `school_code, school_type_code, district_code, area_name, opened_date,
     pupil_count` (of the newest returns; null where they do not count it)."""
     order = ["stated_on", "delivery_no", "_file_sha256", "_line_number"]
     names = ["school_code", "school_type_code", "district_code", "area_name", "opened_date", "closed_date"]
-    register = _collected(in_force_rows(settings, spark, run, "school_register").select(*names, *order))
+    register = rows(lake, "school_register", ", ".join([*names, *order]))
     register = register.sort_values(order).drop_duplicates("school_code", keep="last")
-    is_open = register["closed_date"].isna() | (register["closed_date"] > pd.Timestamp(run.as_of_date))
-    returns = in_force_rows(settings, spark, run, "grade_return").select(
-        "unit_code", "school_year_start", "grade_key", "pupil_count", *order
-    )
-    counted = _collected(returns).sort_values(order)
+    is_open = register["closed_date"].isna() | (register["closed_date"] > pd.Timestamp(as_of))
+    counts = ["unit_code", "school_year_start", "grade_key", "pupil_count"]
+    counted = rows(lake, "grade_return", ", ".join([*counts, *order])).sort_values(order)
     counted = counted.drop_duplicates(["unit_code", "school_year_start", "grade_key"], keep="last")
     by_year = counted.groupby(["unit_code", "school_year_start"])["pupil_count"].sum().reset_index()
     newest = by_year.sort_values("school_year_start").drop_duplicates("unit_code", keep="last")
@@ -71,44 +73,35 @@ def schools(settings: Settings, spark: SparkSession, run: Run) -> pd.DataFrame:
     return found.sort_values("school_code", ignore_index=True)
 
 
-def incidents(settings: Settings, spark: SparkSession, run: Run) -> pd.DataFrame:
+def incidents(lake: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """One row per incident: what its newest report says."""
     order = ["reported_date", "delivery_no", "_file_sha256", "_line_number"]
     names = ["school_code", "incident_code", "occurred_date", "incident_type_code", "incident_level_code"]
-    reports = in_force_rows(settings, spark, run, "incident").select(*names, "injured_count", *order)
-    newest = _collected(reports).sort_values(order)
+    newest = rows(lake, "incident", ", ".join([*names, "injured_count", *order])).sort_values(order)
     newest = newest.drop_duplicates(["school_code", "incident_code"], keep="last")
     return newest[[*names, "injured_count"]].reset_index(drop=True)
 
 
-def illness(settings: Settings, spark: SparkSession, run: Run) -> pd.DataFrame:
+def illness(lake: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Reports of absence: `school_code, class_name, date, condition_code, absent_count, case_count,
     sender_code`. Cases are new ones where the report tells them, else the absent."""
-    rows = in_force_rows(settings, spark, run, "illness_report").select(
-        "school_code",
-        "class_name",
-        F.col("reported_date").alias("date"),
-        F.col("symptom_code").alias("condition_code"),
-        "absent_count",
-        F.coalesce("new_case_count", "absent_count").alias("case_count"),
-        "sender_code",
+    columns = (
+        "school_code, class_name, reported_date as date, symptom_code as condition_code, absent_count,"
+        " coalesce(new_case_count, absent_count) as case_count, sender_code"
     )
-    return _collected(rows)
+    return rows(lake, "illness_report", columns, "reported_date, sender_code")
 
 
-def class_sizes(settings: Settings, spark: SparkSession, run: Run) -> dict[int, dict[tuple[str, str], int]]:
+def class_sizes(lake: duckdb.DuckDBPyConnection) -> dict[int, dict[tuple[str, str], int]]:
     """School year → (school, class) → pupils on the roll, of two terms the larger."""
-    of_term = (
-        in_force_rows(settings, spark, run, "pupil_roll")
-        .groupBy("school_year_start", "term", "school_code", "class_name")
-        .count()
-    )
-    sizes = of_term.groupBy("school_year_start", "school_code", "class_name").agg(
-        F.max("count").alias("size")
+    sizes = lake.sql(
+        "select school_year_start, school_code, class_name, max(pupils) from ("
+        "select school_year_start, term, school_code, class_name, count(*) as pupils"
+        f" from {contracts.load()['pupil_roll'].table} group by all) group by all"
     )
     found: dict[int, dict[tuple[str, str], int]] = {}
-    for row in sizes.collect():
-        found.setdefault(row["school_year_start"], {})[row["school_code"], row["class_name"]] = row["size"]
+    for year, school, class_name, size in sizes.fetchall():
+        found.setdefault(year, {})[school, class_name] = size
     return found
 
 

@@ -8,6 +8,7 @@ was recorded by then.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -54,10 +55,14 @@ def query(
 
 
 def create_views(
-    connection: duckdb.DuckDBPyConnection, settings: Settings, as_of_date: date, known_at: datetime
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    as_of_date: date,
+    known_at: datetime,
+    names: Iterable[str] | None = None,
 ) -> None:
-    """A view of each table's rows in force, under the table's name; empty and typed where none was written.
-    Restricted tables are left out for who may not read them.
+    """A view of each table's (or of those named) rows in force, under the table's name; empty and typed where
+    none was written. Restricted tables are left out for who may not read them.
 
     From then on the connection reads the files of these versions and nothing else.
     """
@@ -68,7 +73,7 @@ def create_views(
         connection.executemany("insert into every_statement.person values (?, ?)", [*known_persons.items()])
     may_see = os.access(settings.restricted, os.R_OK | os.X_OK)
     files: list[str] = []
-    for table in contracts.all_tables():
+    for table in names or contracts.all_tables():
         if table.startswith("ops__") or (contracts.is_restricted(table) and not may_see):
             continue
         files += _all_rows(connection, settings, table, bool(known_persons))

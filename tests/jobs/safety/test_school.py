@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from jobs.safety import reference
+from jobs.safety import reference, school
 from jobs.safety.detect import detect_frame, scan_groups
 from jobs.safety.school import DAILY_WINDOWS, tail_score
 
@@ -173,3 +173,13 @@ def test_large_counts_are_foretold_too() -> None:
     assert len(found) == 120
     np.testing.assert_allclose(found["expected"], 1_000_000, rtol=0.02)
     assert found["upper_bound"].between(found["count"].min(), 1_100_000).all()
+
+
+def test_answers_do_not_hang_on_what_was_judged_before(
+    simulate: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = table(simulate.daily(305, schools=12))
+    detect_frame(table(simulate.daily(306, schools=12, strength=3.0)), "school")
+    after = detect_frame(own, "school")
+    monkeypatch.setattr(school, "_DAILY", school._Calibration(DAILY_WINDOWS))
+    pd.testing.assert_frame_equal(after, detect_frame(own, "school"), check_exact=True)
