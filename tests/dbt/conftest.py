@@ -633,6 +633,9 @@ def _others(lake: Lake) -> None:
             judged("city", "city", "green_school_rate", 2024, "90", True),
             judged("city", "city", "green_school_rate", 2025, "84", False),
             judged("city", "city", "safe_campus_rate", 2025, None, None),
+            judged("district", "110101", "safe_campus_rate", 2024, "90", True),
+            judged("district", "110101", "safe_campus_rate", 2025, "99.96", True),
+            judged("district", "110119", "safe_campus_rate", 2025, "100", True),
         ],
     )
     value = {

@@ -252,6 +252,23 @@ def test_a_safe_campus_meets_all_that_is_asked_of_it(rows: Rows) -> None:
     assert own == [(PRIMARY, True, 1, 1, None, 2), (FAR, False, 0, 0, date(2025, 10, 9), 0)]
 
 
+def test_safe_campuses_as_counted_stand_beside_those_reported(rows: Rows) -> None:
+    found = rows(
+        "select district_code, indicator_year, indicator_value, value_source, computed_value,"
+        " computed_source, is_computed_different from fct_plan_indicator"
+        " where indicator_code = 'safe_campus_rate' order by all nulls first"
+    )
+    ours = "fct_safety_campus_status"
+    assert found == [
+        (None, 2025, None, "reported", Decimal(50), ours, None),
+        ("110101", 2024, Decimal(90), "reported", None, None, None),
+        ("110101", 2025, Decimal("99.96"), "reported", Decimal(100), ours, False),
+        ("110119", 2025, Decimal(100), "reported", Decimal(0), ours, True),
+    ]
+    others = "select count(*) from fct_plan_indicator where indicator_code <> 'safe_campus_rate'"
+    assert rows(f"{others} and computed_value is not null") == [(0,)]
+
+
 def test_a_plan_of_k_visits_is_its_first_k_rows(rows: Rows) -> None:
     plan = "select visit_rank, school_code, risk_lowered_total, incident_rate from fct_safety_inspection_plan"
     assert rows(f"{plan} order by visit_rank limit 1") == [(1, PRIMARY, Decimal("0.1"), Decimal("4.2"))]

@@ -12,7 +12,20 @@ plan as (
         and (valid_to is null or valid_to::date > {{ as_of_date() }})
 ),
 
-districts as (select * from {{ ref('dim_district') }})
+districts as (select * from {{ ref('dim_district') }}),
+
+-- what the lake itself finds on the day, beside what is reported for that year: safe campuses (indicator 12)
+computed as (
+    select
+        if(grouping(district_code) = 1, 'city', 'district') as level,
+        if(grouping(district_code) = 1, 'city', district_code) as unit_code,
+        'safe_campus_rate' as indicator_code,
+        year({{ as_of_date() }}) as indicator_year,
+        (100 * count(*) filter (where is_safe_campus_met) / nullif(count(*), 0))::decimal(12, 4) as computed_value,
+        'fct_safety_campus_status' as computed_source,
+    from {{ ref('fct_safety_campus_status') }}
+    group by grouping sets ((district_code), ())
+)
 
 select
     indicators.level as unit_level,
@@ -35,6 +48,10 @@ select
         partition by indicators.level, indicators.unit_code, indicators.indicator_code
     ) as is_newest_year,
     indicators.source as value_source,
+    computed.computed_value,
+    case when computed.computed_value is not null then computed.computed_source end as computed_source,
+    -- as printed, with one digit: a report is rounded
+    round(computed.computed_value, 1) <> round(indicators.indicator_value, 1) as is_computed_different,
     indicators.missing_reason,
     indicators.run_id as decided_by_run_id,
 from indicators
@@ -42,5 +59,11 @@ left join names
     on indicators.indicator_code = names.code
 left join plan
     on indicators.indicator_code = plan.indicator_code
+left join computed
+    on
+        indicators.level = computed.level
+        and indicators.unit_code = computed.unit_code
+        and indicators.indicator_code = computed.indicator_code
+        and indicators.indicator_year = computed.indicator_year
 left join districts
     on indicators.level = 'district' and indicators.unit_code = districts.district_code
