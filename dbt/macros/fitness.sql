@@ -50,11 +50,21 @@
     ({{ has_unmapped_code(['sex_code', 'exemption_status']) }} or coalesce(status_reason, '') like '%unknown:%')
 {%- endmacro %}
 
-{# Rows of a school whose district nobody mapped are in no district and zone, and may belong to each. #}
-{% macro fitness_unplaced() -%}
+{# Rows of a school whose district nobody mapped are in no district and zone, and those of a sex that nobody mapped are
+   neither girls' nor boys': they may belong to each. #}
+{% macro fitness_may_belong() -%}
     case
         when unit_level in ('district', 'zone')
             then coalesce(max(unplaced_count) over (partition by result_kind, school_year_start, grade_key, sex_code), 0)
+        else 0
+    end
+    + case
+        when sex_code in ('1', '2')
+            then coalesce(
+                max(sex_unmapped_count) over (
+                    partition by result_kind, school_year_start, unit_level, unit_code, grade_key
+                ), 0
+            )
         else 0
     end
 {%- endmacro %}

@@ -92,6 +92,7 @@ select
             )
     end as is_myopic,
     judged.eyewear_code,
+    {{ has_unmapped_code(['sex_code']) }} as is_sex_unmapped,
     {{ has_unmapped_code(['sex_code', 'eyewear_code']) }} as has_unmapped_code,
 from judged
 left join schools

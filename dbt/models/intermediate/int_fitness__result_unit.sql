@@ -19,6 +19,7 @@
         status as score_status,
         standard_version,
         {% for item in items -%} points_{{ item }}, {% endfor %}
+        {{ has_unmapped_code(['sex_code']) }} as is_sex_unmapped,
         {{ fitness_has_unmapped_code() }} as has_unmapped_code
 {%- endset %}
 with uploads as (

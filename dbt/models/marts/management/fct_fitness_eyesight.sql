@@ -30,6 +30,7 @@ counted as (
         count(*) filter (where eyewear_code <> '0') as eyewear_count,
         count(*) filter (where has_unmapped_code) as unmapped_count,
         count(*) filter (where is_district_unmapped) as unplaced_count,
+        count(*) filter (where is_sex_unmapped) as sex_unmapped_count,
         count(*) filter (where is_examined and was_examined) as followed_count,
         count(*) filter (where is_examined and was_poor) as poor_before_count,
         count(*) filter (where is_poor and was_examined) as poor_now_count,
@@ -42,7 +43,7 @@ counted as (
 ),
 
 flagged as (
-    select * replace (unmapped_count + {{ fitness_unplaced() }} as unmapped_count) from counted
+    select * replace (unmapped_count + {{ fitness_may_belong() }} as unmapped_count) from counted
 )
 
 select

@@ -26,6 +26,7 @@ counted as (
         count(*) filter (where has_retest) as retest_count,
         count(*) filter (where has_unmapped_code) as unmapped_count,
         count(*) filter (where is_district_unmapped) as unplaced_count,
+        count(*) filter (where is_sex_unmapped) as sex_unmapped_count,
         count(*) filter (where fitness_level = '优秀') as excellent_count,
         count(*) filter (where is_good_or_excellent) as good_or_excellent_count,
         count(*) filter (where fitness_level in ('优秀', '良好', '及格')) as pass_count,
@@ -70,6 +71,7 @@ joined as (
         coalesce(counted.retest_count, 0) as retest_count,
         coalesce(counted.unmapped_count, 0) as unmapped_count,
         counted.unplaced_count,
+        counted.sex_unmapped_count,
         coalesce(counted.excellent_count, 0) as excellent_count,
         coalesce(counted.good_or_excellent_count, 0) as good_or_excellent_count,
         coalesce(counted.pass_count, 0) as pass_count,
@@ -81,7 +83,7 @@ joined as (
 ),
 
 flagged as (
-    select * replace (unmapped_count + {{ fitness_unplaced() }} as unmapped_count) from joined
+    select * replace (unmapped_count + {{ fitness_may_belong() }} as unmapped_count) from joined
 ),
 
 judged as (
