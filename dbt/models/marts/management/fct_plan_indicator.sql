@@ -15,16 +15,31 @@ plan as (
 districts as (select * from {{ ref('dim_district') }}),
 
 -- what the lake itself finds on the day, beside what is reported for that year: safe campuses (indicator 12)
-computed as (
+counted as (
     select
         if(grouping(district_code) = 1, 'city', 'district') as level,
         if(grouping(district_code) = 1, 'city', district_code) as unit_code,
-        'safe_campus_rate' as indicator_code,
-        year({{ as_of_date() }}) as indicator_year,
-        (100 * count(*) filter (where is_safe_campus_met) / nullif(count(*), 0))::decimal(12, 4) as computed_value,
-        'fct_safety_campus_status' as computed_source,
+        count(*) as school_count,
+        count(*) filter (where is_safe_campus_met) as met_count,
+        -- schools that codes could make safe or not
+        count(*) filter (where unmapped_count > 0) as unmapped_count,
     from {{ ref('fct_safety_campus_status') }}
     group by grouping sets ((district_code), ())
+),
+
+computed as (
+    select
+        level,
+        unit_code,
+        'safe_campus_rate' as indicator_code,
+        year({{ as_of_date() }}) as indicator_year,
+        case
+            when not {{ is_void('met_count', 'school_count', 'unmapped_count') }}
+                then (100 * met_count / nullif(school_count, 0))::decimal(12, 4)
+        end as computed_value,
+        'fct_safety_campus_status' as computed_source,
+        unmapped_count::integer as unmapped_count,
+    from counted
 )
 
 select
@@ -52,6 +67,7 @@ select
     case when computed.computed_value is not null then computed.computed_source end as computed_source,
     -- as printed, with one digit: a report is rounded
     round(computed.computed_value, 1) <> round(indicators.indicator_value, 1) as is_computed_different,
+    coalesce(computed.unmapped_count, 0) as unmapped_count,
     indicators.missing_reason,
     indicators.run_id as decided_by_run_id,
 from indicators
