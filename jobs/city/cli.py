@@ -136,7 +136,7 @@ def report(
 
 @app.command()
 def faults() -> None:
-    """List the kinds of faults: what a sender did, and the standard rate, a share of lines or of files."""
+    """List the kinds of faults: what a sender did, and standard rate, a share of lines, files or classes."""
     from jobs.city.faults import KINDS
 
     width = max(map(len, KINDS))

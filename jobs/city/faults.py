@@ -7,7 +7,6 @@ No rates are published (reference: distributions.md, 5): they are assumptions.
 from __future__ import annotations
 
 import zlib
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -21,7 +20,9 @@ from jobs.settings import UserError
 
 
 class Kind(NamedTuple):
-    """`unit`: what the rate is a share of, lines of the files concerned (`line`) or files (`file`)."""
+    """`unit`: what the rate is a share of, lines of the files concerned (`line`), files (`file`) or classes
+    (`class`).
+    """
 
     meaning: str
     unit: str
@@ -93,7 +94,7 @@ _NUMBER = {name: n for n, name in enumerate(KINDS)}
 def parse(text: str) -> dict[str, float]:
     """`none`, `standard`, or `kind=rate,kind=rate` (then only these; behind `standard,` these on top of it).
 
-    A rate is a share from 0 to 1 of lines or of files, as `KINDS` says. Raises UserError that names the
+    A rate is a share from 0 to 1 of lines, files or classes, as `KINDS` says. Raises UserError that names the
     kinds there are.
     """
     rates: dict[str, float] = {}
@@ -134,9 +135,6 @@ class Faults:
     def note(self, kind: str, file: str, line: int = 0) -> None:
         assert kind in KINDS, kind
         self.notes.append((kind, file, line))
-
-    def counts(self) -> dict[str, int]:
-        return dict(sorted(Counter(kind for kind, _, _ in self.notes).items()))
 
     def random(self, kind: str, file: str) -> np.random.Generator:
         """Draws for one kind in one file, independent of all others."""

@@ -67,7 +67,7 @@ def look(out: Path, truth: Path) -> Findings:
         with table.open(encoding="utf-8", newline="") as lines:
             rows = list(csv.DictReader(lines))
         found.truths[table.stem] = len(rows)
-        if table.stem == "faults":
+        if table.stem in ("faults", "fabrications"):
             found.faults.update(row["kind"] for row in rows)
     for kind in KINDS:
         found.faults.setdefault(kind, 0)

@@ -91,7 +91,8 @@ def page(found: Findings) -> str:
         ),
         _section(
             "注入的差错 Faults by kind",
-            "比率是行或文件的份额; “次数”来自 truth/faults.csv。The rate is a share of lines or of files.",
+            "比率是行、文件或班级的份额; “次数”来自 truth/faults.csv 与 fabrications.csv。"
+            "The rate is a share of lines, of files or of classes.",
             _faults(found),
             wide=True,
         ),

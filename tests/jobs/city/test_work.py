@@ -68,14 +68,21 @@ def test_one_kind_at_a_high_rate_is_written_and_noted(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_can_be_had_alone(tmp_path: Path, kind: str) -> None:
-    """At half of all lines or at every file: that kind is made, no other, and each note names a file."""
+    """At half of all lines, at every file or class: that kind is made, no other; each note names its file."""
     rate = 0.5 if KINDS[kind].unit == "line" else 1.0
-    summary = write_city(tmp_path / "landing", 0.002, 7, (2025, 2025), faults=f"{kind}={rate}")
+    first = 2024 if kind == "fabricated_last_year" else 2025
+    summary = write_city(tmp_path / "landing", 0.002, 7, (first, 2025), faults=f"{kind}={rate}")
     assert set(summary.faults) == {kind}
-    with (tmp_path / "truth" / "faults.csv").open(encoding="utf-8") as lines:
-        notes = list(csv.DictReader(lines))
+    tables = []
+    for name in ("faults", "fabrications"):
+        with (tmp_path / "truth" / f"{name}.csv").open(encoding="utf-8") as lines:
+            tables.append(list(csv.DictReader(lines)))
+    of_files, of_classes = tables
+    notes, others = (of_classes, of_files) if KINDS[kind].unit == "class" else (of_files, of_classes)
     assert len(notes) == summary.faults[kind] >= 1
-    assert all((tmp_path / "landing" / row["file"]).is_file() for row in notes)
+    assert others == []
+    assert {row["kind"] for row in notes} == {kind}
+    assert all((tmp_path / "landing" / row["file"]).is_file() for row in of_files)
 
 
 def test_two_processes_write_the_same_bytes(city: City, tmp_path: Path) -> None:
