@@ -374,9 +374,10 @@ def _clean_thing(
         db.execute(f"copy ({rows}) to {judged} (format parquet, row_group_size 50000)")
         db.execute(f"create view judged as from read_parquet({judged})")
         _commit(settings, spark, run_id, batch, contract, notes, db, stage)
-        if own and any(note.outcome == ACCEPTED for note in notes):
+        files = [f"{note.delivery_id} {note.sha256}" for note in notes if note.outcome == ACCEPTED]
+        if own and files:
             kinds = {kind: (found_by, made) for kind, (_, found_by, made) in identified(contract).items()}
-            persons.remember(settings, own, stage, kinds, f"{batch.batch_id}/{contract.thing}")
+            persons.remember(settings, own, stage, kinds, f"{batch.batch_id}/{contract.thing}", files)
 
 
 @contextmanager

@@ -63,17 +63,24 @@ def known_elsewhere(settings: Settings, own: Keys) -> pa.Table | None:
 
 
 def remember(
-    settings: Settings, own: Keys, stage: Path, kinds: Mapping[str, tuple[str, str]], batch_id: str
+    settings: Settings,
+    own: Keys,
+    stage: Path,
+    kinds: Mapping[str, tuple[str, str]],
+    batch_id: str,
+    files: Iterable[str],
 ) -> int:
-    """Note the identifiers of judged rows that are not known yet; how many there were.
+    """Note the identifiers of rows that went to clean and are not known yet; how many there were.
 
-    `kinds`: kind -> (column with the HMAC, column with the token) in the Parquet files below `stage`. Rows of
-    equal content that two feeds note at once are equal, and harmless.
+    `kinds`: kind -> (column with the HMAC, column with the token) in the judged Parquet files below `stage`;
+    `files`: delivery id and hash, a blank between, of those that were accepted. Rows of equal content that
+    two feeds note at once are equal, and harmless.
     """
     judged = literals(stage / "*.parquet")
-    parts = " union ".join(
-        f"select '{kind}' as identifier_kind, {found_by} as identifier_hmac, {made} as person_token"
-        f" from read_parquet({judged}) where {found_by} is not null and len(refused) = 0"
+    is_clean = f"len(refused) = 0 and concat_ws(' ', _delivery_id, _file_sha256) in ({literals(*files)})"
+    parts = " union all ".join(
+        f"select distinct '{kind}' as identifier_kind, {found_by} as identifier_hmac, {made} as person_token"
+        f" from read_parquet({judged}) where {found_by} is not null and {is_clean}"
         for kind, (found_by, made) in kinds.items()
     )
     found = tables.dataset(settings, IDENTIFIERS)
