@@ -151,7 +151,7 @@ def clean_rows(settings: Settings, spark: SparkSession, run_id: str, feed: str) 
             reopened = False
             for batch in waiting:
                 _clean_batch(settings, spark, run_id, batch)
-                reopened |= reopening.reopen_changed(settings, feed)
+                reopened |= reopening.reopen_changed(settings, feed, batch.batch_id)
                 _path(settings, batch).unlink()
                 counts["files"] += len(batch.files)
                 counts["accepted"] += sum(n.accepted_count for n in batch.files if n.outcome == ACCEPTED)

@@ -22,15 +22,17 @@ from jobs.sql import literals
 _TRIES = 5
 
 
-def reopen_changed(settings: Settings, feed: str) -> bool:
-    """Reopen the feed's files about which something else would be said now. Whether there was one."""
+def reopen_changed(settings: Settings, feed: str, batch_id: str) -> bool:
+    """Reopen the feed's files about which something else would be said since this batch. Whether there was
+    one.
+    """
     rows = tables.rows(settings, "ops__receipt", [*verdicts.COLUMNS, "delivery_id"])
     own = [row for row in rows if row["feed"] == feed]
     changed = verdicts.changed([verdicts.filed(row) for row in own], contracts.load())
     if not changed:
         return False
     delivery_of = {row["receipt_id"]: row["delivery_id"] for row in own}
-    _note(settings, feed, [file.receipt_id for file in changed])
+    _note(settings, feed, [file.receipt_id for file in changed], batch_id)
     holding = [*(t for t in _tables_with_lines(feed) if tables.open_table(settings, t) is not None)]
     for file in changed:
         for table in holding:
@@ -55,10 +57,14 @@ def times(settings: Settings, feed: str) -> dict[str, int]:
     return known
 
 
-def _note(settings: Settings, feed: str, receipt_ids: Sequence[str]) -> None:
+def _note(settings: Settings, feed: str, receipt_ids: Sequence[str], batch_id: str) -> None:
     known = times(settings, feed)
     for receipt_id in receipt_ids:
-        known[receipt_id] = known.get(receipt_id, 0) + 1
+        # Once for a batch, however often that is tried: the next batch's name follows from the count.
+        because = f"{receipt_id} {batch_id}"
+        if because not in known:
+            known[because] = 1
+            known[receipt_id] = known.get(receipt_id, 0) + 1
     target = _file(settings, feed)
     target.parent.mkdir(parents=True, exist_ok=True)
     with replacing(target) as fresh:
