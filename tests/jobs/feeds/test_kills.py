@@ -1,14 +1,16 @@
 """Killed at any point of an ingest and run again: every table equals that of an undisturbed run, row for row.
 
-Each write, rename, folder and removal between landing and receipts is a step (Python's audit events), and so
-are the moments before and after each commit to a Delta table. A process of its own is killed with SIGKILL,
-so that nothing is tidied up behind it; the engine lives on, and with it what the killed client had asked for.
+Each write, rename, folder and removal that changes something between landing and receipts is a step (Python's
+audit events), and so is the moment before each commit to a Delta table: killed there, what came before it
+stands and it does not. A process of its own is killed with SIGKILL, so that nothing is tidied up behind it;
+the engine lives on, and with it what the killed client had asked for.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,9 +20,9 @@ from typing import Any
 
 import pytest
 
-from jobs import contracts
+from jobs import contracts, pipeline
 from jobs import settings as site_settings
-from jobs.lake import deliveries, engine, tables
+from jobs.lake import deliveries, engine, persons, runs, tables
 from jobs.settings import ROOT, Settings
 
 FEED = "place_demand"
@@ -31,9 +33,10 @@ DISTRICTS = ("东城区", "西城区", "朝阳区", "丰台区", "石景山区")
 INGEST = """
 import json, os, signal, sys, threading
 home, until, delay = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+from deltalake import DeltaTable
 from jobs import settings as site_settings
 from jobs.feeds import ingest
-from jobs.lake import runs, tables
+from jobs.lake import persons, runs, tables
 steps = []
 def step(name):
     steps.append(name)
@@ -45,26 +48,28 @@ def step(name):
 def hook(event, arguments):
     if event in ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree"):
         about = str(arguments[0])
+        if os.path.exists(about) == (event == "os.mkdir"):
+            return
     elif event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
         about = str(arguments[0])
     else:
         return
     if about.startswith(home) and "/logs/" not in about and "/sessions" not in about:
         step(event)
-def around(module, name):
+def before(module, name):
     real = getattr(module, name)
     def wrapped(*args, **kwargs):
-        step("before " + name)
-        answer = real(*args, **kwargs)
-        step("after " + name)
-        return answer
+        step(name)
+        return real(*args, **kwargs)
     setattr(module, name, wrapped)
 from jobs import pipeline
 settings = site_settings.load()
 run_id = runs.open_run(settings, "test").run_id
-around(tables, "write_deltalake")
-around(tables, "append")
-around(ingest, "_count")
+before(tables, "write_deltalake")
+before(persons, "write_deltalake")
+before(tables, "append")
+before(ingest, "_count")
+before(DeltaTable, "delete")
 sys.addaudithook(hook)
 counts = [pipeline.write_raw(run_id, "place_demand"), pipeline.clean_rows(run_id, "place_demand")]
 print(json.dumps([steps, counts]))
@@ -78,32 +83,54 @@ def births(year: int, *, bad: int = 0) -> bytes:
     return ("区,出生年,出生人数\n" + "\n".join(rows) + "\n").encode("gb18030")
 
 
-def projects() -> bytes:
-    contract = contracts.load()["capacity_project"]
-    header = [c.headings[0] for c in contract.columns if c.required]
+def registrations(children: range, *, bad: int = 0) -> bytes:
+    """Children by their documents, so that identifiers are noted; the first one's sex is in no list."""
+    contract = contracts.load()["school_age_registration"]
+    columns = [c for c in contract.columns if c.required or c.name == "sex_code"]
     row = {
-        "project_code": "X1", "project_name": "某小学", "district_code": "110101", "stage_code": "小学",
-        "place_count": "960", "planned_opening_date": "2026-09-01", "project_status_code": "在建",
+        "school_year_start": "2026", "pupil_name": "某某", "id_document_type_code": "A",
+        "birth_date": "2020-01-01", "sex_code": "男", "district_code": "110101", "stage_code": "小学",
+        "registered_date": "2026-05-01", "is_local_household": "是", "audit_state_code": "审核通过",
     }  # fmt: skip
-    line = [row.get(c.name, "1") for c in contract.columns if c.required]
-    return (",".join(header) + "\n" + ",".join(line) + "\n").encode()
+    rows = [row | {"id_document_number": f"XX{i:07d}"} for i in children]
+    rows[0]["sex_code"] = "7"
+    for i in range(1, 1 + bad):
+        rows[i]["birth_date"] = "不详"
+    lines = [[c.headings[0] for c in columns], *([r[c.name] for c in columns] for r in rows)]
+    return ("\n".join(map(",".join, lines)) + "\n").encode()
 
 
-def landed(home: Path) -> Settings:
-    """A site with two things to take, good and held, refused and repeated."""
-    settings = site_settings.load("beijing", home=home).prepare()
-    outbox = home / "outbox"
-    outbox.mkdir(parents=True)
-    for name, data, sender, day in (
-        ("a.csv", births(2024, bad=1), "110000", date(2025, 1, 10)),
-        ("b.csv", births(2025, bad=30), "110000", date(2026, 1, 10)),
-        ("c.csv", b"?,?\n1,2\n", "110000", date(2026, 1, 11)),
-        ("d.csv", projects(), "110101", date(2026, 1, 12)),
-        ("e.csv", births(2024, bad=1), "110000", date(2026, 1, 13)),
-    ):
+def hand_in(settings: Settings, *files: tuple[str, bytes, date]) -> None:
+    outbox = settings.home / "outbox"
+    outbox.mkdir(parents=True, exist_ok=True)
+    for name, data, day in files:
         (outbox / name).write_bytes(data)
-        deliveries.land(settings, outbox / name, FEED, sender, day)
-    return settings
+        deliveries.land(settings, outbox / name, FEED, "110000", day)
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory, engine_url: str) -> Path:
+    """A site that has taken a file, whose bytes come to light with an earlier stamp: it is taken again."""
+    home = tmp_path_factory.mktemp("before")
+    settings = site_settings.load("beijing", home=home).prepare()
+    hand_in(settings, ("e.csv", births(2024, bad=1), date(2025, 1, 13)))
+    take(home, engine_url)
+    hand_in(
+        settings,
+        ("a.csv", births(2024, bad=1), date(2025, 1, 10)),
+        ("b.csv", births(2025, bad=30), date(2026, 1, 10)),
+        ("c.csv", b"?,?\n1,2\n", date(2026, 1, 11)),
+        ("d.csv", registrations(range(30)), date(2026, 5, 7)),
+        ("f.csv", registrations(range(25, 35)), date(2026, 5, 14)),
+        ("g.csv", registrations(range(100, 120), bad=5), date(2026, 5, 21)),
+    )
+    return home
+
+
+def landed(before: Path, home: Path) -> Settings:
+    """A copy of that site, with two things to take: good and held, flagged, refused and repeated."""
+    shutil.copytree(before, home, dirs_exist_ok=True)
+    return site_settings.load("beijing", home=home)
 
 
 def start(home: Path, url: str | None, until: int = 0, delay: float = 0) -> subprocess.Popen[str]:
@@ -121,7 +148,7 @@ def start(home: Path, url: str | None, until: int = 0, delay: float = 0) -> subp
 
 
 def take(home: Path, url: str | None) -> list[str]:
-    """Ingest to the end; the steps passed."""
+    """Ingest to the end in a process of its own; the steps passed."""
     process = start(home, url)
     out, err = process.communicate()
     assert process.returncode == 0, err
@@ -129,10 +156,21 @@ def take(home: Path, url: str | None) -> list[str]:
     return steps
 
 
+def take_here(home: Path, url: str) -> None:
+    """Ingest to the end in this process, which has all that it takes loaded."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDULAKE_HOME", str(home))
+        patch.setenv("EDULAKE_SITE", "beijing")
+        patch.setenv("EDULAKE_SPARK", url)
+        run_id = runs.open_run(site_settings.load(), "test").run_id
+        pipeline.write_raw(run_id, FEED)
+        pipeline.clean_rows(run_id, FEED)
+
+
 def content(settings: Settings) -> dict[str, list[str]]:
     """Every table's rows without what names a run or a moment, sorted."""
     found = {}
-    for table in (*contracts.all_tables(), f"raw_{FEED}"):
+    for table in (*contracts.all_tables(), f"raw_{FEED}", persons.IDENTIFIERS):
         if tables.open_table(settings, table) is None or table == "ops__run":
             continue
         rows = tables.rows(settings, table)
@@ -145,78 +183,97 @@ def content(settings: Settings) -> dict[str, list[str]]:
 
 @pytest.fixture(scope="module")
 def undisturbed(
-    tmp_path_factory: pytest.TempPathFactory, engine_url: str
+    before: Path, tmp_path_factory: pytest.TempPathFactory, engine_url: str
 ) -> tuple[list[str], dict[str, Any]]:
     home = tmp_path_factory.mktemp("undisturbed")
-    settings = landed(home)
+    settings = landed(before, home)
     steps = take(home, engine_url)
     found = content(settings)
-    outcomes = sorted(row.split("('outcome', '")[1].split("'")[0] for row in found["ops__receipt"])
-    assert outcomes == ["accepted", "accepted", "held", "refused", "repeated"]
+    outcomes = {r["file_name"]: r["outcome"] for r in tables.rows(settings, "ops__receipt")}
+    assert outcomes == {
+        "a.csv": "accepted",
+        "b.csv": "held",
+        "c.csv": "refused",
+        "d.csv": "accepted",
+        "e.csv": "repeated",
+        "f.csv": "accepted",
+        "g.csv": "held",
+    }
     return steps, found
 
 
 def killed_and_taken_again(
-    home: Path, url: str | None, until: int, delay: float = 0
+    before: Path, home: Path, url: str, until: int, delay: float = 0
 ) -> tuple[bool, dict[str, list[str]]]:
-    settings = landed(home)
+    settings = landed(before, home)
     process = start(home, url, until, delay)
     _, err = process.communicate()
     was_killed = process.returncode == -signal.SIGKILL
     assert was_killed or process.returncode == 0, err
-    take(home, url)
+    take_here(home, url)
     assert not list((settings.run / "batches" / FEED).glob("*.json"))
-    return was_killed, content(settings)
+    found = content(settings)
+    shutil.rmtree(home)
+    return was_killed, found
 
 
 def test_steps_are_seen(undisturbed: tuple[list[str], dict[str, Any]]) -> None:
-    """What the other tests count on: renames, raw, stage, clean, refused rows, checks and receipts."""
-    steps, _ = undisturbed
-    assert steps.count("before append") == 2
-    assert steps.count("before write_deltalake") >= 3
-    assert "before _count" in steps
-    assert steps.count("os.rename") >= 2
-    assert steps[-1] in ("os.remove", "os.rename", "shutil.rmtree")
+    """What the other tests count on: each table is written, persons are noted, a file is taken again."""
+    steps, found = undisturbed
+    # Of registrations, what is personal goes to a table of its own.
+    assert (steps.count("_count"), steps.count("append")) == (2, 3)
+    assert steps.count("write_deltalake") == 9
+    assert steps.count("delete") >= 4
+    assert steps.count("os.rename") >= 3
+    assert steps[-1] == "os.remove"
+    of_persons = contracts.load()["school_age_registration"].tables
+    assert {"clean_places__birth", *of_persons, f"raw_{FEED}"} < found.keys()
+    assert {"ops__flagged_row", "ops__refused_row", "ops__check", "ops__receipt"} < found.keys()
+    assert len(found[persons.IDENTIFIERS]) == 35, "children of accepted files, each once"
 
 
 @pytest.mark.parametrize("share", [0.3, 0.97])
 def test_killed_early_and_late(
-    undisturbed: tuple[list[str], dict[str, Any]], engine_url: str, tmp_path: Path, share: float
+    undisturbed: tuple[list[str], dict[str, Any]], before: Path, engine_url: str, tmp_path: Path, share: float
 ) -> None:
     steps, expected = undisturbed
-    was_killed, found = killed_and_taken_again(tmp_path, engine_url, int(share * len(steps)))
+    was_killed, found = killed_and_taken_again(before, tmp_path, engine_url, int(share * len(steps)))
     assert was_killed
     assert found == expected
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("first", range(1, 9))
 def test_killed_at_every_step(
-    undisturbed: tuple[list[str], dict[str, Any]], engine_url: str, tmp_path: Path
+    undisturbed: tuple[list[str], dict[str, Any]], before: Path, engine_url: str, tmp_path: Path, first: int
 ) -> None:
+    """Every eighth step, from each of the first eight on."""
     steps, expected = undisturbed
-    for number, name in enumerate(steps, 1):
-        was_killed, found = killed_and_taken_again(tmp_path / str(number), engine_url, number)
-        assert was_killed, f"step {number}, {name}"
-        assert found == expected, f"step {number}, {name}"
+    for number in range(first, len(steps) + 1, 8):
+        was_killed, found = killed_and_taken_again(before, tmp_path / str(number), engine_url, number)
+        assert was_killed, f"step {number}, {steps[number - 1]}"
+        assert found == expected, f"step {number}, {steps[number - 1]}"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("delay", [0.02, 0.1, 0.3, 0.6, 1.0, 1.5])
 def test_killed_while_the_engine_writes(
-    undisturbed: tuple[list[str], dict[str, Any]], engine_url: str, tmp_path: Path, delay: float
+    undisturbed: tuple[list[str], dict[str, Any]], before: Path, engine_url: str, tmp_path: Path, delay: float
 ) -> None:
     """The engine goes on with what a killed client asked for; it may commit while the next try is at work."""
     steps, expected = undisturbed
     for number, name in enumerate(steps, 1):
-        if name in ("before append", "before _count"):
-            _, found = killed_and_taken_again(tmp_path / str(number), engine_url, number, delay)
+        if name in ("append", "_count"):
+            _, found = killed_and_taken_again(before, tmp_path / str(number), engine_url, number, delay)
             assert found == expected, f"{delay} s after step {number}, {name}"
 
 
 @pytest.mark.slow
-def test_the_engine_is_killed_halfway(undisturbed: tuple[list[str], dict[str, Any]], tmp_path: Path) -> None:
+def test_the_engine_is_killed_halfway(
+    undisturbed: tuple[list[str], dict[str, Any]], before: Path, tmp_path: Path
+) -> None:
     _, expected = undisturbed
-    settings = landed(tmp_path)
+    settings = landed(before, tmp_path)
     own = engine.start(settings)
     assert own.pid is not None
     try:
@@ -234,10 +291,10 @@ def test_the_engine_is_killed_halfway(undisturbed: tuple[list[str], dict[str, An
 
 
 def test_two_processes_take_a_feed_once(
-    undisturbed: tuple[list[str], dict[str, Any]], engine_url: str, tmp_path: Path
+    undisturbed: tuple[list[str], dict[str, Any]], before: Path, engine_url: str, tmp_path: Path
 ) -> None:
     _, expected = undisturbed
-    settings = landed(tmp_path)
+    settings = landed(before, tmp_path)
     both = [start(tmp_path, engine_url) for _ in range(2)]
     for process in both:
         _, err = process.communicate()
