@@ -488,8 +488,11 @@ def _commit(
             sound = sound.where(~F.concat_ws(" ", "_delivery_id", "_file_sha256").isin(*ids))
         tables.append(sound, settings, contract.table, batch.batch_id, run_id)
         if contract.general_table:
-            general = sound.select(*contract.general_columns())
-            tables.append(general, settings, contract.general_table, batch.batch_id, run_id)
+            schema = contracts.arrow_schema(contract.general_columns())
+            listed = ", ".join(f'"{name}"' for name in schema.names)
+            general = db.sql(f"select {listed} from judged where {parse.IS_SOUND} and not {is_held}")
+            batches = (batch.cast(schema) for batch in general.to_arrow_reader(tables.ROW_GROUP))
+            tables.append_batches(settings, contract.general_table, batches, schema, batch.batch_id, run_id)
     noted = f"{batch.batch_id}/{contract.thing}"
     if any(n.flagged_count for n in notes if n.outcome == HELD):
         flagged = db.sql(parse.flagged_lines(f"(from judged where {is_held})", contract)).to_arrow_table()
