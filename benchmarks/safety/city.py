@@ -1,7 +1,7 @@
 """The safety service graded on the city's truth: prints the tables of docs/decisions/safety-rules.md and
 draws its curve.
 
-    python benchmarks/safety/city.py [--scale 0.1] [--seeds 3] [--svg docs/images/safety-curve.svg]
+    python benchmarks/safety/city.py [--scale 0.1] [--seeds 3] [--first 9101] [--svg …/safety-curve.svg]
 
 The city's own writer makes two school years of daily illness reports with hidden clusters; they are read back
 from its files and judged as `jobs.decisions.safety` judges them. Not graded here: what ingestion refuses.
@@ -209,9 +209,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", type=float, default=0.1)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=9101, help="first seed")
     parser.add_argument("--svg", type=Path)
     options = parser.parse_args()
-    cities = [grade(options.scale, seed) for seed in range(9101, 9101 + options.seeds)]
+    cities = [grade(options.scale, seed) for seed in range(options.first, options.first + options.seeds)]
     clusters, years = sum(len(c.clusters) for c in cities), sum(c.school_years for c in cities)
     print(
         f"{options.seeds} cities at scale {options.scale}: {clusters} clusters, {years:,.0f} school-years\n"
