@@ -1,9 +1,9 @@
 """The lake's Delta tables, addressed by path: where they lie, how they are appended to, which version a run
 reads.
 
-Clean tables and decisions are written by Spark; raw lines, the general copies of clean rows and the small
-`ops__` tables by delta-rs, which needs no engine. Every append carries a transaction id, so that a repeated
-one (or the ghost of a killed client, which may commit later) writes nothing twice.
+Clean tables and scores are written by Spark; raw lines, the general copies of clean rows, decisions and the
+small `ops__` tables by delta-rs, which needs no engine. Every append carries a transaction id, so that a
+repeated one (or the ghost of a killed client, which may commit later) writes nothing twice.
 """
 
 from __future__ import annotations
