@@ -6,7 +6,8 @@
 | held | `line_count` | none | `refused_count` |
 | repeated, refused (unreadable) | none | none | none |
 
-and always `line_count = accepted_count + refused_count`; a general table has the lines of its clean one.
+and always `line_count = accepted_count + refused_count`; a general table has as many
+lines of each file as its clean one.
 """
 
 from __future__ import annotations
