@@ -1,6 +1,6 @@
 """The tasks and groups that every DAG here is made of, each written once; no DAG of its own.
 
-A task calls one function of `jobs.pipeline` and nothing else. Imports of the work are inside the tasks: this
+A task calls one function of `jobs.run.tasks` and nothing else. Imports of the work are inside the tasks: this
 file is read by the DAG processor and again by every task, and must stay cheap.
 """
 
@@ -123,60 +123,60 @@ def _stop_where_a_person_must_act(function: Callable[P, Any]) -> Callable[P, Any
 @_stop_where_a_person_must_act
 def open_run() -> str:
     """Open today's scheduled run, or join the one that is open, and hand on its `run_id`."""
-    from jobs import pipeline
+    from jobs.run import tasks
 
-    return pipeline.open_scheduled_run()
+    return tasks.open_scheduled_run()
 
 
 @task
 @_stop_where_a_person_must_act
 def write_raw(run_id: str, feed: str) -> Counts:
     """Copy new deliveries of the feed, line by line, from landing to `raw_<feed>`. Again: nothing twice."""
-    from jobs import pipeline
+    from jobs.run import tasks
 
-    return pipeline.write_raw(run_id, feed)
+    return tasks.write_raw(run_id, feed)
 
 
 @task
 @_stop_where_a_person_must_act
 def clean_rows(run_id: str, feed: str) -> Counts:
     """Type, code, key and audit new lines; refused rows and receipts go to `ops__`. Again: nothing twice."""
-    from jobs import pipeline
+    from jobs.run import tasks
 
-    return pipeline.clean_rows(run_id, feed)
+    return tasks.clean_rows(run_id, feed)
 
 
 @task
 @_stop_where_a_person_must_act
 def decide(run_id: str, service: str) -> Counts:
     """Compute `decision_<service>__*` from the clean tables as the run knows them."""
-    from jobs import pipeline
+    from jobs.run import tasks
 
-    return pipeline.decide(run_id, service)
+    return tasks.decide(run_id, service)
 
 
 @task
 @_stop_where_a_person_must_act
 def build_marts(run_id: str) -> Counts:
     """Build and test every mart with dbt in a private file, then audit it. A failure stops the release."""
-    from jobs import pipeline
+    from jobs.run import tasks
 
-    return pipeline.build_marts(run_id)
+    return tasks.build_marts(run_id)
 
 
 @task
 @_stop_where_a_person_must_act
 def publish_release(run_id: str) -> Counts:
     """Write the release folder and move the pointer CURRENT to it. Until then readers keep the old one."""
-    from jobs import pipeline
+    from jobs.run import tasks
 
-    return pipeline.publish_release(run_id)
+    return tasks.publish_release(run_id)
 
 
 # --- one task or group, ready to be linked ------------------------------------------------------------------
 
 
-def ingest(feed: str, run_id: str | XComArg, outlets: tuple[Asset, ...] = ()) -> Any:
+def ingest(feed: str, run_id: Any, outlets: tuple[Asset, ...] = ()) -> Any:
     """The group `ingest_<feed>`: write_raw >> clean_rows."""
 
     @task_group(group_id=f"ingest_{feed}", tooltip=f"landing to clean, feed {feed}")

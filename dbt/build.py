@@ -1,4 +1,4 @@
-"""Build all models, then run all tests, in one process and over one parse; called by `jobs.marts`.
+"""Build all models, then run all tests, in one process and over one parse; called by `jobs.publish.marts`.
 
 Not `dbt build`: it skips what stands behind a failed test, and then there is less to look at. Leaves
 `run_results.models.json` and `run_results.tests.json` in the target folder. Exit code 1: a model could not be

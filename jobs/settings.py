@@ -82,6 +82,7 @@ class Settings:
     title_en: str
     timezone: str
     is_synthetic: bool
+    input: str | None
     real_input: tuple[Mapping[str, Any], ...]
     places: Mapping[str, Any]
     small_cell: int
@@ -143,6 +144,12 @@ def known_sites() -> list[str]:
     return sorted(path.stem for path in SITES.glob("*.yaml"))
 
 
+def input_packages() -> list[str]:
+    """The packages that write a site's input, of all sites, sorted."""
+    declared = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in SITES.glob("*.yaml"))
+    return sorted({site["input"] for site in declared if isinstance(site, dict) and site.get("input")})
+
+
 def load(site: str | None = None, home: Path | str | None = None) -> Settings:
     """The settings of `site`, else of EDULAKE_SITE, else of the site last run, else of Beijing.
 
@@ -175,6 +182,7 @@ def load(site: str | None = None, home: Path | str | None = None) -> Settings:
         title_en=declared["title_en"],
         timezone=declared["timezone"],
         is_synthetic=declared["synthetic"],
+        input=declared.get("input"),
         real_input=tuple(declared["real_input"]),
         places=declared["places"],
         small_cell=declared["small_cell"],
@@ -218,6 +226,7 @@ _SITE_KEYS: dict[str, type] = {
     "synthetic": bool,
     "feeds": list,
     "services": list,
+    "input": str,
     "real_input": list,
     "places": dict,
     "small_cell": int,
@@ -240,7 +249,7 @@ def _read_site(path: Path) -> dict[str, Any]:
 
 
 def _problems(declared: dict[str, Any]) -> list[str]:
-    problems = [f"`{key}` is missing" for key in _SITE_KEYS if key not in declared]
+    problems = [f"`{key}` is missing" for key in _SITE_KEYS if key not in (*declared, "input")]
     problems += [f"`{key}` is not a known setting" for key in declared if key not in _SITE_KEYS]
     problems += [
         f"`{key}` must be a {kind.__name__}"

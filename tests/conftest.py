@@ -15,8 +15,8 @@ import pytest
 from rich.console import Console
 
 from jobs import settings as site_settings
-from jobs.lake import engine as spark_engine
 from jobs.settings import Settings
+from jobs.spark import server as spark_engine
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -89,22 +89,21 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
 @pytest.fixture(scope="session")
 def lake(tmp_path_factory: pytest.TempPathFactory, engine_url: str) -> Settings:
     """One finished lake of the smallest city, built by the tasks of a run; for reading only."""
-    from jobs import pipeline
-    from jobs import run as whole_run
     from jobs.lake import runs
+    from jobs.run import command, tasks
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EDULAKE_HOME", str(tmp_path_factory.mktemp("lake")))
         patch.setenv("EDULAKE_SITE", "beijing")
         patch.setenv("EDULAKE_SPARK", engine_url)
         settings = site_settings.load().prepare()
-        whole_run.prepare_input(settings, scale=0.002, seed=7, console=Console(quiet=True))
+        command.prepare_input(settings, scale=0.002, seed=7, console=Console(quiet=True))
         run_id = runs.open_run(settings, "test", seed=7).run_id
         for feed in settings.feeds:
-            pipeline.write_raw(run_id, feed)
-            pipeline.clean_rows(run_id, feed)
+            tasks.write_raw(run_id, feed)
+            tasks.clean_rows(run_id, feed)
         for service in settings.services:
-            pipeline.decide(run_id, service)
-        pipeline.build_marts(run_id)
-        pipeline.publish_release(run_id)
+            tasks.decide(run_id, service)
+        tasks.build_marts(run_id)
+        tasks.publish_release(run_id)
     return settings

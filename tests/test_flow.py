@@ -9,8 +9,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from jobs import contracts, release, summary
+from jobs import declare
 from jobs.lake import tables
+from jobs.publish import release
+from jobs.run import summary
 from jobs.settings import Settings, UserError
 
 
@@ -40,7 +42,7 @@ def test_every_landed_file_has_one_receipt_and_every_line_one_end(lake: Settings
     assert len(refused_lines) == sum(r["refused_count"] for r in receipts) > 0
     sent = {receipt["thing"] for receipt in receipts}
     assert len(sent) >= 10
-    for contract in (contract for contract in contracts.load().values() if contract.thing in sent):
+    for contract in (contract for contract in declare.load().values() if contract.thing in sent):
         accepted = sum(r["accepted_count"] for r in receipts if r["thing"] == contract.thing)
         found = tables.dataset(lake, contract.table)
         assert found is not None, f"{contract.table} was not written"
@@ -119,7 +121,7 @@ def test_no_direct_identifier_leaves_the_restricted_zone(lake: Settings) -> None
     }
     assert len(names) > 1000
     looked = 0
-    for table in contracts.all_tables():
+    for table in declare.all_tables():
         found = tables.dataset(lake, table)
         if found is None:
             continue
@@ -132,7 +134,7 @@ def test_no_direct_identifier_leaves_the_restricted_zone(lake: Settings) -> None
 
 def test_values_of_persons_are_parted_from_what_is_general(lake: Settings) -> None:
     """Outside the restricted zone no row of one person holds more than ordinary columns and the key."""
-    personal = {c.name for contract in contracts.load().values() for c in contract.columns if c.is_personal}
+    personal = {c.name for contract in declare.load().values() for c in contract.columns if c.is_personal}
     of_persons = 0
     for log in sorted(lake.lake.glob("*/_delta_log")):
         found = tables.dataset(lake, log.parent.name)
@@ -140,11 +142,11 @@ def test_values_of_persons_are_parted_from_what_is_general(lake: Settings) -> No
         columns = set(found.schema.names)
         if {"pupil_key", "staff_key"} & columns:
             of_persons += 1
-            contract = contracts.statements_of(log.parent.name)
+            contract = declare.statements_of(log.parent.name)
             assert contract is not None
             assert columns & personal <= {*contract.key}, f"{log.parent.name} holds values of persons"
     assert of_persons >= 5
-    parted = [contract for contract in contracts.load().values() if contract.general_table]
+    parted = [contract for contract in declare.load().values() if contract.general_table]
     for full, general in (contract.tables for contract in parted):
         lines, same = (_lines(lake, table) for table in (full, general))
         assert lines == same
@@ -188,9 +190,9 @@ def test_spark_and_duckdb_read_the_same_values(lake: Settings, spark: Any) -> No
     order = "pupil_key, recorded_at, _line_number"
     rows = by_duckdb.execute(f"select {', '.join(columns)} from t order by {order}").fetchall()
     types = dict(by_duckdb.execute("select column_name, column_type from (describe t)").fetchall())
-    declared = contracts.table_columns(table)
+    declared = declare.table_columns(table)
     wanted = {
-        n: contracts.duckdb_type(k).upper().replace("TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE")
+        n: declare.duckdb_type(k).upper().replace("TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE")
         for n, k in declared.items()
     }
     assert {n: t.replace(" ", "") for n, t in types.items()} == {

@@ -19,8 +19,8 @@ from datetime import date
 import numpy as np
 
 from benchmarks.city_calibration.fit_fitness import totals
-from jobs.city import fitness
-from jobs.city.figures import (
+from synthetic.city import fitness
+from synthetic.city.figures import (
     DATA,
     YEARS,
     births,
@@ -29,20 +29,14 @@ from jobs.city.figures import (
     published_cells,
     published_totals,
 )
-from jobs.city.hotline import cases
-from jobs.city.indicators import indicator_values
-from jobs.city.ladder import GRADES_OF, J1, J3, P1, P6, S1, S3, STAGE_OF, STAGES, grades
-from jobs.city.people import Population, live
-from jobs.city.planning import (
-    PLAN_PLACES,
-    PLAN_PROJECTS,
-    PLAN_YEARS,
-    areas_of_districts,
-    make_projects,
-)
-from jobs.city.schools import Schools, district_births, district_pupils, make_schools, year_index
-from jobs.city.sittings import SCHOOL_SPREAD, bodies_of
-from jobs.city.staff import degrees, staff_of
+from synthetic.city.hotline import cases
+from synthetic.city.indicators import indicator_values
+from synthetic.city.ladder import GRADES_OF, J1, J3, P1, P6, S1, S3, STAGE_OF, STAGES, grades
+from synthetic.city.people import Population, live
+from synthetic.city.planning import PLAN_PLACES, PLAN_PROJECTS, PLAN_YEARS, areas_of_districts, make_projects
+from synthetic.city.schools import Schools, district_births, district_pupils, make_schools, year_index
+from synthetic.city.sittings import SCHOOL_SPREAD, bodies_of
+from synthetic.city.staff import degrees, staff_of
 
 FITNESS_YEARS = (2020, 2023, 2024, 2025)
 

@@ -1,4 +1,4 @@
-"""Find the constants of `jobs.city.fitness`: levels by stage and sex for 2024, and the shift of each year.
+"""Find the constants of `synthetic.city.fitness`: levels by stage and sex for 2024, shift of each year.
 
     python -m benchmarks.city_calibration.fit_fitness
 
@@ -10,13 +10,13 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from jobs.city import fitness
-from jobs.city.ladder import J1, S1, grades
-from jobs.city.numbers import Stream, stream
-from jobs.city.people import live
-from jobs.city.schools import make_schools
-from jobs.city.sittings import SCHOOL_SPREAD, bodies_of
-from jobs.fitness import score
+from jobs.decide.fitness import score
+from synthetic.city import fitness
+from synthetic.city.ladder import J1, S1, grades
+from synthetic.city.numbers import Stream, stream
+from synthetic.city.people import live
+from synthetic.city.schools import make_schools
+from synthetic.city.sittings import SCHOOL_SPREAD, bodies_of
 
 COLUMNS = {
     "height": "height_cm",

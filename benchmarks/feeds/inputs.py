@@ -10,7 +10,7 @@ from pathlib import Path
 
 import xlsxwriter
 
-from jobs import contracts
+from jobs import declare
 
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 NAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕"
@@ -28,7 +28,7 @@ def pupil_number(body: str) -> str:
 def roll_files(folder: Path, rows: int, seed: int) -> list[Path]:
     """One file of each of sixteen units, `rows` together, named for a term."""
     rng = random.Random(seed)
-    contract = contracts.load()["pupil_roll"]
+    contract = declare.load()["pupil_roll"]
     header = ",".join(column.headings[0] for column in contract.columns)
     files = []
     for district in DISTRICTS:
@@ -64,7 +64,7 @@ def roll_files(folder: Path, rows: int, seed: int) -> list[Path]:
 def fitness_files(folder: Path, books: int, rows: int, seed: int) -> list[Path]:
     """A workbook of each of so many schools, cells as the national upload template has them."""
     rng = random.Random(seed)
-    contract = contracts.load()["test_result"]
+    contract = declare.load()["test_result"]
     files = []
     for school in range(books):
         file = folder / f"2{110101000 + school}_体质健康.xlsx"

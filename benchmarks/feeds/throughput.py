@@ -30,12 +30,12 @@ import psutil
 import python_calamine
 
 from benchmarks.feeds import inputs
-from jobs import contracts
+from jobs import declare, ingest
 from jobs import settings as site_settings
-from jobs.feeds import ingest
-from jobs.feeds.parse import NOTHING
-from jobs.lake import deliveries, engine, identity, tables
+from jobs.judging.judge import NOTHING
+from jobs.lake import deliveries, identity, tables
 from jobs.settings import Settings
+from jobs.spark import server
 
 Outcome = tuple[int, int]  # accepted, refused
 CORES = 2
@@ -47,7 +47,7 @@ def ours(files: list[Path], feed: str, home: Path, url: str) -> tuple[float, flo
     settings = site_settings.load("beijing").prepare()
     for file in files:
         deliveries.land(settings, file, feed, file.name.split("_")[0], date(2024, 11, 1))
-    with engine.session(settings) as spark:
+    with server.session(settings) as spark:
         begun = time.perf_counter()
         ingest.write_raw(settings, "bench", feed)
         raw = time.perf_counter()
@@ -75,7 +75,7 @@ def keyed(secret: bytes, column: str) -> str:
 
 
 def with_duckdb(files: list[Path], folder: Path, settings: Settings) -> Outcome:
-    contract = contracts.load()["pupil_roll"]
+    contract = declare.load()["pupil_roll"]
     for file in files:
         (folder / file.name).write_bytes(file.read_bytes().decode("gb18030").encode())
     wide = "".join(chr(c) for c in range(0xFF01, 0xFF5F)) + "\u3000\u00a0"
@@ -93,7 +93,7 @@ def with_duckdb(files: list[Path], folder: Path, settings: Settings) -> Outcome:
         texts.append(f"case when {name} not in ({nothing}) then {name} end as {name}")
         value = name
         if column.codes:
-            spellings = contracts.code_list(column.codes).spellings(column.codes_column)
+            spellings = declare.code_list(column.codes).spellings(column.codes_column)
             listed = " ".join(f"when {quoted(k)} then {quoted(v)}" for k, v in spellings.items())
             value = f"case {name} {listed} end"
         elif column.type == "date":
@@ -149,7 +149,7 @@ def with_duckdb(files: list[Path], folder: Path, settings: Settings) -> Outcome:
 
 
 def with_polars(files: list[Path], folder: Path, settings: Settings) -> Outcome:
-    contract = contracts.load()["test_result"]
+    contract = declare.load()["test_result"]
     secret = identity.secret(settings)
     names = {column.headings[0]: column for column in contract.columns}
     parts = []
@@ -229,9 +229,9 @@ def main() -> None:
             feed, theirs = "physical_fitness", with_polars
         settings = site_settings.load("beijing", home=folder / "engine").prepare()
         # As a run does for a landing of this size.
-        engine.LARGE_LANDING_BYTES = min(engine.LARGE_LANDING_BYTES, sum(f.stat().st_size for f in files))
+        server.LARGE_LANDING_BYTES = min(server.LARGE_LANDING_BYTES, sum(f.stat().st_size for f in files))
         shutil.copytree(sent, settings.landing / feed / "x" / "2024-11-01_1")
-        url = engine.start(settings).url
+        url = server.start(settings).url
         own: list[float] = []
         other: list[float] = []
         try:
@@ -254,7 +254,7 @@ def main() -> None:
                     own.append(raw + clean)
                     other.append(seconds)
         finally:
-            engine.stop(settings)
+            server.stop(settings)
         rows = sum(outcome)
         a, b = statistics.median(own), statistics.median(other)
         print(

@@ -15,18 +15,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from jobs.city.fabrications import fabricate
-from jobs.city.faults import Faults, parse
-from jobs.city.figures import districts
-from jobs.city.ladder import grades
-from jobs.city.part import City, Part
-from jobs.city.people import lives
-from jobs.city.recheck import recheck
-from jobs.city.schools import make_schools
-from jobs.city.sittings import Sittings, first_sittings
-from jobs.city.writers import Landing
-from jobs.fitness.review import FALSE_DISCOVERY, Review, review
-from jobs.fitness.review_frame import COLUMN
+from jobs.decide.fitness.review import FALSE_DISCOVERY, Review, review
+from jobs.decide.fitness.review_frame import COLUMN
+from synthetic.city.fabrications import fabricate
+from synthetic.city.faults import Faults, parse
+from synthetic.city.figures import districts
+from synthetic.city.ladder import grades
+from synthetic.city.part import City, Part
+from synthetic.city.people import lives
+from synthetic.city.recheck import recheck
+from synthetic.city.schools import make_schools
+from synthetic.city.sittings import Sittings, first_sittings
+from synthetic.city.writers import Landing
 
 YEARS = (2024, 2025)
 

@@ -24,11 +24,11 @@ import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 
 from jobs import settings as site_settings
-from jobs.fitness import standard as st
-from jobs.fitness.score import ITEM_CODES
-from jobs.fitness.spark import score_results
-from jobs.fitness.values import decimals
-from jobs.lake import engine
+from jobs.decide.fitness import standard as st
+from jobs.decide.fitness.score import ITEM_CODES
+from jobs.decide.fitness.spark import score_results
+from jobs.decide.fitness.values import decimals
+from jobs.spark import server
 
 BONUS_ITEMS = ("rope_skip_1min", "sit_up_1min", "pull_up", "run_1000m", "run_800m")
 TYPES = {"height": (4, 1), "weight": (4, 1), "run_50m": (4, 2), "sit_and_reach": (4, 1)}
@@ -195,8 +195,8 @@ def run(folder: Path, count: int, repeats: int, seed: int) -> None:
 
     timings = {"spark": Timing(), "duckdb": Timing()}
     settings = site_settings.load(home=folder / "home")
-    engine.LARGE_LANDING_BYTES = -1  # the compiler that a run has from a landing of this size on
-    with engine.session(settings) as spark:
+    server.LARGE_LANDING_BYTES = -1  # the compiler that a run has from a landing of this size on
+    with server.session(settings) as spark:
         # Wider code than this is never compiled by the JVM, and a row of 50 columns is wider.
         spark.conf.set("spark.sql.codegen.hugeMethodLimit", "8000")
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from jobs.places.forecast import COLUMNS, backtest_frame, score
-from jobs.places.panel import Floats, Panel, build_panel, read_births, read_enrollment
+from jobs.decide.places.forecast import COLUMNS, backtest_frame, score
+from jobs.decide.places.panel import Floats, Panel, build_panel, read_births, read_enrollment
 
 DATA = Path(__file__).parents[2] / "infra" / "data" / "places"
 Method = Callable[[Panel, int, int], Floats]

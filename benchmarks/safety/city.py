@@ -4,7 +4,7 @@ draws its curve.
     python benchmarks/safety/city.py [--scale 0.1] [--seeds 3] [--first 9101] [--svg …/safety-curve.svg]
 
 The city's own writer makes two school years of daily illness reports with hidden clusters; they are read back
-from its files and judged as `jobs.decisions.safety` judges them. Not graded here: what ingestion refuses.
+from its files and judged as `jobs.decide.safety.job` judges them. Not graded here: what ingestion refuses.
 """
 
 from __future__ import annotations
@@ -19,18 +19,17 @@ import numpy as np
 import pandas as pd
 
 from jobs import settings as site_settings
-from jobs.city import safety as feed
-from jobs.city.alert_states import JURISDICTIONS
-from jobs.city.figures import districts
-from jobs.city.part import City, Part
-from jobs.city.people import lives
-from jobs.city.schools import make_schools
-from jobs.city.writers import Landing
-from jobs.decisions import safety_inputs as inputs
-from jobs.decisions.safety import FALSE_DISCOVERY_RATE
-from jobs.safety import rules
-from jobs.safety.alerts import SAME_EPISODE_DAYS
-from jobs.safety.detect import detect_frame
+from jobs.decide.safety import inputs, rules
+from jobs.decide.safety.alerts import SAME_EPISODE_DAYS
+from jobs.decide.safety.detect import detect_frame
+from jobs.decide.safety.job import FALSE_DISCOVERY_RATE
+from synthetic.city import safety as feed
+from synthetic.city.alert_states import JURISDICTIONS
+from synthetic.city.figures import districts
+from synthetic.city.part import City, Part
+from synthetic.city.people import lives
+from synthetic.city.schools import make_schools
+from synthetic.city.writers import Landing
 
 YEARS = (2024, 2025)
 CURVE = (0.1, 0.02, 0.005, 0.001, 3e-4, 1e-4, 1e-5, 1e-6, 1e-8)

@@ -13,11 +13,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from simulate import Array, World, daily, power, weekly
 
-from jobs.safety import reference
-from jobs.safety.detect import Method, detect_frame
-from jobs.safety.school import tail_score, window_sums
+from jobs.decide.safety import reference
+from jobs.decide.safety.detect import Method, detect_frame
+from jobs.decide.safety.school import tail_score, window_sums
+from synthetic.outbreaks import Array, World, daily, power, weekly
 
 RATES = (0.01, 0.02, 0.05)
 DAILY_WORLDS: dict[str, Callable[[int, int], World]] = {

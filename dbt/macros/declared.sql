@@ -1,4 +1,4 @@
-{# Written by `python -m jobs.marts` from expectations/; a test compares. #}
+{# Written by `python -m jobs.publish.marts` from expectations/; a test compares. #}
 {% macro declared(table) %}
     {%- set statements = {
         'clean_enrollment__grade_count': {'delivery': 'snapshot', 'key': ['unit_code', 'school_year_start', 'grade_key']},

@@ -26,7 +26,7 @@ HEAVY = (
     "great_expectations",
     "dbt.cli.main",
     "dbt.adapters.duckdb",
-    "jobs.pipeline",
+    "jobs.run.tasks",
 )
 
 

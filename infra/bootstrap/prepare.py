@@ -112,7 +112,7 @@ def sync(uv: Path) -> None:
 
 
 def fetch_jars() -> None:
-    if subprocess.run([PYTHON, "-m", "jobs.lake.jars"], cwd=ROOT).returncode:
+    if subprocess.run([PYTHON, "-m", "jobs.spark.jars"], cwd=ROOT).returncode:
         raise NotPreparedError("")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 
-from jobs import contracts
+from jobs import declare
 from jobs.lake import deliveries, persons, tables
 from jobs.lake.history import in_force_sql
 from jobs.settings import Settings, UserError
@@ -73,8 +73,8 @@ def create_views(
         connection.executemany("insert into every_statement.person values (?, ?)", [*known_persons.items()])
     may_see = os.access(settings.restricted, os.R_OK | os.X_OK)
     files: list[str] = []
-    for table in names or contracts.all_tables():
-        if table.startswith("ops__") or (contracts.is_restricted(table) and not may_see):
+    for table in names or declare.all_tables():
+        if table.startswith("ops__") or (declare.is_restricted(table) and not may_see):
             continue
         files += _all_rows(connection, settings, table, bool(known_persons))
         connection.execute(f"create view {table} as {_in_force(table, as_of_date, known_at)}")
@@ -103,10 +103,10 @@ def _all_rows(
     """A view of all statements in schema `every_statement`, persons resolved; returns its files."""
     found = tables.open_table(settings, table)
     files = sorted(found.file_uris()) if found else []
-    declared = contracts.table_columns(table)
+    declared = declare.table_columns(table)
     present = {field.name for field in found.schema().fields} if found else set()
     columns = ", ".join(
-        f'"{name}"' if files and name in present else f'null::{contracts.duckdb_type(kind)} as "{name}"'
+        f'"{name}"' if files and name in present else f'null::{declare.duckdb_type(kind)} as "{name}"'
         for name, kind in declared.items()
     )
     listed = literals(*files)
@@ -123,7 +123,7 @@ def _all_rows(
 
 def _in_force(table: str, as_of_date: date, known_at: datetime) -> str:
     source = f"every_statement.{table}"
-    contract = contracts.statements_of(table)
+    contract = declare.statements_of(table)
     if contract is not None:
         return in_force_sql(source, contract.delivery, contract.key, as_of_date, known_at)
     known = f"select * from {source} where recorded_at <= timestamptz '{known_at.isoformat()}'"

@@ -14,7 +14,7 @@ from datetime import date, datetime
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from jobs.contracts import Contract
+from jobs.declare import Contract
 
 _NEWEST = ("stated_on", "delivery_no", "_file_sha256", "_line_number")
 

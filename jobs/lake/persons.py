@@ -18,7 +18,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
-from jobs import contracts
+from jobs import declare
 from jobs.lake import deliveries, identity, tables
 from jobs.lake.identity import Keys
 from jobs.settings import Settings, UserError
@@ -198,7 +198,7 @@ def find_links(settings: Settings) -> int:
 
 def _files(settings: Settings, thing: str) -> str:
     """The Parquet files of a thing's clean table as a list in SQL; empty where nothing was written."""
-    found = tables.open_table(settings, contracts.load()[thing].table)
+    found = tables.open_table(settings, declare.load()[thing].table)
     return literals(*found.file_uris()) if found else ""
 
 

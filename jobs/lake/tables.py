@@ -22,7 +22,7 @@ from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs import contracts
+from jobs import declare
 from jobs.settings import Settings, UserError
 from jobs.sql import literals
 
@@ -44,13 +44,13 @@ _ALREADY_DONE = ("DELTA_CONCURRENT_TRANSACTION", "ConcurrentTransactionException
 
 def path(settings: Settings, table: str) -> Path:
     """Where a table lies; what tells of persons below `restricted/`."""
-    is_restricted = table.startswith(_RESTRICTED) or contracts.is_restricted(table)
+    is_restricted = table.startswith(_RESTRICTED) or declare.is_restricted(table)
     return (settings.restricted if is_restricted else settings.lake) / table
 
 
 def check_zones(settings: Settings) -> None:
     """Raises UserError for a lake made before values of persons had a zone of their own."""
-    astray = [table for table in contracts.all_tables() if (settings.lake / table) != path(settings, table)]
+    astray = [table for table in declare.all_tables() if (settings.lake / table) != path(settings, table)]
     if found := [table for table in astray if (settings.lake / table).exists()]:
         raise UserError(
             f"{settings.lake / found[0]} holds values of persons outside {settings.restricted}: an earlier"
@@ -106,7 +106,7 @@ def append(df: DataFrame, settings: Settings, table: str, app_id: str, run_id: s
 def read(spark: SparkSession, settings: Settings, table: str) -> DataFrame:
     """A table as a Spark frame; empty and typed where the site has none."""
     if open_table(settings, table) is None:
-        return spark.createDataFrame([], contracts.spark_ddl(contracts.table_columns(table)))
+        return spark.createDataFrame([], declare.spark_ddl(declare.table_columns(table)))
     return spark.read.format("delta").load(str(path(settings, table)))
 
 
@@ -135,7 +135,7 @@ def append_rows(
     """Append a few rows of a declared table without an engine, once per `app_id`."""
     if not len(rows):
         return
-    schema = contracts.arrow_schema(contracts.table_columns(table))
+    schema = declare.arrow_schema(declare.table_columns(table))
     if isinstance(rows, pa.Table):
         batch = rows.select(schema.names).cast(schema)
     else:
@@ -191,5 +191,5 @@ def rows(settings: Settings, table: str, columns: list[str] | None = None) -> li
 
 def pin(settings: Settings) -> dict[str, int]:
     """Table -> version, of every declared table that exists: what a run reads from now on."""
-    opened = {table: open_table(settings, table) for table in contracts.all_tables()}
+    opened = {table: open_table(settings, table) for table in declare.all_tables()}
     return {table: found.version() for table, found in opened.items() if found is not None}

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.lake import jars
 from jobs.settings import ROOT, UserError
+from jobs.spark import jars
 
 NAME = "delta-storage-4.4.0.jar"
 CONTENT = b"a jar"
@@ -86,7 +86,7 @@ def test_no_network_and_no_jars_is_told_without_a_traceback(tmp_path: Path) -> N
         probe.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{probe.getsockname()[1]}"
     done = subprocess.run(
-        [sys.executable, "-m", "jobs.lake.jars", str(tmp_path / "jars")],
+        [sys.executable, "-m", "jobs.spark.jars", str(tmp_path / "jars")],
         cwd=ROOT,
         env={"EDULAKE_MAVEN": closed, "no_proxy": "127.0.0.1"},
         capture_output=True,

@@ -162,7 +162,7 @@ def test_feeds_start_at_two_in_the_night_of_the_site_and_only_when_switched_on(r
 
 
 def test_every_task_calls_one_function_that_the_pipeline_has(read_dags: ReadDags, site: str) -> None:
-    from jobs import pipeline
+    from jobs.run import tasks as work
 
     calls = {
         "open_run": ("open_scheduled_run", ()),
@@ -177,7 +177,7 @@ def test_every_task_calls_one_function_that_the_pipeline_has(read_dags: ReadDags
         name = task.task_id.rsplit(".", 1)[-1]
         function, parameters = calls["decide" if name.startswith("decide_") else name]
         arguments = {"run_id": "2025-09-10.1"} | {k: task.op_kwargs[k] for k in parameters if k != "run_id"}
-        with mock.patch("jobs.pipeline", mock.create_autospec(pipeline)) as double:
+        with mock.patch("jobs.run.tasks", mock.create_autospec(work)) as double:
             task.python_callable(**{k: arguments[k] for k in task.op_kwargs})
         assert double.method_calls == [getattr(mock.call, function)(*(arguments[k] for k in parameters))]
         seen.add(function)
@@ -190,7 +190,7 @@ def test_an_error_for_a_person_is_not_tried_again(read_dags: ReadDags) -> None:
     task = read_dags("beijing").dags["build_lake"].get_task("ingest_enrollment.write_raw")
     broken = UserError("the file is empty.", "Ask the sender for it again.")
     with (
-        mock.patch("jobs.pipeline.write_raw", side_effect=broken),
+        mock.patch("jobs.run.tasks.write_raw", side_effect=broken),
         pytest.raises(AirflowFailException, match="Ask the sender"),
     ):
         task.python_callable(run_id="2025-09-10.1", feed="enrollment")

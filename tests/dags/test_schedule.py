@@ -12,8 +12,9 @@ from datetime import date
 
 import pytest
 
-from jobs import orchestrate, release
 from jobs.lake import deliveries, runs
+from jobs.publish import release
+from jobs.run import airflow as orchestrate
 from jobs.settings import Settings
 
 CHAIN = ("ingest_enrollment", "ingest_place_demand", "decide_places", "build_marts", "publish_release")

@@ -15,11 +15,12 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from jobs import contracts, marts
+from jobs import declare
 from jobs import settings as site
-from jobs.decisions import places as service
+from jobs.decide.places import job as service
 from jobs.lake import tables
 from jobs.lake.runs import Run
+from jobs.publish import marts
 from jobs.settings import Settings
 
 AS_OF = date(2025, 11, 20)
@@ -38,7 +39,7 @@ class Lake:
         self.settings = settings
 
     def write(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        schema = contracts.arrow_schema(contracts.table_columns(table))
+        schema = declare.arrow_schema(declare.table_columns(table))
         full = [{field.name: typed(row.get(field.name), field.type) for field in schema} for row in rows]
         where = str(tables.path(self.settings, table))
         write_deltalake(where, pa.Table.from_pylist(full, schema=schema), mode="append")
@@ -333,7 +334,7 @@ def _decided(
             for code, count in places.items()
         ]
     )
-    ladder = {row["code"]: int(row["ladder_year"]) for row in contracts.code_list("grade").rows}
+    ladder = {row["code"]: int(row["ladder_year"]) for row in declare.code_list("grade").rows}
     counts = pd.DataFrame(
         [
             (code, DISTRICT_OF[code], year, ladder[grade], 8 if code == FAR else 100 + 10 * at + year - 2024)

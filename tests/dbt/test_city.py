@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from jobs import marts, release
+from jobs.publish import marts, release
 
 PRIMARY, FAR = "2111000001", "2111000003"
 Rows = Callable[[str], list[tuple[Any, ...]]]

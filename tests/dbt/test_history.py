@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from jobs import contracts, marts
+from jobs import declare
 from jobs.lake import asof, persons, tables
 from jobs.lake.history import in_force
+from jobs.publish import marts
 from jobs.settings import UserError
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def test_spark_and_dbt_have_the_same_statements_in_force(
     built: tuple[Any, marts.BuildResult], spark: SparkSession, thing: str
 ) -> None:
     lake, result = built
-    contract = contracts.load()[thing]
+    contract = declare.load()[thing]
     run = lake.run()
     statements = spark.read.format("delta").load(str(tables.path(lake.settings, contract.table)))
     by_spark = in_force(statements, contract, run.as_of_date, run.known_at)
@@ -109,7 +110,7 @@ def test_python_and_dbt_join_the_same_persons(built: tuple[Any, marts.BuildResul
 @pytest.mark.parametrize("thing", THINGS)
 def test_history_asked_with_sql_is_that_of_dbt(built: tuple[Any, marts.BuildResult], thing: str) -> None:
     lake, result = built
-    table = contracts.load()[thing].table
+    table = declare.load()[thing].table
     run = lake.run()
     with duckdb.connect(str(result.file), read_only=True) as connection:
         by_dbt = connection.table(f"staging.{THINGS[thing]}")

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from jobs import contracts, marts
-from jobs.contracts import EXPECTATIONS
+from jobs import declare
+from jobs.declare import EXPECTATIONS
 from jobs.lake import persons
+from jobs.publish import marts
 
 MODELS = marts.PROJECT / "models"
 
@@ -24,19 +25,19 @@ def models() -> list[Path]:
 
 def test_generated_files_follow_the_declarations() -> None:
     for path, text in marts.generated().items():
-        assert path.read_text("utf-8") == text, f"{path.name} is stale: run `python -m jobs.marts`"
+        assert path.read_text("utf-8") == text, f"{path.name} is stale: run `python -m jobs.publish.marts`"
 
 
 def test_columns_say_what_expectations_say() -> None:
     fields = yaml.safe_load((EXPECTATIONS / "fields.yaml").read_text("utf-8"))
-    made = contracts.made_declarations()
+    made = declare.made_declarations()
     told: dict[str, tuple[str, str, str]] = {}
     for table in made.values():
         for name, (kind, zh, en) in table["columns"].items():
-            told[name] = (contracts.duckdb_type(kind), zh, en)
-    stored = {c.name: c.stored_type for contract in contracts.load().values() for c in contract.columns}
+            told[name] = (declare.duckdb_type(kind), zh, en)
+    stored = {c.name: c.stored_type for contract in declare.load().values() for c in contract.columns}
     for name, field in fields.items():
-        told[name] = (contracts.duckdb_type(stored.get(name, field["type"])), field["zh"], field["en"])
+        told[name] = (declare.duckdb_type(stored.get(name, field["type"])), field["zh"], field["en"])
     columns = _columns()
     shared = [name for name in columns if name in told]
     assert len(shared) > 60
@@ -70,7 +71,7 @@ def test_model_states_its_grain_and_takes_no_date_from_the_clock(path: Path) -> 
 
 
 def test_a_clean_table_is_read_through_its_history_and_nowhere_else() -> None:
-    clean = {contract.table for contract in contracts.load().values()}
+    clean = {contract.table for contract in declare.load().values()}
     staged = set()
     for path in models():
         text = path.read_text("utf-8")

@@ -12,7 +12,7 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from jobs.contracts import EXPECTATIONS
+from jobs.declare import EXPECTATIONS
 from jobs.lake import deliveries
 from jobs.settings import ROOT, Settings
 
@@ -23,7 +23,7 @@ _BLOCK = re.compile(r"^```(\w+) ?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL
 _TAKE = """
 import sys
 from jobs import settings as site_settings
-from jobs.contracts.template import write_template
+from jobs.declare.template import write_template
 from jobs import contracts
 from jobs.feeds import ingest
 from jobs.lake import engine, tables

@@ -1,0 +1,108 @@
+"""Command `places scenario`: two scenarios side by side, and the cheapest mix that closes what is left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from jobs import settings as site_settings
+from jobs.decide.places import scenario
+from jobs.declare import standards
+from jobs.files import replacing
+from jobs.settings import UserError
+
+CITY = "全市 city"
+_RESULT = ["pupils", "places", "gap", "shortage_probability", "surplus_probability"]
+
+
+def run(
+    lever: Annotated[
+        list[str] | None,
+        typer.Option(help='A change, such as "births -10%" or "delay 1 project=XM20270003". Repeat it.'),
+    ] = None,
+    against: Annotated[
+        list[str] | None, typer.Option(help="A change of the scenario beside it; none: as things stand.")
+    ] = None,
+    district: Annotated[str | None, typer.Option(help="Only this district; else the city.")] = None,
+    stage: Annotated[str | None, typer.Option(help="Only this stage.")] = None,
+    year: Annotated[int | None, typer.Option(help="Only this school year.")] = None,
+    output: Annotated[Path | None, typer.Option(help="CSV of all districts, both scenarios.")] = None,
+    site: Annotated[str | None, typer.Option("--site", help="A site of infra/sites; else the last.")] = None,
+) -> None:
+    """What if: the gap of places under levers, beside another scenario; with --district, --stage and --year
+    the cheapest mix of levers that closes it."""
+    from jobs.decide.places import base as published
+
+    base, day = published.load(site_settings.load(site))
+    idle = standards.in_force("warning_levels", day).query("direction == 'surplus'")["least_gap_share"].min()
+    named = {"against": against or [], "scenario": lever or []}
+    made = {
+        name: scenario.apply(base, [scenario.parse(text) for text in texts], float(idle))
+        for name, texts in named.items()
+    }
+    both = made["against"].merge(made["scenario"], on=scenario.KEY, suffixes=("_against", "_scenario"))
+    if output:
+        with replacing(output) as fresh:
+            both.to_csv(fresh, index=False)
+    shown = both[_meant(both, district, stage, year)]
+    if shown.empty:
+        raise UserError("no such district, stage or year.", 'See `./edulake sql "from fct_places_gap"`.')
+    console = Console(highlight=False)
+    for name, texts in named.items():
+        console.print(f"{name}: {'; '.join(texts) or 'as things stand'}")
+    console.print(_table(shown, district))
+    if district and stage and year:
+        table = standards.in_force("levers", day)
+        most = scenario.limits(made["scenario"], district, stage, year, table)
+        lacking = -float(shown["gap_scenario"].iloc[0])
+        mix = scenario.cheapest(max(int(-(-lacking // 1)), 0), most, table)
+        _tell(console, mix, most, table)
+
+
+def _meant(rows: pd.DataFrame, district: str | None, stage: str | None, year: int | None) -> pd.Series:
+    held = pd.Series(True, index=rows.index)
+    for column, value in zip(scenario.KEY, (district, stage, year), strict=True):
+        if value is not None:
+            held &= rows[column] == value
+    return held
+
+
+def _table(rows: pd.DataFrame, district: str | None) -> Table:
+    table = Table(title="places less pupils, side by side")
+    for heading in ("", "stage", "year", "pupils", "places", "gap", "pupils'", "places'", "gap'", "change"):
+        table.add_column(heading, justify="right")
+    counts = [f"{column}_{name}" for name in ("against", "scenario") for column in _RESULT[:3]]
+    sums = rows.groupby(["stage_code", "school_year_start"], sort=False)[counts].sum().reset_index()
+    for row in sums.to_dict("records"):
+        values = [row[column] for column in counts]
+        table.add_row(
+            district or CITY,
+            str(row["stage_code"]),
+            str(row["school_year_start"]),
+            *(f"{value:,.0f}" for value in values),
+            f"{values[5] - values[2]:+,.0f}",
+        )
+    return table
+
+
+def _tell(console: Console, mix: scenario.Mix, most: dict[str, int], table: pd.DataFrame) -> None:
+    """The mix, what it assumes, and how much is lacking where it cannot be closed."""
+    if not mix.places and not mix.lacking:
+        console.print("no places are lacking, so nothing needs to be done")
+        return
+    names = dict(zip(table["lever"], table["lever_zh"], strict=True))
+    costs = dict(zip(table["lever"], table["cost_per_place_yuan"], strict=True))
+    for name, count in mix.places.items():
+        console.print(
+            f"{names[name]} {name}: {count:,} places of at most {most[name]:,}, {costs[name]:,} yuan each"
+        )
+    console.print(
+        f"cost: {mix.cost_yuan:,.0f} yuan, at the assumed costs of expectations/standards/places/levers.csv"
+    )
+    if mix.lacking:
+        console.print(f"[bold]cannot be closed: {mix.lacking:,} places are lacking with every lever used[/]")

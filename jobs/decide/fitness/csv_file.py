@@ -1,0 +1,188 @@
+"""Score a CSV file row by row, in chunks: memory stays bounded however long the file is."""
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from io import BufferedReader
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import yaml
+
+from jobs.decide.fitness import score as core
+from jobs.decide.fitness.standard import DEFAULTS, Settings
+from jobs.settings import UserError, writing
+
+CHUNK_ROWS = 50_000
+# The one reason that only a file knows, beside those of `score.explain`.
+TOO_MANY_CELLS = "too_many_cells"
+
+Progress = Callable[[int], None]  # bytes read so far
+
+
+def score_file(
+    source: Path, target: Path, settings: Settings = DEFAULTS, progress: Progress = lambda _: None
+) -> Counter[str]:
+    """Write the rows of `source` to `target`, in their order, with their scores; returns rows by status.
+
+    In: UTF-8 with a header; columns in any order, others are passed on. A column that the output makes, too,
+    is replaced in its place. Lines without any character are no rows. Out: the same rows with
+    `score.OUTPUT_SCHEMA` added; whole or not at all.
+    Raises UserError with file, line and column where the file itself cannot be read or written.
+    """
+    if target.exists() and source.exists() and target.samefile(source):
+        raise UserError(
+            f"{target}: input and output are the same file.", "Give --output another name; the input is kept."
+        )
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with _reading(source) as raw, writing(target), _creating(part, target) as out:
+            counts = _score_rows(source, raw, out, settings, progress)
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    return counts
+
+
+def read_settings(path: Path) -> Settings:
+    """Open points of the standard, set in a YAML file. Raises UserError for unknown names and values."""
+    known = ", ".join(field.name for field in fields(Settings))
+    way_out = f"Known settings: {known}; docs/decisions/fitness-scoring.md says what each may be."
+    try:
+        given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        settings = Settings(**given)
+        core.check_settings(settings)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file.", way_out) from error
+    except (TypeError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: {error}.", way_out) from error
+    return settings
+
+
+def _reading(source: Path) -> BufferedReader:
+    try:
+        return source.open("rb")
+    except OSError as error:
+        raise UserError(
+            f"{source}: cannot be read: {error.strerror}.", "Check the name given to --input."
+        ) from error
+
+
+def _creating(part: Path, target: Path) -> IO[str]:
+    if target.is_dir():
+        raise UserError(f"{target}: is a folder.", "Give --output the name of a file.")
+    try:
+        return part.open("w", encoding="utf-8", newline="")
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{target.parent}: no such folder.", "Make it first, or give --output another place."
+        ) from error
+
+
+def _score_rows(
+    source: Path, raw: BufferedReader, out: IO[str], settings: Settings, progress: Progress
+) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    has_mark = raw.peek(3).startswith(b"\xef\xbb\xbf")
+    lines = _lines(source, raw)
+    reader = csv.reader(lines, strict=True)
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        _check_header(source, header)
+        if has_mark:
+            out.write("\ufeff")  # a spreadsheet that wrote the mark needs it to read the result
+        added = [name for name in core.OUTPUT_SCHEMA.names if name not in header]
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow([*header, *added])
+        for rows, broken in _chunks(reader, len(header)):
+            _score_chunk(header, rows, broken, settings, counts, writer, added)
+            progress(raw.tell())
+    except csv.Error as error:
+        raise UserError(
+            f"{source}, line {reader.line_num}: is no CSV: {error}.",
+            'Close every quote, and write a quote inside a value twice ("").',
+        ) from error
+    return counts
+
+
+def _lines(source: Path, raw: BufferedReader) -> Iterator[str]:
+    """Text lines, each decoded by itself, so that a line that is not UTF-8 can be named."""
+    for number, line in enumerate(raw, start=1):
+        try:
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"{source}, line {number}: is not UTF-8.",
+                "Save the file as “CSV UTF-8”, or convert it: iconv -f GB18030 -t UTF-8 in.csv > out.csv",
+            ) from error
+
+
+def _check_header(source: Path, header: list[str]) -> None:
+    where = f"{source}, line 1"
+    if not any(header):
+        raise UserError(f"{source}: is empty.", "The first line names the columns.")
+    missing = [name for name in ("grade_code", "sex_code") if name not in header]
+    if missing:
+        raise UserError(
+            f"{where}: column {' and '.join(missing)} is missing.",
+            "Name the columns in the first line, separated by commas: "
+            f"pupil_id,grade_code,sex_code,{','.join(core.MEASURE_COLUMNS)}",
+        )
+    twice = [name for name, count in Counter(header).items() if count > 1 and name]
+    if twice:
+        raise UserError(f"{where}: column {twice[0]} stands there twice.", "Keep one of the two.")
+    if not set(header) & set(core.MEASURE_COLUMNS):
+        raise UserError(
+            f"{where}: no column holds a result.", f"Known columns: {', '.join(core.MEASURE_COLUMNS)}"
+        )
+
+
+def _chunks(reader: Iterator[list[str]], width: int) -> Iterator[tuple[list[list[str]], list[int]]]:
+    """Rows of exactly `width` cells, and which of them had more: their cells may stand in wrong columns."""
+    rows: list[list[str]] = []
+    broken: list[int] = []
+    for row in reader:
+        if not row:
+            continue
+        if len(row) != width:
+            if any(row[width:]):
+                broken.append(len(rows))
+            row = [*row[:width], *[""] * (width - len(row))]
+        rows.append(row)
+        if len(rows) == CHUNK_ROWS:
+            yield rows, broken
+            rows, broken = [], []
+    if rows:
+        yield rows, broken
+
+
+def _score_chunk(
+    header: list[str],
+    rows: list[list[str]],
+    broken: list[int],
+    settings: Settings,
+    counts: Counter[str],
+    writer: Any,
+    added: list[str],
+) -> None:
+    columns = list(zip(*rows, strict=True))
+    known = {name: columns[at] for at, name in enumerate(header) if name in core.INPUT_COLUMNS}
+    scored = core.score(
+        pa.table({name: pa.array(cells, pa.string()) for name, cells in known.items()}), settings
+    )
+    out = {name: scored.column(name).cast(pa.string()).to_pylist() for name in scored.schema.names}
+    for at in broken:
+        for cells in out.values():
+            cells[at] = None
+        out["status"][at], out["status_reason"][at] = "invalid", TOO_MANY_CELLS
+    counts.update(out["status"])
+    replaced = [(header.index(name), out[name]) for name in out if name in header]
+    for at, cells in replaced:
+        for row, cell in zip(rows, cells, strict=True):
+            row[at] = cell
+    writer.writerows([*row, *new] for row, *new in zip(rows, *(out[name] for name in added), strict=True))

@@ -1,0 +1,124 @@
+"""Openings and closings that the senders have told of, as events of the forecast."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import pandas as pd
+
+from jobs.decide.places.events import Event
+from jobs.decide.places.gap import NO_UNIT
+from jobs.decide.places.rows import rows_of
+from jobs.decide.places.supply import Floats, coming_places, school_year_of
+
+EXPANSION = "expansion"  # adds places to a school that nobody names: no school opens
+
+
+def openings(
+    projects: pd.DataFrame,
+    places: pd.DataFrame,
+    units: pd.DataFrame,
+    spans: Mapping[str, Sequence[str]],
+    shares: Floats,
+    as_of: date,
+    years: Sequence[int],
+) -> list[Event]:
+    """Each new school under planning or building, named by its project's code, as an event a year.
+
+    It opens with the first grade of its stage and grows by one a year. Its entrants are those of its area
+    (else of its district) by its share of the places there, times the chance that it is open; so a school
+    that may be late has the pupils that it has on average. `places`: `school_code`, `grade_key` as in `spans`
+    (stage -> grades), `place_count`."""
+    found = []
+    new = projects[projects["project_kind_code"].fillna("") != EXPANSION]
+    of_grade = {
+        g: dict(zip(p["school_code"], p["place_count"], strict=True)) for g, p in places.groupby("grade_key")
+    }
+    by_area = {str(a): list(m) for a, m in units.groupby("area")["school"]}
+    by_district = {str(d): list(m) for d, m in units.groupby("district")["school"]}
+    coming = coming_places(new, as_of, years, shares)
+    for (code, district, area, stage), mine in coming.groupby(
+        ["project_code", "district_code", "area_name", "stage_code"], sort=True
+    ):
+        grades = tuple(spans.get(str(stage), ()))
+        standing = of_grade.get(grades[0], {}) if grades else {}
+        near = by_area.get(f"{district}/{area or NO_UNIT}", []), by_district.get(str(district), [])
+        givers = next((own for group in near if (own := [u for u in group if standing.get(u)])), [])
+        if not givers or str(district) not in by_district:
+            continue
+        each = float(mine["place_count"].iloc[0]) / len(grades)
+        share = each / (each + sum(float(standing[u]) for u in givers))
+        open_years = mine[mine["open_probability"] > 0].sort_values("school_year_start")
+        for n, row in enumerate(rows_of(open_years)):
+            found.append(
+                Event(
+                    str(code),
+                    int(row.school_year_start),
+                    grades[: n + 1],
+                    tuple(givers),
+                    str(district),
+                    share=share * float(row.open_probability),
+                )
+            )
+    return found
+
+
+def closings(changes: pd.DataFrame, register: pd.DataFrame, units: pd.DataFrame, origin: int) -> list[Event]:
+    """Schools that stand at the origin and are merged, recoded or closed after it.
+
+    `changes`: `from_school_code`, `to_school_code`, `change_kind_code`, `change_date`, `stated_on`, also of
+    days to come; of a school, what was stated last counts. A day of closing in the register counts where no
+    change is stated."""
+    known = set(units["school"])
+    told = {school: end for school, end in _ends(changes).items() if school in known}
+    for school, day in zip(register["school_code"], register["closed_date"], strict=True):
+        if school in known and pd.notna(day):
+            told.setdefault(str(school), (day, None))
+    return [
+        Event(school, year, partners=() if heir is None else (heir,))
+        for school, (day, heir) in sorted(told.items())
+        if (year := school_year_of(day)) > origin
+    ]
+
+
+def _ends(changes: pd.DataFrame) -> dict[str, tuple[date, str | None]]:
+    """School -> the day it ends and who goes on with it, as stated last."""
+    ends = changes[changes["change_kind_code"] != "rename"].sort_values(["stated_on", "change_date"])
+    found: dict[str, tuple[date, str | None]] = {}
+    for row in rows_of(ends):
+        heir, school = row.to_school_code, str(row.from_school_code)
+        found[school] = (
+            row.change_date,
+            heir if isinstance(heir, str) and heir not in ("", school) else None,
+        )
+    return found
+
+
+def continued(counts: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
+    """Counts with the past of merged and recoded schools under the code that goes on with them.
+
+    Rows in and out: `unit`, `parent_unit`, `year`, `grade`, `enrollment`. A school that still has pupils in
+    the last year keeps its own, and one whose successor has none there keeps its code."""
+    last = counts["year"].max()
+    newest = counts[counts["year"] == last].drop_duplicates("unit")
+    standing = dict(zip(newest["unit"], newest["parent_unit"], strict=True))
+    ends = {school: end for school, end in _ends(changes).items() if school_year_of(end[0]) <= last}
+    heirs: dict[str, str] = {}
+    for school in counts["unit"].unique():
+        seen, heir = {school}, school
+        while heir not in standing and heir in ends and ends[heir][1] and ends[heir][1] not in seen:
+            heir = str(ends[heir][1])
+            seen.add(heir)
+        if heir in standing:
+            heirs[school] = heir
+    joined = counts.assign(unit=counts["unit"].map(heirs).fillna(counts["unit"]))
+    taken = joined["unit"] != counts["unit"]
+    if not taken.any():
+        return counts
+    # In a year a school has one parent: its own where it stood, else its newest.
+    own = counts.drop_duplicates(["unit", "year"]).set_index(["unit", "year"])["parent_unit"]
+    keys = zip(joined["unit"], joined["year"], strict=True)
+    parents = [own.get(key, standing.get(key[0])) for key in keys]
+    joined["parent_unit"] = joined["parent_unit"].where(~taken, pd.Series(parents, index=joined.index))
+    return joined.groupby(["unit", "parent_unit", "year", "grade"], as_index=False)[["enrollment"]].sum()

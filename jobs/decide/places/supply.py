@@ -1,0 +1,164 @@
+"""Places that schools have, by grade, and that projects will add, with the chance of each autumn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from jobs.decide.places.rows import rows_of
+
+Floats = NDArray[np.float64]
+
+PLACE_COLUMNS = [
+    *("school_code", "stage_code", "grade_key", "class_count"),
+    *("class_place_count", "premises_place_count", "place_count"),
+]
+COMING_COLUMNS = [
+    *("project_code", "district_code", "area_name", "stage_code", "school_year_start"),
+    *("place_count", "open_probability"),
+]
+# A project this many years late, and later ones, are judged alike.
+MOST_YEARS_LATE = 2
+
+
+def parted(total: int, weights: Iterable[float]) -> list[int]:
+    """A whole number in whole parts by weight that add up to it; the largest remainders first. All weights 0:
+    equal parts."""
+    share = np.asarray(list(weights), dtype=float)
+    if len(share) == 0:
+        return []
+    if share.sum() <= 0:
+        share = np.ones(len(share))
+    exact = total * share / share.sum()
+    floor = np.floor(exact + 1e-9).astype(int)
+    order = np.argsort(floor - exact, kind="stable")
+    floor[order[: int(total - floor.sum())]] += 1
+    return [int(n) for n in floor]
+
+
+def school_places(
+    schools: pd.DataFrame,
+    pupils: pd.DataFrame,
+    stage_of: Mapping[str, str],
+    class_size: Mapping[str, int],
+    premises: pd.DataFrame,
+) -> pd.DataFrame:
+    """Places of each school that has pupils, by stage and grade.
+
+    Rows in: `schools` one a school with `school_code`, `place_count`, `class_count` and area columns (each
+    may be null); `pupils` one a school and grade with `school_code`, `grade_key`, `pupil_count`. `stage_of`
+    and `class_size` by grade; `premises` with `stage_code`, `area_column`, `m2_per_place`. Rows out
+    (PLACE_COLUMNS): one a school and grade with pupils. Classes are parted by pupils over the class size;
+    `class_place_count` is classes × size. `place_count` is what the register states (else the class places),
+    parted by class places, adding up to the school. `premises_place_count` is what the buildings' area allows
+    the stage, parted alike; null where no norm or no area is known.
+    """
+    norm = {row.stage_code: (row.area_column, float(row.m2_per_place)) for row in rows_of(premises)}
+    told = schools.set_index("school_code").to_dict("index")
+    rows = []
+    present = pupils[(pupils["pupil_count"] > 0) & pupils["grade_key"].isin(list(class_size))]
+    order = {grade: n for n, grade in enumerate(class_size)}
+    for school, mine in present.groupby("school_code", sort=True):
+        if school not in told:
+            continue
+        mine = mine.sort_values("grade_key", key=lambda keys: keys.map(order))
+        grades = mine["grade_key"].tolist()
+        counts = mine["pupil_count"].astype(int).tolist()
+        stated = told[school]
+        needed = [n / class_size[g] for n, g in zip(counts, grades, strict=True)]
+        has_classes = pd.notna(stated.get("class_count")) and stated["class_count"] > 0
+        classes = (
+            parted(int(stated["class_count"]), needed) if has_classes else [int(np.ceil(n)) for n in needed]
+        )
+        by_class = [c * class_size[g] for c, g in zip(classes, grades, strict=True)]
+        has_places = pd.notna(stated.get("place_count")) and stated["place_count"] > 0
+        weights = by_class if sum(by_class) else counts
+        places = parted(int(stated["place_count"]), weights) if has_places else by_class
+        allowed = _premises(stated, grades, weights, stage_of, norm)
+        rows += [
+            (school, stage_of[g], g, c, by, a, p)
+            for g, c, by, a, p in zip(grades, classes, by_class, allowed, places, strict=True)
+        ]
+    frame = pd.DataFrame(rows, columns=PLACE_COLUMNS)
+    return frame.astype({"premises_place_count": "Int64"})
+
+
+def _premises(
+    stated: Mapping[Any, Any],
+    grades: list[str],
+    weights: list[int],
+    stage_of: Mapping[str, str],
+    norm: Mapping[str, tuple[str, float]],
+) -> list[int | None]:
+    """Places that the area allows each grade: the school's area is parted over grades as its places are."""
+    total = sum(weights)
+    found: list[int | None] = []
+    for grade, weight in zip(grades, weights, strict=True):
+        column, need = norm.get(stage_of[grade], ("", 0.0))
+        area = stated.get(column)
+        known = need > 0 and total > 0 and pd.notna(area)
+        found.append(int(float(area or 0) * weight / total / need) if known else None)
+    return found
+
+
+def school_year_of(day: date) -> int:
+    """The first school year that places opened on a day serve: it begins on 1 September."""
+    return day.year + (day > date(day.year, 9, 1))
+
+
+def opening_shares(projects: pd.DataFrame, as_of: date, prior: pd.DataFrame) -> Floats:
+    """Of the projects k years late (0, 1, … MOST_YEARS_LATE and more), the share that opens that autumn.
+
+    Read from the projects themselves: those that have opened, in the autumn in which they did, and those that
+    should have and have not; `prior` (`years_late`, `opening_share`, `weight_projects`) stands beside them as
+    so many projects. Cancelled ones say nothing.
+    """
+    opened, at_risk = np.zeros(MOST_YEARS_LATE + 1), np.zeros(MOST_YEARS_LATE + 1)
+    last = school_year_of(as_of) - 1  # the newest school year that has begun
+    for row in rows_of(projects):
+        if row.project_status_code not in ("opened", "planned", "building"):
+            continue
+        planned = school_year_of(row.planned_opening_date)
+        is_open = row.project_status_code == "opened" and pd.notna(row.actual_opening_date)
+        if row.project_status_code == "opened" and not is_open:
+            continue  # opened, nobody says when
+        end = school_year_of(row.actual_opening_date) if is_open else last
+        for late in range(end - planned + 1):
+            at_risk[min(late, MOST_YEARS_LATE)] += 1
+        if is_open and end <= last:
+            opened[min(max(end - planned, 0), MOST_YEARS_LATE)] += 1
+            at_risk[0] += end < planned  # earlier than planned counts as on time
+    ahead = prior.set_index("years_late")
+    share, weight = ahead["opening_share"].to_numpy(float), ahead["weight_projects"].to_numpy(float)
+    found: Floats = (opened + share * weight) / (at_risk + weight)
+    return found
+
+
+def coming_places(projects: pd.DataFrame, as_of: date, years: Iterable[int], shares: Floats) -> pd.DataFrame:
+    """Places of projects to come, with the chance that each is open in each school year.
+
+    Rows in: one a project. Rows out (COMING_COLUMNS): one a planned or building project and school year. The
+    first year possible is that of the day the sender expects (else planned), the next school year at the
+    earliest; from then on each autumn opens it with the share of its lateness.
+    """
+    rows = []
+    next_year = school_year_of(as_of)
+    for row in rows_of(projects):
+        if row.project_status_code not in ("planned", "building"):
+            continue
+        planned = school_year_of(row.planned_opening_date)
+        told = row.expected_opening_date if pd.notna(row.expected_opening_date) else row.planned_opening_date
+        first = max(next_year, school_year_of(told))
+        for year in years:
+            closed = 1.0
+            for autumn in range(first, year + 1):
+                closed *= 1 - shares[min(max(autumn - planned, 0), MOST_YEARS_LATE)]
+            area = row.area_name if isinstance(row.area_name, str) else ""
+            key = (row.project_code, row.district_code, area, row.stage_code, int(year))
+            rows.append((*key, int(row.place_count), float(1 - closed)))
+    return pd.DataFrame(rows, columns=COMING_COLUMNS)

@@ -1,0 +1,171 @@
+"""What the safety service reads: statements in force as small tables of the driver, without the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+
+import duckdb
+import pandas as pd
+
+from jobs import declare
+from jobs.decide.safety import rules
+from jobs.lake import asof
+from jobs.lake.runs import Run
+from jobs.settings import ROOT, Settings
+
+_THINGS = (
+    *("illness_report", "incident", "hazard_register", "drill", "guard_check", "alert_state", "hotline_case"),
+    *("school_register", "grade_return", "pupil_roll"),
+)
+TABLES = tuple(declare.load()[thing].table for thing in _THINGS)
+SYNDROMES = rules.STANDARDS / "syndromes.csv"
+OTHER_SYNDROME = "other"
+# Incidents of these kinds are cases of food poisoning, by the number of persons who came to harm.
+_POISONING = ("food_borne", "poisoning")
+
+
+@contextmanager
+def in_force(settings: Settings, run: Run) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The lake as of the run's dates: a view of each of TABLES."""
+    with duckdb.connect() as lake:
+        lake.execute("set TimeZone = 'UTC'")
+        asof.create_views(lake, settings, run.as_of_date, run.known_at, TABLES)
+        yield lake
+
+
+def rows(lake: duckdb.DuckDBPyConnection, thing: str, columns: str = "", order: str = "") -> pd.DataFrame:
+    """Columns of a thing (as SQL has them; else its own) in force; dates as timestamps."""
+    contract = declare.load()[thing]
+    own = (name for name in contract.clean_columns() if name not in declare.STATEMENT_COLUMNS)
+    asked = f"select {columns or ', '.join(own)} from {contract.table} order by {order or 'all'}"
+    found = lake.sql(asked).to_arrow_table().to_pandas(date_as_object=False)
+    return found.astype(dict.fromkeys(found.select_dtypes("datetime").columns, "datetime64[ns]"))
+
+
+def calendar(settings: Settings) -> pd.DataFrame:
+    """The site's school calendar as `date, is_open`."""
+    file = ROOT / "expectations" / "standards" / "calendar" / f"{settings.site}.csv"
+    days = pd.read_csv(file, parse_dates=["date"])
+    is_open = days["is_school_day"].astype(str).isin(["1", "True", "true"])
+    return pd.DataFrame({"date": days["date"], "is_open": is_open})
+
+
+def schools(lake: duckdb.DuckDBPyConnection, as_of: date) -> pd.DataFrame:
+    """Open schools of the registers: `school_code, school_type_code, district_code, area_name, opened_date,
+    pupil_count` (of the newest returns; null where they do not count it)."""
+    order = ["stated_on", "delivery_no", "_file_sha256", "_line_number"]
+    names = ["school_code", "school_type_code", "district_code", "area_name", "opened_date", "closed_date"]
+    register = rows(lake, "school_register", ", ".join([*names, *order]))
+    register = register.sort_values(order).drop_duplicates("school_code", keep="last")
+    is_open = register["closed_date"].isna() | (register["closed_date"] > pd.Timestamp(as_of))
+    counts = ["unit_code", "school_year_start", "grade_key", "pupil_count"]
+    counted = rows(lake, "grade_return", ", ".join([*counts, *order])).sort_values(order)
+    counted = counted.drop_duplicates(["unit_code", "school_year_start", "grade_key"], keep="last")
+    by_year = counted.groupby(["unit_code", "school_year_start"])["pupil_count"].sum().reset_index()
+    newest = by_year.sort_values("school_year_start").drop_duplicates("unit_code", keep="last")
+    # A school that the newest returns leave out has no pupils now.
+    newest = newest[newest["school_year_start"] == by_year["school_year_start"].max()]
+    pupils = newest.set_index("unit_code")["pupil_count"].astype(float)
+    found = register[is_open].drop(columns=[*order, "closed_date"])
+    found = found.assign(pupil_count=found["school_code"].map(pupils))
+    return found.sort_values("school_code", ignore_index=True)
+
+
+def incidents(lake: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """One row per incident: what its newest report says."""
+    order = ["reported_date", "delivery_no", "_file_sha256", "_line_number"]
+    names = ["school_code", "incident_code", "occurred_date", "incident_type_code", "incident_level_code"]
+    newest = rows(lake, "incident", ", ".join([*names, "injured_count", *order])).sort_values(order)
+    newest = newest.drop_duplicates(["school_code", "incident_code"], keep="last")
+    return newest[[*names, "injured_count"]].reset_index(drop=True)
+
+
+def illness(lake: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Reports of absence: `school_code, class_name, date, condition_code, absent_count, case_count,
+    sender_code`. Cases are new ones where the report tells them, else the absent."""
+    columns = (
+        "school_code, class_name, reported_date as date, symptom_code as condition_code, absent_count,"
+        " coalesce(new_case_count, absent_count) as case_count, sender_code"
+    )
+    return rows(lake, "illness_report", columns, "reported_date, sender_code")
+
+
+def class_sizes(lake: duckdb.DuckDBPyConnection) -> dict[int, dict[tuple[str, str], int]]:
+    """School year → (school, class) → pupils on the roll, of two terms the larger."""
+    sizes = lake.sql(
+        "select school_year_start, school_code, class_name, max(pupils) from ("
+        "select school_year_start, term, school_code, class_name, count(*) as pupils"
+        f" from {declare.load()['pupil_roll'].table} group by all) group by all"
+    )
+    found: dict[int, dict[tuple[str, str], int]] = {}
+    for year, school, class_name, size in sizes.fetchall():
+        found.setdefault(year, {})[school, class_name] = size
+    return found
+
+
+def rule_reports(illness: pd.DataFrame, incidents: pd.DataFrame) -> pd.DataFrame:
+    """Reports as `rules.rule_hits` wants them, with `school_year`; food poisoning also from incidents."""
+    poisoned = incidents[incidents["incident_type_code"].isin(_POISONING) & (incidents["injured_count"] > 0)]
+    extra = pd.DataFrame(
+        {
+            "school_code": poisoned["school_code"],
+            "class_name": "",
+            "date": poisoned["occurred_date"],
+            "condition_code": "food_poisoning",
+            "case_count": poisoned["injured_count"],
+        }
+    )
+    names = list(extra.columns)
+    reports = pd.concat(
+        [one for one in (illness[names], extra) if not one.empty] or [extra], ignore_index=True
+    )
+    date_ = pd.to_datetime(reports["date"])
+    return reports.assign(date=date_, school_year=date_.dt.year - (date_.dt.month < 8))
+
+
+def on_school_days(illness: pd.DataFrame, calendar: pd.DataFrame, as_of: date) -> pd.DataFrame:
+    """`unit, date, count`: each reporting school × open day.
+
+    A day without a report counts nobody absent, from the school year of the school's first report on and as
+    far as its sender has reported; what lies beyond is missing: a school not open yet was not well.
+    """
+    if illness.empty:
+        return pd.DataFrame(columns=["unit", "date", "count"])
+    days = calendar.loc[calendar["is_open"], "date"]
+    days = days[(days >= illness["date"].min()) & (days <= pd.Timestamp(as_of))]
+    counts = illness.groupby(["school_code", "date"])["absent_count"].sum()
+    until = illness.groupby("sender_code")["date"].max()
+    sender = illness.drop_duplicates("school_code", keep="last").set_index("school_code")["sender_code"]
+    grid = pd.MultiIndex.from_product([sorted(sender.index), days], names=["unit", "date"])
+    series = counts.rename_axis(["unit", "date"]).reindex(grid, fill_value=0).rename("count").reset_index()
+    began = illness.groupby("school_code")["date"].min()
+    since = pd.to_datetime((began.dt.year - (began.dt.month < 9)).astype(str) + "-09-01")
+    told = series["date"].between(series["unit"].map(since), series["unit"].map(sender).map(until))
+    return series[told].reset_index(drop=True)
+
+
+def by_syndrome(illness: pd.DataFrame, series: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
+    """`syndrome_code, unit, date, count`: the school days of `on_school_days` once for each syndrome of
+    `syndromes.csv`, and for all conditions that none of them names (`other`)."""
+    groups = rules.in_force_on(rules.load_dated(SYNDROMES), as_of)
+    of = {
+        condition: row["syndrome_code"]
+        for row in groups.to_dict("records")
+        for condition in row["conditions"].split("|")
+    }
+    own = illness.assign(syndrome_code=illness["condition_code"].map(of).fillna(OTHER_SYNDROME))
+    sums = own.groupby(["syndrome_code", "school_code", "date"])["absent_count"].sum()
+    counts = sums.rename_axis(["syndrome_code", "unit", "date"]).rename("count").reset_index()
+    codes = pd.DataFrame({"syndrome_code": [*groups["syndrome_code"], OTHER_SYNDROME]})
+    days = codes.merge(series[["unit", "date"]], how="cross")
+    found = days.merge(counts, on=["syndrome_code", "unit", "date"], how="left")
+    return found.assign(count=found["count"].fillna(0.0))
+
+
+def syndrome_names(as_of: pd.Timestamp) -> dict[str, str]:
+    """Code → Chinese name, with `other`."""
+    groups = rules.in_force_on(rules.load_dated(SYNDROMES), as_of)
+    named = dict(zip(groups["syndrome_code"], groups["syndrome_zh"], strict=True))
+    return named | {OTHER_SYNDROME: "其他症状"}

@@ -1,0 +1,295 @@
+"""Safety: schools watched day by day, rules applied, alerts raised once for ever, visits planned.
+
+All thresholds are dated data of `expectations/standards/safety`; the methods are in `jobs.decide.safety`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pandas as pd
+from pyspark.sql import SparkSession
+
+from jobs.decide.frames import append_frame, hundredths
+from jobs.decide.safety import campus, hazards, hotline, inputs, risk, rules
+from jobs.decide.safety.alerts import ALERT_COLUMNS, alerts_of_detection, alerts_of_rules, frame, only_new
+from jobs.decide.safety.detect import Method
+from jobs.decide.safety.spark import detect
+from jobs.lake import tables
+from jobs.lake.runs import Run
+from jobs.settings import Settings
+
+INPUTS = inputs.TABLES
+# Deadlines pass without a new row: a new day is judged anew.
+EACH_DAY = True
+METHOD: Method = "school"
+# Days of illness reports whose detection a run keeps and raises alerts for; older ones stand in earlier runs.
+DETECTION_DAYS = 92
+# False alarms among a day's alarms of one syndrome, as the model has it; what came of it in the city, whose
+# schools are rougher than the model, stands in docs/decisions/safety-rules.md.
+FALSE_DISCOVERY_RATE = 0.03
+JURISDICTIONS = {"beijing": ("national", "Beijing")}
+_DECIMALS = {2: "{:.2f}", 4: "{:.4f}"}
+
+
+def decide(settings: Settings, spark: SparkSession, run: Run) -> dict[str, int]:
+    """Append this run's watch, criteria, risks and plan, and the alerts that nobody has raised yet."""
+    as_of = pd.Timestamp(run.as_of_date)
+    calendar = inputs.calendar(settings)
+    with inputs.in_force(settings, run) as lake:
+        illness = inputs.illness(lake)
+        sizes = inputs.class_sizes(lake) if not illness.empty else {}
+        facts = campus.Facts(
+            schools=inputs.schools(lake, run.as_of_date),
+            guard_checks=inputs.rows(lake, "guard_check"),
+            drills=inputs.rows(lake, "drill"),
+            hazards=inputs.rows(lake, "hazard_register"),
+            incidents=inputs.incidents(lake),
+            calendar=calendar,
+        )
+        cases = hotline.judged(inputs.rows(lake, "hotline_case"), as_of)
+    escalated = hazards.escalated(facts.hazards, as_of)
+    judged = campus.judge(facts, as_of)
+    watched, detected = _watch(spark, run, illness, facts.schools, calendar)
+    counts = {
+        "decision_safety__daily": _append(settings, run, "decision_safety__daily", watched),
+        "decision_safety__hazard": _append(settings, run, "decision_safety__hazard", _hazard_rows(escalated)),
+        "decision_safety__criterion": _append(
+            settings, run, "decision_safety__criterion", _criterion_rows(judged)
+        ),
+        "decision_safety__hotline": _append(settings, run, "decision_safety__hotline", _case_rows(cases)),
+        **_plan(settings, run, facts, as_of),
+    }
+    alerts = [
+        *detected,
+        _statutory(settings, illness, facts, sizes),
+        hazards.alerts_of_hazards(escalated, as_of),
+        campus.alerts_of_criteria(judged, facts, as_of),
+        hotline.alerts_of_cases(cases, as_of),
+    ]
+    counts["decision_safety__alert"] = _raise(settings, run, alerts)
+    return counts
+
+
+def _watch(
+    spark: SparkSession,
+    run: Run,
+    illness: pd.DataFrame,
+    schools: pd.DataFrame,
+    calendar: pd.DataFrame,
+) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+    """Rows of the daily watch, and alerts where absence is strange.
+
+    A school is watched as a whole, for the eye, and by syndrome, for alerts: a class with a rash stands out
+    among rashes, not among all who stay at home. Areas (学区) and districts are watched as sums.
+    """
+    series = inputs.on_school_days(illness, calendar, run.as_of_date)
+    if series.empty:
+        return pd.DataFrame(), []
+    since = pd.Timestamp(run.as_of_date - timedelta(days=DETECTION_DAYS - 1))
+    place = schools.set_index("school_code")
+    area = place["district_code"] + "|" + place["area_name"].where(place["area_name"].notna())
+    sums = (
+        ("area", "ILLNESS_AREA", "学区因病缺勤异常", area.dropna()),
+        ("district", "ILLNESS_DISTRICT", "全区因病缺勤异常", place["district_code"].dropna()),
+    )
+    parts = [series.assign(level="school")]
+    for level, _, _, group in sums:
+        own = series.assign(unit=series["unit"].map(group))
+        own = own.groupby(["unit", "date"])["count"].sum(min_count=1).reset_index()
+        parts.append(own.assign(level=level))
+    as_of = pd.Timestamp(run.as_of_date)
+    syndromes = inputs.by_syndrome(illness, series, as_of)
+    parts.append(syndromes.rename(columns={"syndrome_code": "level"}))
+    found = detect_levels(spark, pd.concat(parts, ignore_index=True), calendar)
+    by_level = dict(iter(found.groupby("level")))
+    none = found.iloc[:0]
+    alerts = [
+        alerts_of_detection(
+            by_level.get(code, none),
+            "ILLNESS_SCHOOL",
+            f"学校因病缺勤异常（{name}）",
+            condition_code=code,
+            since=since,
+        )
+        for code, name in inputs.syndrome_names(as_of).items()
+    ]
+    for level, rule_code, rule_zh, _ in sums:
+        own = by_level.get(level, none)
+        alerts.append(
+            alerts_of_detection(own, rule_code, rule_zh, unit_level=level, owner="区教委", since=since)
+        )
+    whole = by_level.get("school", none)
+    return _daily_rows(whole[(whole["date"] >= since) & whole["upper_bound"].notna()]), alerts
+
+
+def detect_levels(spark: SparkSession, series: pd.DataFrame, calendar: pd.DataFrame) -> pd.DataFrame:
+    """The detection job over `level, unit, date, count`; each level is judged by itself."""
+    sent = spark.createDataFrame(series.astype({"count": "float64"}))
+    found = detect(sent, METHOD, by="level", calendar=calendar, fdr=FALSE_DISCOVERY_RATE)
+    answers = found.toPandas()
+    # The plan's metrics hang on it, and every step over it would copy them.
+    answers.attrs.clear()
+    return answers
+
+
+def _statutory(
+    settings: Settings,
+    illness: pd.DataFrame,
+    facts: campus.Facts,
+    sizes: Mapping[int, Mapping[tuple[str, str], int]],
+) -> pd.DataFrame:
+    """Alerts of the statutory rules, school year by school year, for classes change their pupils."""
+    dated, holding = rules.load_rules(), JURISDICTIONS.get(settings.site, ("national",))
+    young = facts.schools["school_code"][facts.schools["school_type_code"] == campus.KINDERGARTEN_TYPE]
+    reports = inputs.rule_reports(illness, facts.incidents)
+    hits = [
+        rules.rule_hits(
+            own,
+            dated,
+            facts.calendar,
+            jurisdictions=holding,
+            class_sizes=sizes.get(int(str(year)), {}),
+            kindergartens=frozenset(young),
+        )
+        for year, own in reports.groupby("school_year")
+    ]
+    events = facts.incidents.rename(columns={"occurred_date": "date"})
+    hits.append(rules.event_hits(events, dated, jurisdictions=holding))
+    return pd.concat(
+        [alerts_of_rules(one) for one in hits if not one.empty] or [frame([])], ignore_index=True
+    )
+
+
+def _plan(settings: Settings, run: Run, facts: campus.Facts, as_of: pd.Timestamp) -> dict[str, int]:
+    """Risk of each school that has pupils, and the visits in order of what they lower."""
+    model = risk.InspectionModel.of(as_of)
+    past = facts.incidents[facts.incidents["incident_type_code"] != "infectious_cluster"]
+    since = as_of - pd.Timedelta(days=model.look_back_days)
+    past = past[(past["occurred_date"] > since) & (past["occurred_date"] <= as_of)]
+    schools = facts.schools[facts.schools["pupil_count"] > 0].reset_index(drop=True)
+    if schools.empty:
+        return {"decision_safety__risk": 0, "decision_safety__inspection": 0}
+    opened = schools["opened_date"].fillna(since)
+    years = (as_of - opened.where(opened > since, since)).dt.days.clip(lower=0) / 365
+    counted = past.groupby("school_code").size()
+    rates = risk.rates(
+        schools.assign(
+            kind=schools["school_type_code"].fillna("?"),
+            incident_count=schools["school_code"].map(counted).fillna(0).astype(int),
+            pupil_years=schools["pupil_count"] * years,
+        ),
+        model.interval,
+    )
+    told = risk.expected_incidents(rates, facts.hazards, model, as_of)
+    rows = pd.DataFrame(
+        {
+            "school_code": told["school_code"],
+            "risk_incident_count": told["incident_count"],
+            "pupil_years": _decimal(told["pupil_years"], 2),
+            "raw_incident_rate": _decimal(told["raw_rate"], 4),
+            "incident_rate": _decimal(told["rate"], 4),
+            "incident_rate_lower": _decimal(told["lower"], 4),
+            "incident_rate_upper": _decimal(told["upper"], 4),
+            "shrinkage_share": _decimal(told["shrinkage"], 4),
+            "open_hazard_count": told["open_hazard_count"],
+            "overdue_hazard_count": told["overdue_hazard_count"],
+            "expected_incidents": _decimal(told["base"] + told["from_hazards"], 4),
+        }
+    )
+    visits = risk.plan(told, model)
+    for name in ("risk_before", "risk_lowered", "risk_lowered_total"):
+        visits[name] = _decimal(visits[name], 4)
+    return {
+        table: _append(settings, run, table, own)
+        for table, own in (("decision_safety__risk", rows), ("decision_safety__inspection", visits))
+    }
+
+
+def _raise(settings: Settings, run: Run, alerts: list[pd.DataFrame]) -> int:
+    """Append what was not raised before; the table only grows."""
+    raised = pd.DataFrame(tables.rows(settings, "decision_safety__alert"), columns=ALERT_COLUMNS)
+    for name in ("alert_date", "last_date"):
+        raised[name] = pd.to_datetime(raised[name])
+    all_alerts = pd.concat([one for one in alerts if not one.empty] or [frame([])], ignore_index=True)
+    new = only_new(all_alerts, raised)
+    for name in ("alert_date", "window_start_date", "last_date", "due_date"):
+        new[name] = new[name].dt.date
+    for name in ("observed", "expected", "upper_bound"):
+        new[name] = _decimal(new[name], 2)
+    new["p_value"] = new["p_value"].astype(float)
+    return _append(settings, run, "decision_safety__alert", new)
+
+
+def _append(settings: Settings, run: Run, table: str, rows: pd.DataFrame) -> int:
+    append_frame(settings, run, table, rows)
+    return len(rows)
+
+
+def _decimal(values: pd.Series, digits: int) -> pd.Series:
+    form = _DECIMALS[digits]
+    numbers = [None if pd.isna(v) else hundredths(v, form) for v in values]
+    return pd.Series(numbers, index=values.index, dtype=object)
+
+
+def _daily_rows(found: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "school_code": found["unit"],
+            "report_date": found["date"].dt.date,
+            "absent_count": found["count"].astype(int),
+            "expected": _decimal(found["expected"], 2),
+            "upper_bound": _decimal(found["upper_bound"], 2),
+            "p_value": found["p_value"],
+            "is_alarm": found["alarm"] == 1,
+            "method": METHOD,
+        }
+    )
+
+
+def _hazard_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    named = {"alert_level": "escalation_level", "owner_zh": "escalation_owner"}
+    return _plain(
+        rows.rename(columns=named), ["days_after_due", *named.values(), "school_code", "hazard_code"]
+    )
+
+
+def _criterion_rows(judged: pd.DataFrame) -> pd.DataFrame:
+    rows = judged.rename(
+        columns={
+            "is_met": "is_criterion_met",
+            "missing_reason": "criterion_missing_reason",
+            "operator": "criterion_operator",
+            "unit": "criterion_unit",
+            "source": "criterion_source",
+        }
+    )
+    return rows.assign(
+        criterion_value=_decimal(judged["value"], 2),
+        criterion_threshold=_decimal(judged["threshold"], 2),
+        evidence_date=_days(judged["evidence_date"]),
+    )
+
+
+def _case_rows(cases: pd.DataFrame) -> pd.DataFrame:
+    cases = cases[cases["hours_allowed"].notna()]
+    return pd.DataFrame(
+        {
+            "hotline_case_code": cases["hotline_case_code"],
+            "hours_allowed": _decimal(cases["hours_allowed"], 2),
+            "case_due_date": _days(cases["due_date"]),
+            "is_case_open": cases["is_open"],
+            "is_case_late": cases["is_late"],
+        }
+    )
+
+
+def _plain(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    return rows[columns].astype(object).where(rows[columns].notna(), None)
+
+
+def _days(dates: pd.Series) -> Any:
+    days = pd.to_datetime(dates)
+    return days.dt.date.where(days.notna(), None)

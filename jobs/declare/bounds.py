@@ -1,0 +1,95 @@
+"""Bounds that depend on other columns of the row (sex and grade, say), as dated data.
+
+A contract names the columns in `bounds_by` and the file in `bounds`; they come on top of a column's own
+bounds, never in their place.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from itertools import pairwise
+
+from jobs.declare import EXPECTATIONS, Contract, ContractError
+
+LIMITS = ("ask_from", "ask_to", "refuse_from", "refuse_to")
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What is usual (`ask_*`) and possible (`refuse_*`) in one column for one combination of `by`, from
+    `valid_from` until before `valid_to`; None: no bound. `by` are values as the lake keeps them.
+    """
+
+    column: str
+    by: tuple[str, ...]
+    ask_from: float | None
+    ask_to: float | None
+    refuse_from: float | None
+    refuse_to: float | None
+    valid_from: date
+    valid_to: date | None
+    source: str
+
+
+@cache
+def load(name: str, by: tuple[str, ...]) -> tuple[Bound, ...]:
+    """The bounds of `expectations/standards/<name>.csv`, in its order. Raises ContractError for a file that
+    contradicts itself: two rows for one day, or a possible value that is not inside the usual ones' frame.
+    """
+    path = EXPECTATIONS / "standards" / f"{name}.csv"
+    if not path.is_file():
+        raise ContractError(f"there are no bounds {path.name}")
+    with path.open(encoding="utf-8", newline="") as lines:
+        found = tuple(_bound(path.name, row, by) for row in csv.DictReader(lines))
+    spans: dict[tuple[str, ...], list[Bound]] = defaultdict(list)
+    for bound in found:
+        spans[bound.column, *bound.by].append(bound)
+    for key, own in spans.items():
+        own.sort(key=lambda b: b.valid_from)
+        for earlier, later in pairwise(own):
+            if earlier.valid_to is None or earlier.valid_to > later.valid_from:
+                raise ContractError(f"{path.name}: two bounds of {', '.join(key)} on {later.valid_from}")
+    return found
+
+
+def _bound(file: str, row: dict[str, str], by: tuple[str, ...]) -> Bound:
+    try:
+        limits = {name: float(row[name]) if row[name] else None for name in LIMITS}
+        bound = Bound(
+            column=row["column_name"],
+            by=tuple(row[name] for name in by),
+            valid_from=date.fromisoformat(row["valid_from"]),
+            valid_to=date.fromisoformat(row["valid_to"]) if row["valid_to"] else None,
+            source=row["source"],
+            **limits,
+        )
+    except (KeyError, ValueError) as error:
+        raise ContractError(f"{file}: {row}: {error}") from error
+    told = [n for n in (bound.refuse_from, bound.ask_from, bound.ask_to, bound.refuse_to) if n is not None]
+    if told != sorted(told):
+        raise ContractError(f"{file}: bounds of {bound.column} for {', '.join(bound.by)} are not in order")
+    return bound
+
+
+def of(contract: Contract) -> tuple[Bound, ...]:
+    """The bounds of a contract's columns; those of columns it does not have are another contract's."""
+    if contract.bounds is None:
+        return ()
+    own = {column.name for column in contract.columns}
+    return tuple(b for b in load(contract.bounds, contract.bounds_by) if b.column in own)
+
+
+def columns(contract: Contract) -> list[str]:
+    """The contract's columns that have such bounds, in its order."""
+    bounded = {bound.column for bound in of(contract)}
+    return [column.name for column in contract.columns if column.name in bounded]
+
+
+def today(bounds: Iterable[Bound]) -> list[Bound]:
+    """Those without a last day: what senders are told."""
+    return [bound for bound in bounds if bound.valid_to is None]

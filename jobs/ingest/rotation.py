@@ -1,0 +1,98 @@
+"""A new key for persons' identifiers: one small table is written again, and no clean row.
+
+The identifiers are read once more from raw, in the restricted zone; each keeps its token under the new key's
+HMAC. Then the old mint is destroyed: with the old key alone nobody gets from an identifier to a token.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pyarrow as pa
+
+from jobs import declare, ingest
+from jobs.declare import Contract
+from jobs.ingest.verdicts import ACCEPTED
+from jobs.judging import judge
+from jobs.lake import identity, persons, tables
+from jobs.lake.identity import Keys
+from jobs.reading import isolated, shape
+from jobs.settings import Settings
+
+
+def rotate(settings: Settings, new_lookup: bytes) -> dict[str, int]:
+    """Put every known identifier under the new lookup key. Returns how many, and the new version.
+
+    An identifier whose raw lines are gone cannot be found again: seen once more it gets another token, which
+    a link joins. Killed in between, it is done again from the start.
+    """
+    old = identity.keys(settings)
+    new = Keys(old.version + 1, new_lookup, old.mint)
+    parts = [persons.IDENTIFIER_SCHEMA.empty_table()]
+    for contract in declare.load().values():
+        parts += _known(settings, contract, old, new)
+    rows = pa.concat_tables(parts)
+    unique = rows.group_by(persons.IDENTIFIER_SCHEMA.names[:-1]).aggregate([("batch_id", "min")])
+    persons.rekey(settings, unique.rename_columns(persons.IDENTIFIER_SCHEMA.names), new.version)
+    return {"identifiers": unique.num_rows, "version": new.version}
+
+
+def next_lookup(settings: Settings, file: Path | None) -> bytes:
+    """The key of the next version: derived at a synthetic site, else what the file holds."""
+    if settings.is_synthetic:
+        return identity.secret(settings, identity.keys(settings).version + 1)
+    return identity.key_in(file) if file else b""
+
+
+def _known(settings: Settings, contract: Contract, old: Keys, new: Keys) -> list[pa.Table]:
+    notes = _notes(settings, contract) if contract.identity else []
+    if not notes:
+        return []
+    raw = tables.raw_lines(settings, contract.feed)
+    scaled = shape.scaled(contract, (table for note in notes for table in note.tables))
+    scheme = settings.places.get("grade_scheme", "cn")
+    found = []
+    with ingest.judging(settings, contract.feed) as db:
+        identity.hold(db, new, "new")
+        parsed = judge.parse(db, raw, ingest.files_table(settings, notes), contract, scheme, scaled)
+        tokened = ingest.tokened(db, settings, parsed, contract, old, keep=True)
+        db.execute(f"create table known as select * from ({tokened}) where {judge.IS_SOUND}")
+        for kind, (identifier, _, made) in ingest.identified(contract).items():
+            again = identity.lookup_sql(identifier, kind, "new")
+            rows: pa.Table = db.sql(
+                f"select distinct '{kind}' as identifier_kind, {again} as identifier_hmac,"
+                f" {new.version}::integer as key_version, '{old.epoch}' as epoch, {made} as person_token,"
+                f" 'version/{new.version}' as batch_id from known where {identifier} is not null"
+            ).to_arrow_table()
+            found.append(rows.cast(persons.IDENTIFIER_SCHEMA))
+    return found
+
+
+def _notes(settings: Settings, contract: Contract) -> list[ingest.FileNote]:
+    """The accepted files of a thing, each read once more for where its columns stand."""
+    receipts = [
+        row
+        for row in tables.rows(settings, "ops__receipt")
+        if (row["thing"], row["outcome"]) == (contract.thing, ACCEPTED)
+    ]
+    paths = [settings.landing / row["delivery_id"] / row["file_name"] for row in receipts]
+    notes = []
+    with tempfile.TemporaryDirectory(dir=settings.secrets) as stage:
+        reading = isolated.read_all(paths, declare.things_of(contract.feed), Path(stage))
+        for row, (found, _) in zip(receipts, reading, strict=True):
+            note = ingest.FileNote(
+                receipt_id=row["receipt_id"],
+                path=row["file_name"],
+                sender=row["sender_code"],
+                received=row["received_date"].isoformat(),
+                delivery_no=row["delivery_no"],
+                delivery_id=row["delivery_id"],
+                sha256=row["file_sha256"],
+                byte_count=row["byte_count"],
+                thing=contract.thing,
+                tables=found.tables,
+            )
+            note.school_year_start, note.term = ingest.period(note)
+            notes.append(note)
+    return notes

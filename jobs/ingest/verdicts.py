@@ -1,0 +1,175 @@
+"""What becomes of each delivered file, as a function of the set of files alone: never of the order in which
+they were processed.
+
+A file is compared only with files *stamped* earlier (day received, number of that day, name). So a file that
+comes to light late, with an earlier stamp, can change what was said of later ones; `changed` names those, and
+ingest takes them again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.declare import Contract
+from jobs.reading import reader
+
+ACCEPTED, HELD, REFUSED, REPEATED = "accepted", "held", "refused", "repeated"
+
+
+@dataclass(frozen=True)
+class Filed:
+    """What a verdict looks at: who sent which bytes when, and how its lines were judged one by one."""
+
+    receipt_id: str
+    feed: str
+    sender: str
+    received: str
+    delivery_no: int
+    file_name: str
+    sha256: str
+    thing: str | None = None
+    line_count: int = 0
+    accepted_count: int = 0
+    refused_count: int = 0
+    scope_count: int = 0
+    outcome: str | None = None
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def stamp(self) -> tuple[str, int, str, str]:
+        return self.received, self.delivery_no, self.file_name, self.receipt_id
+
+    @property
+    def content(self) -> tuple[Any, ...]:
+        """Equal for the same bytes of one sender, unless their names speak of two terms: a small school's
+        roll may not have changed.
+        """
+        return self.feed, self.sender, self.sha256, reader.period_in_name(self.file_name)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    outcome: str
+    reasons: tuple[str, ...] = ()
+
+
+def filed(receipt: Mapping[str, Any]) -> Filed:
+    """A row of `ops__receipt` as verdicts see it."""
+    return Filed(
+        receipt_id=receipt["receipt_id"],
+        feed=receipt["feed"],
+        sender=receipt["sender_code"],
+        received=str(receipt["received_date"]),
+        delivery_no=receipt["delivery_no"],
+        file_name=receipt["file_name"],
+        sha256=receipt["file_sha256"],
+        thing=receipt["thing"],
+        line_count=receipt["line_count"] or 0,
+        accepted_count=receipt["accepted_count"] or 0,
+        refused_count=receipt["refused_count"] or 0,
+        scope_count=receipt["scope_count"] or 0,
+        outcome=receipt["outcome"],
+        reasons=tuple(receipt["reasons"] or ()),
+    )
+
+
+COLUMNS = [
+    "receipt_id",
+    "feed",
+    "sender_code",
+    "received_date",
+    "delivery_no",
+    "file_name",
+    "file_sha256",
+    "thing",
+    "line_count",
+    "accepted_count",
+    "refused_count",
+    "scope_count",
+    "outcome",
+    "reasons",
+]
+
+
+def first_of_content(files: Iterable[Filed]) -> dict[tuple[Any, ...], Filed]:
+    """Content -> the earliest-stamped file that holds it, of those that were read as a known thing."""
+    first: dict[tuple[Any, ...], Filed] = {}
+    for file in sorted(files, key=lambda f: f.stamp):
+        if file.outcome not in (REFUSED, REPEATED):
+            first.setdefault(file.content, file)
+    return first
+
+
+def repeated(file: Filed, first: Mapping[tuple[Any, ...], Filed]) -> Verdict | None:
+    """The verdict on a file whose bytes came earlier, else None."""
+    earlier = first.get(file.content)
+    if earlier is None or earlier.stamp >= file.stamp:
+        return None
+    return Verdict(REPEATED, (f"与已接收的文件内容完全相同 (回执 {earlier.receipt_id})",))
+
+
+def judge(files: Iterable[Filed], contracts: Mapping[str, Contract]) -> dict[str, Verdict]:
+    """Receipt id -> verdict, of every file given; the same whatever their order.
+
+    Files that could not be read keep what was said of them. Bounds are the contract's: the share of lines
+    refused, and accepted rows a scope against the sender's last accepted delivery of the thing.
+    """
+    known = list(files)
+    first = first_of_content(known)
+    found: dict[str, Verdict] = {}
+    chains: dict[tuple[str, str], list[Filed]] = defaultdict(list)
+    for file in known:
+        if again := None if file.outcome == REFUSED else repeated(file, first):
+            found[file.receipt_id] = again
+        elif file.outcome == REPEATED:
+            found[file.receipt_id] = Verdict(ACCEPTED, ("未读",))
+        elif file.thing is None or file.outcome == REFUSED:
+            found[file.receipt_id] = Verdict(REFUSED, file.reasons)
+        else:
+            chains[file.thing, file.sender].append(file)
+    for (thing, _), chain in chains.items():
+        last: Filed | None = None
+        for file in sorted(chain, key=lambda f: f.stamp):
+            verdict = _by_bounds(file, last, contracts[thing].rows)
+            found[file.receipt_id] = verdict
+            if verdict.outcome == ACCEPTED:
+                last = file
+    return found
+
+
+def changed(files: Iterable[Filed], contracts: Mapping[str, Contract]) -> list[Filed]:
+    """Files about which something else would be said now, earliest first: they must be taken again."""
+    known = list(files)
+    now = judge(known, contracts)
+    return sorted(
+        (
+            f
+            for f in known
+            if (f.outcome, f.reasons) != (now[f.receipt_id].outcome, now[f.receipt_id].reasons)
+        ),
+        key=lambda f: f.stamp,
+    )
+
+
+def _by_bounds(file: Filed, last: Filed | None, bounds: Mapping[str, float]) -> Verdict:
+    reasons: list[str] = []
+    share = file.refused_count / file.line_count
+    if share > bounds.get("most_refused_share", 1.0):
+        reasons.append(
+            f"退回 {file.refused_count} 行, 占 {share:.1%}, 超过上限 {bounds['most_refused_share']:.0%}"
+        )
+    least = bounds.get("least_share_of_last")
+    if last is not None and least:
+        size, before = _rows_a_scope(file), _rows_a_scope(last)
+        if size < least * before:
+            reasons.append(f"每期 {size:.0f} 行, 少于上次 {before:.0f} 行的 {least:.0%}")
+    if not file.accepted_count and not reasons:
+        reasons.append("没有一行可以接受")
+    return Verdict(HELD if reasons else ACCEPTED, tuple(reasons))
+
+
+def _rows_a_scope(file: Filed) -> float:
+    return file.accepted_count / max(file.scope_count, 1)

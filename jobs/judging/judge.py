@@ -1,0 +1,369 @@
+"""Cells of text -> typed, coded, judged rows: a contract as one query of DuckDB over raw lines.
+
+One row in, one row out. Each rule is evaluated once per row; a row ends with two lists, `refused`
+(impossible: it must be sent again) and `flags` (unusual or unmapped: kept, and asked about), each entry
+`column:rule`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+import duckdb
+import pyarrow as pa
+
+from jobs.declare import STATING, WITHDRAWING, Contract, duckdb_type
+from jobs.declare import Column as Declared
+from jobs.judging import expressions as sql
+from jobs.judging import row_bounds
+from jobs.judging.expressions import Sql, choose, coalesce, col, lit, substring
+from jobs.judging.values import is_checked, is_digits_lost, value_of
+from jobs.reading.workbooks import UNCALCULATED
+
+# Written where there is nothing to write.
+NOTHING = ("", "NULL", "null", "-", "--", "—", "/", "#N/A", "N/A", "\\N")
+
+_WIDE = "".join(chr(c) for c in range(0xFF01, 0xFF5F)) + "\u3000\u00a0"
+_NARROW = "".join(chr(c) for c in range(0x21, 0x7F)) + "  "
+# Within quotation marks and cells a line may end.
+_BLANKS = " \t\r\n"
+
+
+# Code of the resident identity card in `expectations/codes/id_document_type.csv`.
+_RESIDENT_CARD = "1"
+
+_SHORTEST_DOCUMENT = 6
+
+
+def parse(
+    db: duckdb.DuckDBPyConnection,
+    raw: str,
+    files: pa.Table,
+    contract: Contract,
+    grade_scheme: str,
+    scaled: Collection[str] = (),
+) -> str:
+    """Raw lines of one thing -> the query of its clean columns, with `refused varchar[]` beside them.
+
+    raw: what to read from, of `_batch_id, _delivery_id, _file_sha256, _table, _member, _sheet, _line_number,
+    cells`. files: one row a table of a file: `_delivery_id, _file_sha256, _table, positions list<int>` (a
+    column's place in the cells, -1 where absent, in the contract's order), `operation int` (place of the
+    column that says what a line does, or -1), `sender_code, received_date, delivery_no, recorded_at,
+    school_year_start, term`; registered in `db` for the query. The contract's `identity` comes out as
+    `_identifier` and the identity document as `_document`, for the caller to turn into the person's key and
+    `document_key`. `scaled`: columns whose heading names another unit in some file; `files` then has
+    `factors list<double>` too. Rows out: rows in.
+    """
+    db.register("_files", files)
+    rows = f"select * from {raw} inner join _files using (_delivery_id, _file_sha256, _table)"
+    # Step by step, each made once: an expression used twice within one step would be worked out twice.
+    cells = _cells(contract, files)
+    rows = _beside(rows, cells)
+    rows = _replaced(rows, {name: _plain(col(name)) for name in cells})
+    given = {f"_text_{c.name}": _given(c) for c in contract.columns}
+    rows = _replaced(rows, given | {"_operation": sql.call("lower", _written(col("_operation")))})
+
+    values = {
+        c.name: value_of(c, col(f"_text_{c.name}"), grade_scheme, _factor(c, place, scaled))
+        for place, c in enumerate(contract.columns)
+    }
+    if contract.sender == "school":
+        values.setdefault("school_code", col("sender_code"))
+    is_withdrawn = coalesce(col("_operation").is_in(_lower(WITHDRAWING)), False)
+    rows = _beside(
+        rows, {f"_value_{name}": value for name, value in values.items()} | {"_is_withdrawn": is_withdrawn}
+    )
+
+    rows = row_bounds.with_bounds(db, rows, contract, _valid_from(contract))
+    refused, flags = _judgements(contract, scaled)
+    identifier = col(f"_text_{contract.identity}") if contract.identity else lit(None).cast("varchar")
+    rows = _beside(
+        rows,
+        {
+            "_refused": _told(refused),
+            "_flags": _told(flags),
+            "_identifier": sql.call("upper", identifier),
+            "_document": _document(contract),
+        },
+    )
+    # Of several lines with one key in a file the first stands; only sound lines compete.
+    key = [_key_column(contract, name) for name in contract.key]
+    of_one_key = ", ".join(map(str, (col("_delivery_id"), col("_file_sha256"), col("_refused") == "", *key)))
+    nth = Sql(
+        f"row_number() over (partition by {of_one_key}"
+        " order by _member nulls first, _sheet nulls first, _line_number)"
+    )
+    rows = _beside(rows, {"_nth": nth})
+    is_repeated = (col("_nth") > 1) & (col("_refused") == "")
+    told = choose((is_repeated, f"{contract.key[0]}:repeated_key"), otherwise=col("_refused"))
+    columns = [
+        *_statement(contract),
+        '"_identifier"',
+        '"_document"',
+        sql.listed(told).named("refused"),
+    ]
+    return f"select {', '.join(columns)} from ({rows})"
+
+
+def _beside(rows: str, columns: dict[str, Sql]) -> str:
+    return f"select *, {', '.join(value.named(name) for name, value in columns.items())} from ({rows})"
+
+
+def _replaced(rows: str, columns: dict[str, Sql]) -> str:
+    told = ", ".join(value.named(name) for name, value in columns.items())
+    return f"select * replace ({told}) from ({rows})"
+
+
+def _cells(contract: Contract, files: pa.Table) -> dict[str, Sql]:
+    """The cell of each column, and of what says what a line does."""
+    positions = files["positions"].to_pylist()
+    cells = {
+        f"_text_{column.name}": _cell(f"positions[{i + 1}]", [p[i] for p in positions])
+        for i, column in enumerate(contract.columns)
+    }
+    return cells | {"_operation": _cell("operation", files["operation"].to_pylist())}
+
+
+def _cell(place: str, places: list[int]) -> Sql:
+    """The cell at a place that the file's row tells; most often all files have it at one."""
+    if len(set(places)) > 1:
+        return Sql(f"cells[{place} + 1]")
+    return sql.item(Sql("cells"), places[0]) if places and places[0] >= 0 else lit(None).cast("varchar")
+
+
+def _given(column: Declared) -> Sql:
+    """What is written in a cell, or what the declaration puts where nothing is."""
+    written = _written(col(f"_text_{column.name}"))
+    return written if column.default is None else coalesce(written, column.default)
+
+
+def _document(contract: Contract) -> Sql:
+    """The number of an identity document as it is compared; null where it is too short to name anybody."""
+    if contract.identity_document is None:
+        return lit(None).cast("varchar")
+    number = sql.call("upper", sql.replaced(col(f"_text_{contract.identity_document}"), r"[\s-]", ""))
+    return choose((sql.call("length", number) >= _SHORTEST_DOCUMENT, number))
+
+
+def _factor(column: Declared, place: int, scaled: Collection[str]) -> Sql | None:
+    return sql.item(Sql("factors"), place) if column.name in scaled else None
+
+
+# Conditions on judged rows.
+IS_SOUND = "len(refused) = 0"
+IS_REFUSED = "len(refused) > 0"
+
+
+def _lines(contract: Contract, judged: str, own: str) -> str:
+    return (
+        f"select {lit(contract.thing)} as thing, sender_code, _delivery_id as delivery_id,"
+        " _file_sha256 as file_sha256, _member as member, _sheet as sheet, _line_number as line_number,"
+        f" {own}, _batch_id as batch_id from {judged}"
+    )
+
+
+def refusals(judged: str, contract: Contract) -> str:
+    """The query of one row per refused line and reason, as `ops__refused_row` has them: no values."""
+    reasons = f"(select *, unnest(refused) as _reason from {judged} where {IS_REFUSED})"
+    own = "split_part(_reason, ':', 1) as column_name, split_part(_reason, ':', 2) as rule"
+    return _lines(contract, reasons, own)
+
+
+def flagged_lines(judged: str, contract: Contract) -> str:
+    """The query of one row per sound and flagged line with its flags, as `ops__flagged_row` has them."""
+    return _lines(contract, f"(from {judged} where {IS_SOUND} and len(flags) > 0)", "flags")
+
+
+def _plain(cell: Sql) -> Sql:
+    """A cell narrowed and trimmed."""
+    # Most of what is sent has nothing to narrow or trim, and both look at each character.
+    narrow = choose(
+        (cell.matches("[！-～\u3000\u00a0]"), sql.call("translate", cell, _WIDE, _NARROW)),
+        otherwise=cell,
+    )
+    inner = sql.call("ltrim", sql.call("trim", narrow, _BLANKS), "'’‘`")
+    is_framed = cell.matches("^[\\s\u3000\u00a0'’‘`＇｀]|[\\s\u3000\u00a0]$")
+    return choose((is_framed, sql.call("trim", inner, _BLANKS)), otherwise=narrow)
+
+
+def _written(plain: Sql) -> Sql:
+    """Null where nothing is written."""
+    return choose((~plain.is_in(NOTHING), plain))
+
+
+def _judgements(
+    contract: Contract, scaled: Collection[str] = ()
+) -> tuple[list[tuple[Sql, str]], list[tuple[Sql, str]]]:
+    """(condition, reason) of what refuses a row and of what flags it; `Contract.row_rules` tells the same."""
+    refused: list[tuple[Sql, str]] = []
+    flags: list[tuple[Sql, str]] = []
+    impossibles: dict[str, Sql] = {}
+    for place, column in enumerate(contract.columns):
+        text, value = col(f"_text_{column.name}"), col(f"_value_{column.name}")
+        unread = text.is_given() & value.is_null()
+        if column.required:
+            refused.append((text.is_null(), f"{column.name}:required"))
+        if column.type == "string" and not column.pattern:
+            # Everything else has a rule that does not take it.
+            refused.append((text == UNCALCULATED, f"{column.name}:formula"))
+        if column.codes and not column.codes_open:
+            judged = refused if column.name in contract.key else flags
+            judged.append((unread, f"{column.name}:unmapped_code"))
+        elif column.type != "string":
+            refused.append((unread, f"{column.name}:type"))
+        if column.is_identifier:
+            refused += _identifier_rules(contract, column)
+        elif column.pattern:
+            refused.append((~value.matches(f"^(?:{column.pattern})$"), f"{column.name}:pattern"))
+        impossible, unusual = row_bounds.outside(contract, column, value)
+        if impossible is not None:
+            impossibles[column.name] = impossible
+            refused.append((impossible, f"{column.name}:impossible"))
+        if unusual is not None:
+            flags.append((unusual, f"{column.name}:unusual"))
+        if column.other_units and impossible is not None and unusual is not None:
+            # Beside what refuses or flags the value, never alone.
+            other = row_bounds.looks_like_another_unit(contract, column, column.name in scaled)
+            refused.append(((unread | impossible) & other, f"{column.name}:other_unit"))
+            flags.append((unusual & other, f"{column.name}:other_unit"))
+        if column.name in scaled:
+            is_other_kind = (sql.item(Sql("factors"), place) < 0) & text.is_given()
+            flags.append((is_other_kind, f"{column.name}:wrong_unit"))
+    for rule in contract.rules:
+        judged = refused if rule.verdict == "refuse" else flags
+        broken = row_bounds.broken(contract, rule)
+        for name in rule.columns:
+            if name in impossibles:
+                # What cannot be contradicts nothing: one reason is enough.
+                broken = broken & ~coalesce(impossibles[name], False)
+        judged.append((broken, rule.reason))
+    known = col("_operation").is_in(_lower(STATING + WITHDRAWING))
+    # Of a withdrawn line only the key counts.
+    kept = contract.key_columns()
+    refused = [(_unless_withdrawn(c, r, kept), r) for c, r in refused] + [(~known, "operation:unmapped_code")]
+    return refused, [(_unless_withdrawn(c, r, kept), r) for c, r in flags]
+
+
+def _unless_withdrawn(condition: Sql, reason: str, key: set[str]) -> Sql:
+    return condition if reason.partition(":")[0] in key else condition & ~col("_is_withdrawn")
+
+
+def _lower(words: Iterable[str]) -> list[str]:
+    return [word.lower() for word in words]
+
+
+def _identifier_rules(contract: Contract, column: Declared) -> list[tuple[Sql, str]]:
+    """What refuses a number that names a person: digits lost in a sheet, and a check that does not hold."""
+    text, value = col(f"_text_{column.name}"), col(f"_value_{column.name}")
+    lost = is_digits_lost(text)
+    rules = [(lost, f"{column.name}:digits_lost")]
+    if column.pattern:
+        rules.append((~lost & ~value.matches(f"^(?:{column.pattern})$"), f"{column.name}:pattern"))
+    if column.check_digit == "pupil_number":
+        # A temporary number (L) has no check, and so passes.
+        whole = value.matches(r"^[GJ]\d{17}[0-9X]$")
+        return [*rules, (whole & ~is_checked(substring(value, 2, 18)), f"{column.name}:check_digit")]
+    whole = text.matches(r"^\d{17}[0-9Xx]$")
+    if "id_document_type_code" in {c.name for c in contract.columns}:
+        kind = col("_value_id_document_type_code")
+        if column.required:
+            # Where it is not asked for, a word in its place (无) costs nobody the row.
+            rules.append((~lost & (kind == _RESIDENT_CARD) & ~whole, f"{column.name}:pattern"))
+        whole = whole & coalesce(kind == _RESIDENT_CARD, True)
+    return [
+        *rules,
+        (~lost & whole & ~is_checked(sql.call("upper", text)), f"{column.name}:check_digit"),
+    ]
+
+
+def _told(judgements: Iterable[tuple[Sql, str]]) -> Sql:
+    """The reasons whose condition holds, as one text; a condition that is null does not."""
+    told = (choose((condition, reason)) for condition, reason in judgements)
+    return sql.call("concat_ws", "|", None, *told)
+
+
+def _key_column(contract: Contract, name: str) -> Sql:
+    if name == contract.person_key:
+        return col("_identifier")
+    if name in {c.name for c in contract.columns} or (name == "school_code" and contract.sender == "school"):
+        return col(f"_value_{name}")
+    return col(name)
+
+
+def _statement(contract: Contract) -> list[str]:
+    """The clean table's columns in order, but the person's key and `document_key`."""
+    stated = col("received_date")
+    made = {
+        "valid_from": _valid_from(contract),
+        "valid_to": lit(None),
+        "stated_on": coalesce(col(f"_value_{contract.stated_on}"), stated) if contract.stated_on else stated,
+        "is_withdrawn": col("_is_withdrawn"),
+        "pupil_number_kind": substring(col("_identifier"), 1, 1),
+        "unmapped": _unmapped(contract),
+        "scope_key": _scope_key(contract),
+        "flags": sql.listed(col("_flags")),
+    }
+    from_file = {"delivery_no", "recorded_at", "sender_code", "term"}
+    declared = {c.name for c in contract.columns}
+    columns = []
+    for name, kind in contract.clean_columns().items():
+        if name in {contract.person_key, "document_key"}:
+            continue
+        if name in made:
+            column = made[name]
+        elif name in declared or (name == "school_code" and contract.sender == "school"):
+            column = col(f"_value_{name}")
+        elif name in from_file or name.startswith("_") or name == "school_year_start":
+            column = col(name)
+        else:
+            raise AssertionError(name)
+        columns.append(column.cast(duckdb_type(kind)).named(name))
+    return columns
+
+
+def _unmapped(contract: Contract) -> Sql:
+    """`column=value` of each code that its list does not have, as sent; personal ones stay in raw alone."""
+    kept = [c for c in contract.columns if c.codes and not c.codes_open and not c.is_personal]
+    told = [
+        choose(
+            (
+                col(f"_text_{c.name}").is_given() & col(f"_value_{c.name}").is_null(),
+                sql.call("concat", f"{c.name}=", sql.call("replace", col(f"_text_{c.name}"), "|", "/")),
+            )
+        )
+        for c in kept
+    ]
+    return sql.listed(sql.call("concat_ws", "|", *told)) if told else Sql("[]")
+
+
+def _scope_key(contract: Contract) -> Sql:
+    if contract.delivery != "snapshot":
+        return lit(None)
+    declared = {c.name for c in contract.columns}
+    parts: list[Sql] = []
+    for name in contract.scope:
+        if name == "sender":
+            parts.append(col("sender_code"))
+        elif name == "term":
+            parts += [col("school_year_start"), col("term")]
+        else:
+            parts.append(col(f"_value_{name}" if name in declared else name))
+    return sql.call("concat_ws", "|", *(part.cast("varchar") for part in parts))
+
+
+def _valid_from(contract: Contract) -> Sql:
+    declared = {c.name: c for c in contract.columns}
+    name = contract.valid_from
+    if name is None:
+        return col("received_date")
+    if name == "term_start":
+        second = sql.call("make_date", col("school_year_start") + 1, 3, 1)
+        return choose(
+            (col("term") == 2, second),
+            otherwise=sql.call("make_date", col("school_year_start"), 9, 1),
+        )
+    if name == "school_year_start":
+        return sql.call("make_date", col(f"_value_{name}"), 9, 1)
+    if declared[name].type == "year":
+        return sql.call("make_date", col(f"_value_{name}"), 1, 1)
+    return coalesce(col(f"_value_{name}"), col("received_date"))

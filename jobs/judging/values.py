@@ -1,0 +1,171 @@
+"""A cell's text -> a typed value, as pure expressions; what cannot be read is null.
+
+Every function is one expression over one row. Which notation counts is the column's matter, never the
+value's: `1.25` is a minute and 25 seconds over 800 m, and 1.25 s over 50 m.
+"""
+
+from __future__ import annotations
+
+from jobs.declare import Column as Declared
+from jobs.declare import code_list, duckdb_type, units
+from jobs.judging import expressions as sql
+from jobs.judging.expressions import Sql, choose, coalesce, extracted, replaced, substring
+
+# GB 11643: weights of the first seventeen digits, and the check character of each remainder.
+WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+CHECK = "10X98765432"
+
+_NUMBER = r"[+-]?\d{1,14}(?:\.\d{1,12})?"
+_GROUPED = r"^[+-]?\d{1,3}(,\d{3})+(\.\d{1,12})?$"
+
+
+def value_of(column: Declared, text: Sql, grade_scheme: str, factor: Sql | None = None) -> Sql:
+    """The value of a column's text, in the column's own type and unit.
+
+    `factor`: what the unit of the file's heading is multiplied by, where some file of the batch names another
+    one; null within it where a heading names none.
+    """
+    if column.codes and column.type != "bool":
+        by = {"us_k12": "us_k12_code"}.get(grade_scheme) if column.codes_by_site else column.codes_column
+        found = sql.mapped(text, code_list(column.codes).spellings(by))
+        return coalesce(found, text) if column.codes_open else found
+    match column.type:
+        case "string":
+            return _identifier(text) if column.pattern else text
+        case "bool":
+            return sql.mapped(text, code_list("yes_no").spellings()) == "1"
+        case "year":
+            is_year = text.matches(r"^\d{4}((-|–|—|/|至)\d{2,4})?(学年|年|\.0)?$")
+            return choose((is_year, substring(text, 1, 4))).try_cast("int")
+        case "date":
+            return date_of(text)
+        case "duration":
+            return duration_of(text, factor).try_cast(duckdb_type(column.stored_type))
+    return _measure(column, text, factor)
+
+
+def _identifier(text: Sql) -> Sql:
+    """A code of digits, that a sheet may have made a number; a long one has lost digits and is left."""
+    return sql.call("upper", replaced(text, r"^(\d{1,15})\.0+$", r"\1"))
+
+
+def is_digits_lost(text: Sql) -> Sql:
+    """Whether a long number went through a sheet's fifteen digits: `1.1E+17`, `110101201501010000`."""
+    exponent = text.matches(r"^\d(\.\d+)?[eE]\+?\d{2}$") | text.matches(r"^\d{15,20}\.0+$")
+    # Fifteen digits and three zeros, whose check character does not hold.
+    cut = text.matches(r"^[1-9]\d{14}000$") & ~is_checked(text)
+    return exponent | cut
+
+
+def is_checked(number: Sql) -> Sql:
+    """Whether the eighteenth character is the GB 11643 check of the seventeen before it; null where they are
+    no digits.
+    """
+    # The seventeen digits as one number, taken apart by division: one cast a row instead of seventeen.
+    digits = substring(number, 1, 17).try_cast("bigint")
+    total = sum((digits // 10 ** (17 - i) % 10 * w for i, w in enumerate(WEIGHTS, 1)), sql.lit(0))
+    return substring(sql.lit(CHECK), total % 11 + 1, 1) == substring(number, 18, 1)
+
+
+def _measure(column: Declared, text: Sql, factor: Sql | None) -> Sql:
+    """A number, in the column's unit by its heading or by the unit behind it (`1.52m`)."""
+    stored = duckdb_type(column.stored_type)
+    if column.type == "int":
+        is_whole = text.matches(r"^[+-]?\d{1,18}(\.0+)?$")
+        plain = choose((is_whole, replaced(text, r"\.0+$", ""))).try_cast("int")
+    else:
+        plain = choose((text.matches(f"^{_NUMBER}$"), text)).try_cast(stored)
+    other = choose((text.matches(_GROUPED), _rounded(column, replaced(text, ",", "").try_cast(_WIDE_NUMBER))))
+    behind = units.siblings(column.unit)
+    if behind:
+        pattern = rf"^({_NUMBER}) *([^\d\s.,+-][^\s]*)$"
+        size = sql.mapped(
+            sql.call("lower", extracted(text, pattern, 2)), {k: str(v) for k, v in behind.items()}
+        )
+        number = extracted(text, pattern, 1).try_cast(_WIDE_NUMBER)
+        other = coalesce(other, _rounded(column, number * size.try_cast(_FACTOR)))
+    if column.unit == "s":
+        other = coalesce(other, _rounded(column, _seconds(text).try_cast(_WIDE_NUMBER)))
+    # The rare forms are looked for only where the plain one is not there.
+    read = coalesce(plain, choose((text.is_given(), other)))
+    if factor is None:
+        return read
+    is_number = text.matches(f"^{_NUMBER}$")
+    scaled = choose((is_number, _rounded(column, text.try_cast(_WIDE_NUMBER) * factor.try_cast(_FACTOR))))
+    return choose((factor.is_null() | (factor < 0), read), otherwise=coalesce(scaled, other))
+
+
+_WIDE_NUMBER = "decimal(20,6)"
+_FACTOR = "decimal(18,9)"
+
+
+def _rounded(column: Declared, number: Sql) -> Sql:
+    """Half away from zero, to the places that are kept; a count stays whole or is none."""
+    if column.type == "int":
+        return choose((number == sql.call("round", number, 0), number)).try_cast("int")
+    return number.try_cast(duckdb_type(column.stored_type))
+
+
+def _seconds(text: Sql) -> Sql:
+    """A short run in seconds as stopwatches show it: `7"8`, `7″80`, `7秒8`, `7'8`."""
+    watch = r"^(\d{1,2}) *(?:\"|”|“|″|秒|s|S|'|′|’) *(\d{1,2})$"
+    return choose((text.matches(watch), replaced(text, watch, r"\1.\2")))
+
+
+def date_of(text: Sql) -> Sql:
+    """Six spellings, a spreadsheet's day number, and any of them with a time of day behind it."""
+    day = replaced(text, r"[ T]+\d{1,2}[:时]\d{1,2}([:分]\d{1,2}(\.\d+)?)?[秒分Z]?$", "")
+    compact = replaced(day, r"^(\d{4})(\d{2})(\d{2})(\.0+)?$", r"\1-\2-\3")
+    dashed = replaced(compact, r"^(\d{4}) *[-/.年、] *(\d{1,2}) *[-/.月、] *(\d{1,2}) *[日号]?$", r"\1-\2-\3")
+    number = choose((day.matches(r"^[1-6]\d{4}(\.\d+)?$"), replaced(day, r"\.\d+$", ""))).try_cast("int")
+    spelled = coalesce(
+        choose((dashed.matches(r"^\d{4}-\d{1,2}-\d{1,2}$"), dashed)).try_cast("date"),
+        # A sheet counts days from 1899-12-30, so that 1900-03-01 is day 61.
+        sql.lit("1899-12-30").cast("date") + number,
+    )
+    # The two that nearly all send, without the five patterns of the others.
+    eight = sql.call("concat", substring(text, 1, 4), "-", substring(text, 5, 2), "-", substring(text, 7, 2))
+    return choose(
+        (text.matches(r"^\d{8}$"), eight.try_cast("date")),
+        (text.matches(r"^\d{4}-\d{2}-\d{2}$"), text.try_cast("date")),
+        (text.is_given(), spelled),
+    )
+
+
+def duration_of(text: Sql, factor: Sql | None = None) -> Sql:
+    """Minutes and seconds in the notations that schools use (reference: rules of the upload, time notation),
+    in seconds.
+
+    Below ten, `3.45` is 3 min 45 s and `3.5` a spreadsheet's rest of `3.50`; from ten on a number is
+    seconds. A clock time `3:45:00` is a sheet's reading of `3:45`. Sixty seconds or more behind the minutes
+    is no time: null. `factor` 1: the heading says seconds, and a bare number is seconds whatever its size.
+    """
+    quoted = r"^(\d{1,2}) *[':：’‘′´`分mM]钟? *(\d{1,2})(\.\d{1,2})? *(\"|”|“|″|''|′′|’’|秒|s|S)?$"
+    dotted = r"^([0-9])\.(\d{1,2})$"
+    clock = r"^(\d{1,2}):(\d{2}):(\d{2})$"
+    bare = text.matches(r"^\d{1,3}(\.\d{1,2})?( *(秒|s|S|\"|″|”))?$")
+    seconds = extracted(text, r"^(\d{1,3}(?:\.\d{1,2})?)", 1).try_cast("decimal(6,2)")
+
+    def part(pattern: str, group: int) -> Sql:
+        return extracted(text, pattern, group).try_cast("int")
+
+    hundredths = sql.call("rpad", extracted(text, dotted, 2), 2, "0").try_cast("int")
+    fraction = coalesce(extracted(text, quoted, 3).try_cast("decimal(6,2)"), 0)
+    is_clock, hours_first = text.matches(clock), part(clock, 1) > 0
+    told = [
+        (
+            text.matches(quoted) & (part(quoted, 2) < 60),
+            part(quoted, 1) * 60 + part(quoted, 2) + fraction,
+        ),
+        (is_clock & hours_first & (part(clock, 3) == 0), part(clock, 1) * 60 + part(clock, 2)),
+        (is_clock & ~hours_first, part(clock, 2) * 60 + part(clock, 3)),
+        # Whole minutes: 4分 is 240 s.
+        (text.matches(r"^\d{1,2} *分钟?$"), part(r"^(\d{1,2})", 1) * 60),
+    ]
+    if factor is not None:
+        told.append(((factor == 1) & bare, seconds))
+    told += [
+        (text.matches(dotted) & (hundredths < 60), part(dotted, 1) * 60 + hundredths),
+        (text.matches(r"^\d{2,3}(\.\d{1,2})?( *(秒|s|S|\"|″|”))?$"), seconds),
+    ]
+    return choose(*told)

@@ -1,0 +1,276 @@
+"""The marts of one run: dbt over pinned Delta versions, in a private file that only `release` publishes.
+
+    pins {table: version} -> run/build-<run_id>.pins.json -> dbt (own process) -> run/build-<run_id>.duckdb
+
+dbt runs in a process of its own: importing it costs two seconds there, and its DuckDB file is closed for
+certain when it ends (in one process the adapter keeps it open, and nothing else may open it then).
+`python -m jobs.publish.marts` writes the files of the dbt project that repeat declarations.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import yaml
+
+from jobs import declare
+from jobs.lake import tables
+from jobs.lake.runs import Run
+from jobs.publish import views as pinning
+from jobs.settings import ROOT, Settings
+
+PROJECT = ROOT / "dbt"
+# Build files of earlier runs that are kept, to look at what a failed test found.
+KEPT_BUILDS = 3
+
+_HEAD = "Written by `python -m jobs.publish.marts` from expectations/; a test compares.\n"
+
+
+class MartsError(RuntimeError):
+    """dbt could not build: a model failed or the project is broken; says which, and where the log is."""
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """One dbt test: what it asserts of which table, and how many rows contradict it."""
+
+    name: str
+    table: str
+    column: str | None
+    is_stop: bool
+    status: str
+    failures: int | None
+    message: str
+    sql_file: Path | None
+    is_unit_test: bool = False
+
+    @property
+    def is_success(self) -> bool:
+        return self.status == "pass"
+
+    def told(self, file: Path) -> str:
+        """What was expected, what was found, and how to see the rows."""
+        found = f"{self.failures} rows contradict it" if self.failures is not None else self.message
+        return f"{self.table}: {self.name} expects no row, {found}. See them: run {self.sql_file} on {file}"
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """A finished build: its file, rows of each mart, every test."""
+
+    file: Path
+    run_id: str
+    rows: Mapping[str, int]
+    tests: tuple[TestResult, ...]
+    models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> tuple[TestResult, ...]:
+        """Tests that stop the release."""
+        return tuple(test for test in self.tests if test.is_stop and not test.is_success)
+
+    def checks(self) -> list[dict[str, Any]]:
+        """The tests as rows of `ops__check`: counts, no values."""
+        return [
+            {
+                "run_id": self.run_id,
+                "table_name": test.table,
+                "check_name": test.name,
+                "column_name": test.column,
+                "is_success": test.is_success,
+                "is_stop": test.is_stop,
+                "examined_count": self.rows.get(test.table),
+                "unexpected_count": test.failures,
+                "checked_by": "dbt",
+            }
+            for test in self.tests
+        ]
+
+
+def build_file(settings: Settings, run_id: str) -> Path:
+    """The private file that a run's marts are built in."""
+    return settings.run / f"build-{run_id}.duckdb"
+
+
+def manifest(settings: Settings, run_id: str) -> Path:
+    """dbt's manifest of that build, with the `meta` of every model."""
+    return settings.run / f"build-{run_id}.manifest.json"
+
+
+def build(
+    settings: Settings, run: Run, pins: Mapping[str, int], *, with_unit_tests: bool = False
+) -> BuildResult:
+    """Build and test the marts of a run from the pinned versions; doing it again builds the same anew.
+
+    Failed tests do not raise: they are in `failed` and `checks()`, and the caller must not publish then.
+    Raises MartsError when a model cannot be built or a table cannot be read as pinned.
+    """
+    settings.run.mkdir(parents=True, exist_ok=True)
+    target, file = settings.run / "dbt", build_file(settings, run.run_id)
+    _remove_builds(settings, file)
+    pins_file = settings.run / f"build-{run.run_id}.pins.json"
+    pins_file.write_text(
+        json.dumps(
+            {t: {"path": str(tables.path(settings, t)), "version": v} for t, v in sorted(pins.items())},
+            indent=1,
+        )
+    )
+    values = {
+        "site": settings.site,
+        "as_of_date": run.as_of_date.isoformat(),
+        "known_at": run.known_at.isoformat(),
+        "small_cell": settings.small_cell,
+    }
+    options = [
+        *("--project-dir", str(PROJECT)),
+        *("--profiles-dir", str(PROJECT)),
+        *("--log-path", str(settings.logs / "dbt")),
+        *("--vars", json.dumps(values)),
+        "--quiet",
+        "--no-use-colors",
+    ]
+    environment = os.environ | {
+        "EDULAKE_BUILD_FILE": str(file),
+        "EDULAKE_PINS_FILE": str(pins_file),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
+        "DO_NOT_TRACK": "1",
+        "TZ": "UTC",
+    }
+    for earlier in target.glob("run_results.*"):
+        earlier.unlink()
+    kind = "with_unit_tests" if with_unit_tests else "without_unit_tests"
+    done = subprocess.run(
+        [sys.executable, str(PROJECT / "build.py"), str(target), kind, *options],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    built = _results(target, "models")
+    if errors := [r for r in built if r["status"] == "error"]:
+        told = "\n".join(f"  {r['unique_id'].split('.')[-1]}: {r['message']}" for r in errors)
+        raise MartsError(f"{len(errors)} models of run {run.run_id} could not be built:\n{told}")
+    if done.returncode:
+        raise MartsError(f"dbt could not go on:\n{done.stdout}{done.stderr}".rstrip())
+    shutil.copyfile(target / "manifest.json", manifest(settings, run.run_id))
+    return _read(file, run.run_id, built, _results(target, "tests"), target)
+
+
+def _results(target: Path, step: str) -> list[dict[str, Any]]:
+    file = target / f"run_results.{step}.json"
+    found: list[dict[str, Any]] = json.loads(file.read_text("utf-8"))["results"] if file.is_file() else []
+    return found
+
+
+def _read(
+    file: Path, run_id: str, built: list[dict[str, Any]], tested: list[dict[str, Any]], target: Path
+) -> BuildResult:
+    told = json.loads((target / "manifest.json").read_text("utf-8"))
+    nodes = told["nodes"] | told["unit_tests"]
+    tests = tuple(_test(result, nodes[result["unique_id"]]) for result in tested)
+    models = {
+        node["name"]: node["config"]["meta"]
+        for node in nodes.values()
+        if node["resource_type"] == "model" and "scope" in node["config"]["meta"]
+    }
+    with duckdb.connect(str(file), read_only=True) as connection:
+        rows = {
+            name: int(connection.execute(f'select count(*) from "{name}"').fetchall()[0][0])
+            for name in sorted(models)
+        }
+    seconds = {r["unique_id"].split(".", 2)[-1]: round(r["execution_time"], 3) for r in (*built, *tested)}
+    return BuildResult(file, run_id, rows, tests, models, seconds)
+
+
+def _test(result: Mapping[str, Any], node: Mapping[str, Any]) -> TestResult:
+    attached = node.get("attached_node") or (node.get("depends_on", {}).get("nodes") or [""])[0]
+    compiled = node.get("compiled_path")
+    return TestResult(
+        name=node["name"],
+        table=node.get("model") or attached.split(".")[-1],
+        column=(node.get("test_metadata") or {}).get("kwargs", {}).get("column_name"),
+        is_stop=str(node["config"].get("severity", "error")).lower() == "error",
+        status=result["status"],
+        failures=result["failures"],
+        message=result["message"] or "",
+        sql_file=ROOT / compiled if compiled else None,
+        is_unit_test=node["resource_type"] == "unit_test",
+    )
+
+
+def _remove_builds(settings: Settings, file: Path) -> None:
+    """Remove what an earlier try of this run left, and builds older than the newest few."""
+    earlier = sorted(
+        (f for f in settings.run.glob("build-*.duckdb") if f != file), key=lambda f: f.stat().st_mtime
+    )
+    for old in [file, *earlier[:-KEPT_BUILDS]]:
+        for part in settings.run.glob(f"{old.stem}.*"):
+            part.unlink()
+
+
+def generated() -> dict[Path, str]:
+    """The files of the dbt project that repeat declarations of `expectations/`, by path."""
+    return {
+        PROJECT / "models" / "sources.yml": _sources_yaml(),
+        PROJECT / "macros" / "declared.sql": _declared_macro(),
+    }
+
+
+def _sources_yaml() -> str:
+    lake = [{"name": table, "description": _meaning(table)} for table in declare.all_tables()]
+    standards = [{"name": name} for name in sorted(pinning.standard_files())]
+    sources = [
+        {
+            "name": "lake",
+            "schema": pinning.SCHEMA,
+            "description": "Delta tables of the lake at the versions pinned for the build.",
+            "tables": lake,
+        },
+        {
+            "name": "standards",
+            "schema": pinning.STANDARDS_SCHEMA,
+            "description": "Code lists and dated targets of expectations/, all columns as text.",
+            "tables": standards,
+        },
+    ]
+    declared = {"version": 2, "sources": sources}
+    return "# " + _HEAD + yaml.safe_dump(declared, allow_unicode=True, sort_keys=False, width=110)
+
+
+def _declared_macro() -> str:
+    """Delivery kind and key of every table of statements; unit tests see no `meta` of sources."""
+    told = {table: declare.statements_of(table) for table in sorted(declare.all_tables())}
+    entries = [
+        f"        {table!r}: {{'delivery': {contract.delivery!r}, 'key': {list(contract.key)!r}}},"
+        for table, contract in told.items()
+        if contract
+    ]
+    lines = ["{# " + _HEAD.strip() + " #}", "{% macro declared(table) %}", "    {%- set statements = {"]
+    lines += [*entries, "    } -%}", "    {{- return(statements[table]) -}}", "{% endmacro %}", ""]
+    return "\n".join(lines)
+
+
+def _meaning(table: str) -> str:
+    for contract in declare.load().values():
+        if contract.table == table:
+            return f"{contract.zh} — {contract.grain}"
+        if contract.general_table == table:
+            return f"{contract.zh}（一般字段） — {contract.grain}, without values of persons"
+    made = declare.made_declarations()[table]
+    return f"{made['zh']} — {made['en']}"
+
+
+if __name__ == "__main__":
+    for path, text in generated().items():
+        path.write_text(text, encoding="utf-8")

@@ -1,0 +1,247 @@
+"""Files are read in processes of their own, one a core, each bounded in memory and time.
+
+A reader of foreign binary formats may run out of memory, run for hours, or die of a fault in native code:
+that is the reason for the file's refusal, and no harm to the run. What is read comes back as an Arrow file
+beside the lake's restricted tables, so that a sheet of a million rows passes through without being held.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow as pa
+
+from jobs.declare import Contract
+from jobs.reading import reader
+from jobs.settings import ROOT
+
+READERS = max(1, min(os.cpu_count() or 1, 4))
+# Above what the process holds when it starts; a sheet full to its last row needs about half.
+MEMORY_BYTES = 3 * 1024**3
+CPU_SECONDS = 900
+# A second reader takes half a second to start: for a batch of less than this it does not pay.
+BYTES_FOR_ANOTHER = 2 * 1024**2
+
+BLOCKS = pa.schema([("_table", pa.int32()), ("_line_number", pa.int64()), ("cells", pa.list_(pa.string()))])
+
+_TOO_MUCH = "读这个文件需要的内存过多: 请拆成几个文件, 或另存为 csv 后报送"
+_DIED = "读取程序在这个文件上中断 (内存或时间超限, 或文件损坏): 请在 Excel 或 WPS 中另存后重新报送"
+
+
+@dataclass
+class FoundTable:
+    """What is noted of one table of a file."""
+
+    member: str | None
+    sheet: str | None
+    header_line: int
+    header: list[str]
+    positions: list[int]
+    line_count: int = 0
+
+
+@dataclass
+class Found:
+    """What a file turned out to be. `thing` is null where it cannot be taken; `reasons` then say why."""
+
+    container: str = "unknown"
+    encoding: str | None = None
+    thing: str | None = None
+    tables: list[FoundTable] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    milliseconds: int = 0
+
+
+def read_all(
+    paths: Sequence[Path], contracts: Sequence[Contract], stage: Path
+) -> Iterator[tuple[Found, Iterator[pa.RecordBatch]]]:
+    """Each file's findings and its lines (schema BLOCKS), in the order given; lines are to be taken at once.
+
+    `stage` is a folder for the files in between; each is removed when its lines have been taken.
+    """
+    size = min(READERS, len(paths), 1 + sum(p.stat().st_size for p in paths) // BYTES_FOR_ANOTHER)
+    if not size:
+        return
+    with ThreadPoolExecutor(size) as threads, _taken(size) as free:
+
+        def one(number: int) -> Found:
+            process = free.pop()
+            try:
+                return process.read(paths[number], contracts, stage / f"{number}.arrow")
+            finally:
+                free.append(process)
+
+        waiting = [threads.submit(one, number) for number in range(len(paths))]
+        try:
+            for number, future in enumerate(waiting):
+                found = future.result()
+                yield found, _lines(stage / f"{number}.arrow", found)
+                (stage / f"{number}.arrow").unlink(missing_ok=True)
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _lines(file: Path, found: Found) -> Iterator[pa.RecordBatch]:
+    if found.thing is None or not file.exists():
+        return
+    with pa.memory_map(str(file)) as source, pa.ipc.open_stream(source) as stream:
+        yield from stream
+
+
+_idle: list[_Reader] = []
+# A forked process does not share its parent's readers.
+os.register_at_fork(after_in_child=_idle.clear)
+
+
+@contextmanager
+def _taken(size: int) -> Iterator[list[_Reader]]:
+    """So many readers for a while; they stay for the next batch, and end with this process."""
+    processes = [_idle.pop() if _idle else _Reader() for _ in range(size)]
+    try:
+        yield list(processes)
+    finally:
+        _idle.extend(processes)
+
+
+class _Reader:
+    """One reading process, started when it is needed, and again when it died."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ours: Connection | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def read(self, path: Path, contracts: Sequence[Contract], into: Path) -> Found:
+        with self._lock:
+            # One that died while nothing was asked of it is no fault of this file.
+            if self._process is not None and self._process.poll() is not None:
+                self._end()
+            ours = self._ours or self._start()
+            try:
+                ours.send((path, contracts, into))
+                found: Found = ours.recv()
+                return found
+            except (EOFError, OSError):
+                self._end()
+                into.unlink(missing_ok=True)
+                return Found(reasons=[_DIED])
+
+    def _start(self) -> Connection:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", f"from jobs.feeds import isolated; isolated.serve({theirs.fileno()})"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                # What native code says when it fails could quote a cell.
+                stderr=subprocess.DEVNULL,
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                pass_fds=[theirs.fileno()],
+            )
+        self._ours = Connection(ours.detach())
+        return self._ours
+
+    def _end(self) -> None:
+        if self._ours is not None:
+            self._ours.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._ours = self._process = None
+
+
+def peaks() -> list[int]:
+    """The most memory that each reader of this process has held, in bytes; empty where the system does not
+    tell.
+    """
+    found = []
+    for process in _idle:
+        status = Path(f"/proc/{process.pid}/status")
+        if process.pid and status.is_file():
+            told = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
+            found += [int(told[1]) * 1024] if told else []
+    return found
+
+
+def serve(descriptor: int) -> None:
+    """The reading process: path in, findings out, until the other side is gone."""
+    _lower(resource.RLIMIT_AS, psutil.Process().memory_info().vms + MEMORY_BYTES)
+    _lower(resource.RLIMIT_CORE, 0)
+    with suppress(EOFError, OSError, KeyboardInterrupt), closing(Connection(descriptor)) as theirs:
+        while True:
+            path, contracts, into = theirs.recv()
+            _bound_time()
+            theirs.send(_read(path, contracts, into))
+
+
+def _bound_time() -> None:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _lower(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + CPU_SECONDS)
+
+
+def _lower(what: int, most: int) -> None:
+    _, hard = resource.getrlimit(what)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+
+
+def _read(path: Path, contracts: Sequence[Contract], into: Path) -> Found:
+    begun = time.monotonic()
+    found = Found()
+    reading = reader.Reading()
+    try:
+        _fill(found, reading, path, contracts, into)
+    except (MemoryError, pa.ArrowMemoryError):
+        reading.reasons.append(_TOO_MUCH)
+    except reader.UnreadableError as error:
+        reading.reasons.append(str(error))
+    except Exception as error:
+        # A fault of ours: the file is kept and named, and the others go on.
+        reading.reasons.append(f"读取程序出错 ({type(error).__name__}): 请把回执号告诉技术支持")
+    found.container, found.encoding = reading.container, reading.encoding
+    found.reasons, found.remarks = reading.reasons, reading.remarks
+    found.thing = reading.contract.thing if reading.contract else None
+    found.milliseconds = int((time.monotonic() - begun) * 1000)
+    return found
+
+
+def _fill(
+    found: Found, reading: reader.Reading, path: Path, contracts: Sequence[Contract], into: Path
+) -> None:
+    sink: Any = None
+    try:
+        for number, table in enumerate(reader.tables(path, contracts, reading)):
+            positions = [table.positions.get(c.name, -1) for c in table.contract.columns]
+            noted = FoundTable(table.member, table.sheet, table.header_line, table.header, positions)
+            found.tables.append(noted)
+            for block in table.blocks:
+                if sink is None:
+                    sink = pa.ipc.new_stream(str(into), BLOCKS)
+                which = pa.repeat(pa.scalar(number, pa.int32()), block.num_rows)
+                sink.write_batch(pa.RecordBatch.from_arrays([which, *block.columns], schema=BLOCKS))
+                noted.line_count += block.num_rows
+    finally:
+        if sink is not None:
+            sink.close()

@@ -1,0 +1,169 @@
+"""`./edulake run`: input, engine, Airflow, one DAG run, summary. Nothing new: says so and starts nothing."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib
+import os
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import date
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from jobs.lake import deliveries, runs
+from jobs.publish import release
+from jobs.run import summary
+from jobs.settings import Settings, UserError
+from jobs.spark import archive
+
+
+def run(settings: Settings, scale: float, seed: int, console: Console) -> None:
+    """Bring the site's lake up to what is landed, and print what was done. Raises UserError with the way
+    out.
+    """
+    begun = time.monotonic()
+    settings.prepare()
+    with _alone(settings):
+        stages: dict[str, float] = {}
+        with _timed(stages, "input"):
+            prepare_input(settings, scale, seed, console)
+        if not _has_news(settings):
+            current = release.current(settings)
+            number = current.number if current else 0
+            settings.remember()
+            console.print(
+                f"Nothing new: every landed file has its receipt, release {number} was made by this code. "
+                f"({time.monotonic() - begun:.1f} s)"
+            )
+            summary.next_steps(settings, console)
+            return
+        _run_dag(settings, seed, stages, console)
+        settings.remember()
+        stages["all"] = time.monotonic() - begun
+        summary.finished(settings, stages, console)
+        if settings.spark_url is None:
+            archive.make_later()
+
+
+def _run_dag(settings: Settings, seed: int, stages: dict[str, float], console: Console) -> None:
+    from jobs.run import airflow as orchestrate
+    from jobs.spark import server
+
+    this = runs.open_run(settings, "command", seed if settings.is_synthetic else None)
+    console.print(f"run {this.run_id} of {settings.site}: as of {this.as_of_date}, code {this.code_version}")
+    state = runs.FAILED
+    try:
+        with _timed(stages, "start Spark and Airflow"), ThreadPoolExecutor(2) as pool:
+            console.print("starting Spark and Airflow …")
+            starting = pool.submit(server.start, settings)
+            airflow = orchestrate.up(settings)
+            starting.result()
+        with _Progress(console) as progress:
+            outcome = orchestrate.run_dag(settings, airflow, this.run_id, progress.show)
+        for task in outcome.tasks:
+            stages[task.group] = stages.get(task.group, 0.0) + (task.seconds or 0.0)
+        if outcome.failure:
+            raise UserError(
+                f"run {this.run_id} failed in {outcome.failure.task_id}:\n{outcome.failure.message}",
+                f"The release before it keeps serving. The log is {outcome.failure.log}. "
+                "Put the cause right and run again: what was done stays done.",
+            )
+        state = runs.PUBLISHED
+    finally:
+        if state == runs.FAILED:
+            runs.finish(settings, this.run_id, runs.FAILED)
+        with _timed(stages, "stop Spark and Airflow"), ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda stop: stop(settings), (orchestrate.down, server.stop)))
+
+
+def _has_news(settings: Settings) -> bool:
+    """Whether a file waits, a batch was left, or the last release was made by other code or settings."""
+    from jobs import ingest
+
+    published = [r for r in runs.all_runs(settings) if r.state == runs.PUBLISHED]
+    if not published or published[-1].code_version != runs.fingerprint(settings):
+        return True
+    if release.current(settings) is None:
+        return True
+    return bool(deliveries.pending(settings)) or any(ingest.unfinished(settings, f) for f in settings.feeds)
+
+
+def prepare_input(settings: Settings, scale: float, seed: int, console: Console) -> None:
+    """Have the site's input package write its files once, or land its real input; what lies there stays."""
+    if settings.input:
+        maker = importlib.import_module(f"{settings.input}.landing")
+        maker.write_landing(settings, scale, seed, console)
+    for entry in settings.real_input:
+        deliveries.land(
+            settings,
+            settings.root / entry["file"],
+            entry["feed"],
+            entry["sender"],
+            date.fromisoformat(str(entry["received"])),
+        )
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """One run of a site at a time. Raises UserError with the process that holds it."""
+    with (settings.run / "run.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            raise UserError(
+                f"another run of {settings.site} is under way (process {lock.read().strip() or 'unknown'}).",
+                "Wait for it, or end that process and run again: nothing is lost.",
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+@contextmanager
+def _timed(stages: dict[str, float], name: str) -> Iterator[None]:
+    begun = time.monotonic()
+    try:
+        yield
+    finally:
+        stages[name] = stages.get(name, 0.0) + time.monotonic() - begun
+
+
+class _Progress:
+    """The DAG run as it goes: a live table on a terminal, else one line per finished task."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
+        self._told: set[str] = set()
+
+    def __enter__(self) -> _Progress:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def show(self, tasks: Sequence[summary.TaskLike]) -> None:
+        if self._live:
+            table = Table("stage", "task", "state", "seconds", box=None)
+            for task in tasks:
+                color = {"success": "green", "failed": "red", "running": "yellow"}.get(
+                    task.state or "", "dim"
+                )
+                seconds = "" if task.seconds is None else f"{task.seconds:.1f}"
+                table.add_row(task.group, task.name, f"[{color}]{task.state or 'waiting'}[/]", seconds)
+            self._live.update(table)
+            return
+        for task in tasks:
+            if task.state in {"success", "failed", "upstream_failed"} and task.task_id not in self._told:
+                self._told.add(task.task_id)
+                self._console.print(f"  {task.state:<8} {task.task_id} {task.seconds or 0:.1f} s")

@@ -1,0 +1,153 @@
+"""What a person reads of a lake: the end of a run, its state, and answers to SQL."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Protocol
+
+import duckdb
+from rich.console import Console
+from rich.table import Table
+
+from jobs import declare
+from jobs.lake import deliveries, runs, tables
+from jobs.publish import release
+from jobs.settings import Settings, UserError
+
+PORTAL_PORT = 8090
+
+
+class TaskLike(Protocol):
+    """A task as `jobs.run.airflow` reports it."""
+
+    @property
+    def task_id(self) -> str: ...
+    @property
+    def state(self) -> str | None: ...
+    @property
+    def seconds(self) -> float | None: ...
+    @property
+    def group(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
+
+def finished(settings: Settings, stages: dict[str, float], console: Console) -> None:
+    """The summary of a run: per feed files and rows, per mart rows, seconds per stage, what to type next."""
+    run = runs.all_runs(settings)[-1]
+    receipts = [r for r in tables.rows(settings, "ops__receipt") if r["run_id"] == run.run_id]
+    feeds = Table(
+        "feed", "files", "lines", "accepted", "flagged", "refused", "held files", title="feeds of this run"
+    )
+    for feed in settings.feeds:
+        own = [r for r in receipts if r["feed"] == feed]
+        sums = [
+            sum(r[c] for r in own) for c in ("line_count", "accepted_count", "flagged_count", "refused_count")
+        ]
+        held = sum(r["outcome"] in ("held", "refused") for r in own)
+        feeds.add_row(feed, str(len(own)), *[f"{n:,}" for n in sums], str(held))
+    console.print(feeds)
+    current = release.current(settings)
+    if current:
+        marts = Table("mart", "rows", title=f"marts of release {current.number}")
+        for name, entry in sorted(current.manifest["files"]["full.duckdb"]["tables"].items()):
+            marts.add_row(name, f"{entry:,}")
+        console.print(marts)
+    timing = Table("stage", "seconds", title="seconds per stage (groups run side by side)")
+    for name, seconds in stages.items():
+        timing.add_row(name, f"{seconds:.1f}")
+    console.print(timing)
+    for row in receipts:
+        if row["outcome"] in ("held", "refused"):
+            console.print(f"[yellow]{row['outcome']}[/] {_told(row)}")
+    next_steps(settings, console)
+
+
+def next_steps(settings: Settings, console: Console) -> None:
+    """What to type next; the last line is the portal's."""
+    if "fitness" in settings.services:
+        console.print('  ./edulake sql "select count(*) from fct_fitness_result"')
+    else:
+        console.print('  ./edulake sql "select count(*) from fct_places_forecast"')
+    console.print("  ./edulake status      runs, release, deliveries held or refused")
+    console.print("  ./edulake airflow     the DAG runs in Airflow's own page")
+    console.print("  ./edulake clean       remove this lake")
+    console.print(f"  ./edulake serve       the portal, http://127.0.0.1:{PORTAL_PORT}")
+
+
+def _told(receipt: dict[str, Any]) -> str:
+    return f"{receipt['delivery_id']}/{receipt['file_name']}: {'; '.join(receipt['reasons'])}"
+
+
+def status(settings: Settings, console: Console) -> None:
+    """Print the state of a site's lake."""
+    console.print(
+        f"[bold]{settings.title_zh}[/] {settings.title_en} ({settings.site}), {settings.home}", soft_wrap=True
+    )
+    if not settings.home.exists():
+        raise UserError(f"there is no lake for {settings.site} yet.", f"./edulake run --site {settings.site}")
+    current = release.current(settings)
+    console.print(f"release: {current.number} of run {current.run_id}" if current else "release: none yet")
+    waiting = deliveries.pending(settings)
+    console.print(f"landed files that wait: {len(waiting)}")
+    table = Table("run", "as of", "state", "trigger", "release", title="last runs")
+    for run in runs.all_runs(settings)[-8:]:
+        table.add_row(run.run_id, str(run.as_of_date), run.state, run.trigger, str(run.release_number or ""))
+    console.print(table)
+    receipts = tables.rows(settings, "ops__receipt")
+    outcomes = Counter((r["feed"], r["outcome"]) for r in receipts)
+    table = Table("feed", "accepted", "held", "refused", "repeated", title="files by outcome")
+    for feed in settings.feeds:
+        table.add_row(feed, *[str(outcomes[feed, o]) for o in ("accepted", "held", "refused", "repeated")])
+    console.print(table)
+    for row in receipts:
+        if row["outcome"] in ("held", "refused"):
+            console.print(
+                f"  {row['outcome']} {_told(row)}",
+                soft_wrap=True,
+            )
+    failed = [c for c in tables.rows(settings, "ops__check") if not c["is_success"]]
+    for check in failed[-20:]:
+        console.print(
+            f"  check failed in run {check['run_id']}: {check['table_name']} {check['check_name']}",
+            soft_wrap=True,
+        )
+
+
+def query(
+    settings: Settings, text: str, number: int | None, lake: bool
+) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Answer one SELECT from the release, or from the lake's tables as views. Raises UserError for what SQL
+    refuses.
+    """
+    connection = _lake_connection(settings) if lake else _release_connection(settings, number)
+    try:
+        answer = connection.execute(text)
+        return [column[0] for column in answer.description or []], answer.fetchall()
+    except duckdb.Error as error:
+        raise UserError(
+            f"the query was refused: {error}",
+            '`./edulake sql "show tables"` lists what can be asked; --lake asks the Delta tables.',
+        ) from error
+    finally:
+        connection.close()
+
+
+def _release_connection(settings: Settings, number: int | None) -> duckdb.DuckDBPyConnection:
+    found = release.current(settings) if number is None else release.find(settings, number)
+    if found is None:
+        raise UserError(
+            f"there is no release{'' if number is None else f' {number}'} of {settings.site}.",
+            f"./edulake run --site {settings.site}",
+        )
+    return release.open_release(found, "full")
+
+
+def _lake_connection(settings: Settings) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    for table in declare.all_tables():
+        found = tables.open_table(settings, table)
+        files = found.file_uris() if found else []
+        if files:
+            connection.read_parquet(files).create_view(table)
+    return connection

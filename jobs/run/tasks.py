@@ -1,0 +1,125 @@
+"""The tasks of a run. Airflow calls these and nothing else; each is idempotent, and runs without Airflow too.
+
+Settings come from the environment of the process (`EDULAKE_HOME`, `EDULAKE_SITE`). Each takes the `run_id`
+that `jobs.lake.runs.open_run` made, and returns a small dict of counts.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+from jobs import settings as site_settings
+from jobs.lake import persons, runs, tables
+from jobs.lake.runs import Run
+from jobs.settings import Settings
+from jobs.spark import server
+
+Counts = dict[str, Any]
+
+
+def open_scheduled_run() -> str:
+    """The `run_id` that tasks of today's schedule share."""
+    settings = site_settings.load().prepare()
+    return runs.join_run(settings, "schedule").run_id
+
+
+def write_raw(run_id: str, feed: str) -> Counts:
+    """Landing -> `raw_<feed>`."""
+    from jobs import ingest
+
+    settings, run = _context(run_id)
+    if not ingest.has_work(settings, feed):
+        return {"files": 0}
+    return ingest.write_raw(settings, run.run_id, feed)
+
+
+def clean_rows(run_id: str, feed: str) -> Counts:
+    """`raw_<feed>` -> clean tables, refused rows, checks, receipts."""
+    from jobs import ingest
+
+    settings, run = _context(run_id)
+    if not ingest.has_work(settings, feed):
+        return {"files": 0}
+    with server.session(settings, f"{run_id}/clean_rows/{feed}") as spark:
+        return ingest.clean_rows(settings, spark, run.run_id, feed)
+
+
+def decide(run_id: str, service: str) -> Counts:
+    """Clean tables -> `decision_<service>__*`; where no input and no code changed, the last decisions
+    stand.
+    """
+    maker = importlib.import_module(f"jobs.decide.{service}")
+    settings, run = _context(run_id)
+    if _stands(settings, run, maker.INPUTS, each_day=getattr(maker, "EACH_DAY", False)):
+        return {"unchanged": 1}
+    with server.session(settings, f"{run_id}/decide/{service}") as spark:
+        counts: Counts = maker.decide(settings, spark, run)
+        return counts
+
+
+def build_marts(run_id: str) -> Counts:
+    """Ask what feeds owe each other, pin every table's version, build and test the marts with dbt, audit them
+    with Great Expectations, prove that no line was lost.
+
+    Raises CheckFailedError when a check that stops the release failed.
+    """
+    from jobs.ingest import balance, relations
+    from jobs.publish import audit, marts
+
+    settings, run = _context(run_id)
+    persons.find_links(settings)
+    related = relations.measure(settings, run)
+    pins = tables.pin(settings)
+    _pins_note(settings, run_id).write_text(json.dumps(pins, sort_keys=True))
+    built = marts.build(settings, run, pins)
+    checks = [*built.checks(), *audit.audit_marts(built.file, run_id)]
+    checks += [*related, balance.check(settings, run_id)]
+    tables.append_rows(settings, "ops__check", checks, f"marts/{run_id}/{uuid.uuid4().hex}", run_id)
+    if failed := audit.stopping(checks):
+        details = [f"{t.table}: {t.name}: {t.message}; rows: {t.sql_file}" for t in built.failed]
+        raise audit.CheckFailedError(run_id, failed, details)
+    return {"marts": len(built.rows), "rows": sum(built.rows.values()), "checks": len(checks)}
+
+
+def publish_release(run_id: str) -> Counts:
+    """Marts of the run -> a release folder, then the pointer CURRENT; the run is then published."""
+    from jobs.publish import marts, release
+
+    settings, run = _context(run_id)
+    pins = json.loads(_pins_note(settings, run_id).read_text())
+    published = release.publish(
+        settings,
+        run_id,
+        marts.build_file(settings, run_id),
+        release.read_models(marts.manifest(settings, run_id)),
+        pins,
+        as_of_date=run.as_of_date.isoformat(),
+        known_at=run.known_at.isoformat(),
+        code_version=run.code_version,
+    )
+    runs.finish(settings, run_id, runs.PUBLISHED, published.number, pins)
+    return {"release": published.number}
+
+
+def _context(run_id: str) -> tuple[Settings, Run]:
+    settings = site_settings.load()
+    return settings, runs.get(settings, run_id)
+
+
+def _pins_note(settings: Settings, run_id: str) -> Path:
+    return settings.run / f"pins-{run_id}.json"
+
+
+def _stands(settings: Settings, run: Run, inputs: tuple[str, ...], *, each_day: bool = False) -> bool:
+    """`each_day`: what is decided depends on the day too, so a new one is judged anew."""
+    published = [r for r in runs.all_runs(settings) if r.state == runs.PUBLISHED]
+    if not published or published[-1].code_version != run.code_version:
+        return False
+    if each_day and published[-1].as_of_date != run.as_of_date:
+        return False
+    now = tables.pin(settings)
+    return all(published[-1].inputs.get(table) == now.get(table) for table in inputs)

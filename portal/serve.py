@@ -1,0 +1,44 @@
+"""The portal on loopback, until somebody interrupts it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from jobs.publish import release as releases
+from jobs.settings import Settings, UserError
+from portal.app import LOOPBACK, create_app
+
+DEFAULT_PORT = 8090
+
+
+def _say(address: str) -> None:
+    print(f"{address}  (Ctrl-C ends it)", flush=True)
+
+
+def serve(settings: Settings, port: int = DEFAULT_PORT, announce: Callable[[str], None] = _say) -> None:
+    """Serve the site until interrupted; `announce` is given the address once it can be opened.
+
+    Port 0 takes any that is free. Raises UserError when the port is taken or nothing is published yet.
+    """
+    if releases.current(settings) is None:
+        raise UserError(
+            f"the site {settings.site} has no release to serve yet.",
+            f"Make one first: ./edulake run --site {settings.site}",
+        )
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        # A port that was served a moment ago is free again at once; one that is served now stays taken.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((LOOPBACK, port))
+            listener.listen(128)
+        except (OSError, OverflowError) as error:
+            raise UserError(
+                f"port {port} cannot be used: {getattr(error, 'strerror', None) or error}.",
+                f"Give another one, for example: ./edulake serve --port {DEFAULT_PORT + 1}",
+            ) from error
+        announce(f"http://{LOOPBACK}:{listener.getsockname()[1]}/")
+        server = uvicorn.Server(uvicorn.Config(create_app(settings), log_level="warning", access_log=False))
+        server.run(sockets=[listener])

@@ -1,0 +1,169 @@
+"""A published release, open: replies are kept as bytes, and the newest release is swapped in by reference.
+
+A release never changes, so a reply computed once is exact for as long as the release is served. A request
+takes one `Snapshot` and answers from it alone; when CURRENT moves, later requests take the next one. A
+snapshot is never closed: the last request to let go of it ends it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from jobs.publish import release as releases
+from jobs.publish.release import Release, ReleaseError
+from jobs.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+_CACHE_BYTES = 64 * 1024**2
+# A paging client may still be reading the release before this one; more than these are not held open.
+_OLDER_OPEN = 2
+# Long enough not to try a broken release at each request, short enough to heal without a restart.
+_RETRY_SECONDS = 5.0
+
+
+class NoReleaseError(Exception):
+    """Nothing is published yet."""
+
+
+class ReleaseGoneError(Exception):
+    """A release that was published once, and is kept no longer."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A body and the tag that names it: equal bytes of one release and audience have equal tags."""
+
+    body: bytes
+    etag: str
+
+
+class Snapshot:
+    """One release, opened for one audience."""
+
+    def __init__(self, release: Release, audience: str) -> None:
+        self.release = release
+        self.audience = audience
+        self._connection = releases.open_release(release, audience)
+        self._replies: OrderedDict[str, Reply] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    @property
+    def tables(self) -> dict[str, Mapping[str, Any]]:
+        """What the manifest says of each table in this audience's file; `rows` are the rows of this file."""
+        told = self.release.manifest
+        rows = told["files"][self.release.file(self.audience).name]["tables"]
+        return {name: {**told["tables"][name], "rows": rows[name]} for name in sorted(rows)}
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection of its own for one request, on the same open file."""
+        return self._connection.cursor()
+
+    def kept(self, key: str) -> Reply | None:
+        with self._lock:
+            reply = self._replies.get(key)
+            if reply is not None:
+                self._replies.move_to_end(key)
+            return reply
+
+    def reply(self, key: str, make: Callable[[Snapshot], bytes]) -> Reply:
+        """The reply kept under `key`, made now if there is none; the oldest go when they grow many."""
+        kept = self.kept(key)
+        if kept is not None:
+            return kept
+        body = make(self)
+        reply = Reply(body, self.etag(hashlib.sha256(body).hexdigest()))
+        with self._lock:
+            if key not in self._replies:
+                self._replies[key] = reply
+                self._bytes += len(body)
+            while self._bytes > _CACHE_BYTES:
+                self._bytes -= len(self._replies.popitem(last=False)[1].body)
+        return reply
+
+    def etag(self, digest: str) -> str:
+        # The audience is part of it: two people must never share a tag for what only one of them may see.
+        return f'"{self.release.number}-{self.audience}-{digest[:16]}"'
+
+
+class Shelf:
+    """The releases of a site, as one audience reads them."""
+
+    def __init__(self, settings: Settings, audience: str = releases.CITY) -> None:
+        self._settings = settings
+        self._audience = audience
+        self._pointer = settings.releases / "CURRENT"
+        self._current: Snapshot | None = None
+        self._older: OrderedDict[int, Snapshot] = OrderedDict()
+        self._seen: tuple[int, int] | None = None
+        self._retry_at = 0.0
+        self._lock = threading.Lock()
+        self.fault: str | None = None
+
+    def unchanged(self) -> Snapshot | None:
+        """The snapshot in use if CURRENT has not moved: one `stat`, fit for an event loop. Else None."""
+        if self.fault is not None and time.monotonic() >= self._retry_at:
+            return None
+        return self._current if self._mark() == self._seen else None
+
+    def current(self) -> Snapshot:
+        """The release that CURRENT names; if that cannot be opened, the one before it, and `fault` says why.
+
+        Raises NoReleaseError when there is nothing to serve.
+        """
+        with self._lock:
+            snapshot = self.unchanged()
+            if snapshot is None:
+                self._swap()
+                snapshot = self._current
+        if snapshot is None:
+            raise NoReleaseError
+        return snapshot
+
+    def of(self, number: int) -> Snapshot:
+        """A release by its number. ReleaseGoneError: kept no longer. KeyError: never published."""
+        current = self.current()
+        if number == current.release.number:
+            return current
+        if number > current.release.number or number < 1:
+            raise KeyError(number)
+        with self._lock:
+            if number not in self._older:
+                release = releases.find(self._settings, number)
+                if release is None:
+                    raise ReleaseGoneError(number)
+                self._older[number] = Snapshot(release, self._audience)
+            self._older.move_to_end(number)
+            while len(self._older) > _OLDER_OPEN:
+                self._older.popitem(last=False)
+            return self._older[number]
+
+    def _mark(self) -> tuple[int, int] | None:
+        try:
+            stat = self._pointer.stat()
+        except OSError:
+            return None
+        return stat.st_mtime_ns, stat.st_ino
+
+    def _swap(self) -> None:
+        mark = self._mark()
+        try:
+            release = releases.current(self._settings)
+            if release is not None:
+                self._current = Snapshot(release, self._audience)
+            self.fault = None
+        except (ReleaseError, KeyError, ValueError, OSError, duckdb.Error) as error:
+            self.fault = f"{type(error).__name__}: {error}"
+            self._retry_at = time.monotonic() + _RETRY_SECONDS
+            _log.error("the release that CURRENT names cannot be opened: %s", self.fault)
+        self._seen = mark

@@ -1,0 +1,154 @@
+"""What changes on the rolls: transfers, leaves, withdrawals; and schools that close or are renamed."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthetic.city.calendar import days_of_term
+from synthetic.city.figures import districts
+from synthetic.city.forms import fill, office, send
+from synthetic.city.ladder import J3, P6, S3, grades
+from synthetic.city.numbers import Stream, stream
+from synthetic.city.part import Part
+from synthetic.city.people import Roll, pupil_numbers
+from synthetic.city.words import person_names
+
+_WITHDRAWN_SHARE = 0.03  # of those who leave the rolls within a stage; the others go to another city
+_LAST_GRADES = (P6, J3, S3)
+_Places = NDArray[np.int32]
+
+
+def write_roll_changes(part: Part) -> None:
+    """All changes of a school year in one file a district, received on 12 September after it.
+
+    A transfer within the city stands in two districts' files, out of one school and into the other; of a
+    move out of the city the other school is not known.
+    """
+    whole = part.population.rolls
+    before, between = whole.get((part.year, 1)), whole.get((part.year, 2))
+    after = whole.get((part.year + 1, 1))
+    if before is None or between is None or after is None:
+        return
+    rng = stream(part.seed, Stream.MOVE, part.year, part.number + 1)
+    winter = [d for d in days_of_term(part.year, 1) if d >= date(part.year, 10, 8)]
+    winter += [d for d in days_of_term(part.year, 2) if d <= date(part.year + 1, 3, 1)] or winter[-5:]
+    summer = [date(part.year + 1, 7, 10) + timedelta(days=n) for n in range(46)]
+    lines: list[tuple[int, str, date, int, int | None, int]] = []
+    for old, new, days, moves_up in ((before, between, winter, 0), (between, after, summer, 1)):
+        lines += _compare(part, old, new, days, moves_up, rng)
+    if not lines:
+        return
+    lines.sort(key=lambda line: (line[2], line[0], line[1]))
+    persons = np.array([line[0] for line in lines], np.int64)
+    codes = part.schools.codes
+    keys = [grade.key for grade in grades()]
+    columns: dict[str, list[Any]] = {
+        "pupil_national_id": pupil_numbers(part.people, persons, part.year, 2),
+        "pupil_name": person_names(part.people.name[persons]),
+        "roll_change_kind_code": [line[1] for line in lines],
+        "change_date": [line[2] for line in lines],
+        "school_code": [codes[line[3]] for line in lines],
+        "counterpart_school_code": [None if line[4] is None else codes[line[4]] for line in lines],
+        "grade_key": [keys[line[5]] for line in lines],
+    }
+    dress = office(part.seed, part.number, "roll_change")
+    code, day = districts()[part.number].code, date(part.year + 1, 9, 12)
+    name = f"学籍异动_{part.year}-{part.year + 1}"
+    send(part.landing, "roll_change", code, day, name, fill("roll_change", columns, dress), dress)
+
+
+def _places(part: Part, roll: Roll) -> _Places:
+    """Where on a roll each person stands; -1 for who is not on it."""
+
+    def make() -> _Places:
+        at = np.full(len(part.people), -1, np.int32)
+        at[roll.person] = np.arange(len(roll), dtype=np.int32)
+        return at
+
+    return part.once(("places", roll.year, roll.term), make)
+
+
+def _compare(
+    part: Part, old: Roll, new: Roll, days: list[date], moves_up: int, rng: np.random.Generator
+) -> list[tuple[int, str, date, int, int | None, int]]:
+    """(person, kind, day, school, other school, grade) of what this district saw between two rolls."""
+    district_of = part.schools.district
+    in_old, in_new = _places(part, old), _places(part, new)
+
+    def other(person: int, at: int, roll: Roll) -> int | None:
+        return None if at < 0 else int(roll.school[at])
+
+    lines: list[tuple[int, str, date, int, int | None, int]] = []
+    # Out of this district's schools, and their leaves of absence.
+    rows = np.flatnonzero(district_of[old.school] == part.number)
+    at = in_new[old.person[rows]]
+    ends = np.isin(old.grade[rows], _LAST_GRADES) & (moves_up == 1)
+    gone = ~ends & ((at < 0) | (new.school[at] != old.school[rows]))
+    for row, place in zip(rows[gone].tolist(), at[gone].tolist(), strict=True):
+        person, grade = int(old.person[row]), int(old.grade[row])
+        leaves = place < 0 and rng.random() < _WITHDRAWN_SHARE
+        day = _day(person, days)
+        kind = "withdraw" if leaves else "transfer_out"
+        lines.append((person, kind, day, int(old.school[row]), other(person, place, new), grade))
+    stays = ~gone & (at >= 0)
+    was, now = old.suspended[rows[stays]], new.suspended[at[stays]]
+    for kind, held in (("suspend", now & ~was), ("resume", was & ~now)):
+        for row in rows[stays][held].tolist():
+            person, grade = int(old.person[row]), int(old.grade[row])
+            lines.append((person, kind, _day(person, days), int(old.school[row]), None, grade))
+    # Into this district's schools.
+    rows = np.flatnonzero(district_of[new.school] == part.number)
+    at = in_old[new.person[rows]]
+    starts = np.isin(new.grade[rows], [3, 9, 12]) & (moves_up == 1)
+    came = ~starts & ((at < 0) | (old.school[at] != new.school[rows]))
+    for row, place in zip(rows[came].tolist(), at[came].tolist(), strict=True):
+        person = int(new.person[row])
+        grade = int(new.grade[row]) - (moves_up if place >= 0 else 0)
+        line = (
+            person,
+            "transfer_in",
+            _day(person, days),
+            int(new.school[row]),
+            other(person, place, old),
+            grade,
+        )
+        lines.append(line)
+    return lines
+
+
+def _day(person: int, days: list[date]) -> date:
+    """The day of a person's move: both schools write the same."""
+    return days[(person * 7919 + 13) % len(days)]
+
+
+def write_school_changes(part: Part) -> None:
+    """Schools of a district that were renamed, merged or closed in the summer, received on 11 September."""
+    schools, year = part.schools, part.year
+    day = date(year, 9, 1)
+    rows: list[tuple[str, str | None, str, str | None]] = []
+    for school in schools.of_district(part.number).tolist():
+        closed = schools.closed[school]
+        if closed is not None and closed.year == year:
+            into = schools.merged.get(school)
+            kind = "close" if into is None else "merge"
+            rows.append((schools.codes[school], None if into is None else schools.codes[into], kind, None))
+        renamed = schools.renamed.get(school)
+        if renamed and renamed[0] == year:
+            rows.append((schools.codes[school], schools.codes[school], "rename", renamed[1]))
+    if not rows:
+        return
+    columns: dict[str, list[Any]] = {
+        "from_school_code": [row[0] for row in rows],
+        "to_school_code": [row[1] for row in rows],
+        "change_kind_code": [row[2] for row in rows],
+        "change_date": [day] * len(rows),
+        "new_school_name": [row[3] for row in rows],
+    }
+    dress = office(part.seed, part.number, "school_change")
+    filled = fill("school_change", columns, dress)
+    code = districts()[part.number].code
+    send(part.landing, "school_change", code, date(year, 9, 11), f"学校变动_{year}", filled, dress)

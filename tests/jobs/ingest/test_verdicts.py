@@ -1,0 +1,146 @@
+"""Verdicts are a function of the set of files: any order and grouping of processing ends in the same ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobs import declare
+from jobs.ingest import verdicts
+from jobs.ingest.verdicts import ACCEPTED, HELD, REFUSED, REPEATED, Filed
+
+THINGS = declare.load()
+
+
+def file(
+    day: int,
+    number: int = 1,
+    *,
+    content: int = 0,
+    lines: int = 100,
+    refused: int = 0,
+    sender: str = "110101",
+    readable: bool = True,
+    name: str = "名册.csv",
+) -> Filed:
+    return Filed(
+        receipt_id=f"{sender}-{day}-{number}-{name}",
+        feed="enrollment",
+        sender=sender,
+        received=f"2025-09-{day:02d}",
+        delivery_no=number,
+        file_name=name,
+        sha256=f"{content:064x}",
+        thing="pupil_roll" if readable else None,
+        line_count=lines,
+        accepted_count=lines - refused,
+        refused_count=refused,
+        scope_count=1,
+        outcome=None if readable else REFUSED,
+        reasons=() if readable else ("读不出",),
+    )
+
+
+def process(batches: list[list[Filed]]) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """What ingest does, without the lake: judge a batch among the receipts, then take changed files again."""
+    receipts: dict[str, Filed] = {}
+    waiting = list(batches)
+    rounds = 0
+    while waiting:
+        rounds += 1
+        assert rounds < 100, "verdicts do not come to rest"
+        batch = sorted(waiting.pop(0), key=lambda f: f.stamp)
+        first = verdicts.first_of_content(receipts.values())
+        read = []
+        for one in batch:
+            if one.outcome == REFUSED:
+                receipts[one.receipt_id] = one
+            elif again := verdicts.repeated(one, first):
+                empty = replace(one, thing=None, line_count=0, accepted_count=0, refused_count=0)
+                receipts[one.receipt_id] = replace(empty, outcome=again.outcome, reasons=again.reasons)
+            else:
+                read.append(one)
+                if one.content not in first or one.stamp < first[one.content].stamp:
+                    first[one.content] = one
+        now = verdicts.judge([*receipts.values(), *read], THINGS)
+        for one in read:
+            verdict = now[one.receipt_id]
+            receipts[one.receipt_id] = replace(one, outcome=verdict.outcome, reasons=verdict.reasons)
+        again_taken = verdicts.changed(receipts.values(), THINGS)
+        for one in again_taken:
+            del receipts[one.receipt_id]
+        if again_taken:
+            originals = {f.receipt_id: f for b in batches for f in b}
+            waiting.insert(0, [originals[f.receipt_id] for f in again_taken])
+    return {name: (f.outcome or "", f.reasons) for name, f in receipts.items()}
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Filed]:
+    stamps = draw(
+        st.lists(st.tuples(st.integers(1, 9), st.integers(1, 3)), min_size=1, max_size=8, unique=True)
+    )
+    made = []
+    for day, number in stamps:
+        content = draw(st.integers(0, 3))
+        # Bytes decide how lines are judged, so equal contents have equal counts.
+        lines, refused, readable = [(100, 0, True), (60, 0, True), (100, 20, True), (40, 0, False)][content]
+        sender = draw(st.sampled_from(["110101", "110105"]))
+        made.append(
+            file(day, number, content=content, lines=lines, refused=refused, sender=sender, readable=readable)
+        )
+    return made
+
+
+@settings(max_examples=200, deadline=None)
+@given(histories(), st.randoms(use_true_random=False))
+def test_any_order_of_processing_ends_in_the_same_verdicts(history: list[Filed], random: object) -> None:
+    in_order = process([[f] for f in sorted(history, key=lambda f: f.stamp)])
+    shuffled = list(history)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    batches: list[list[Filed]] = []
+    for one in shuffled:
+        if batches and random.random() < 0.4:  # type: ignore[attr-defined]
+            batches[-1].append(one)
+        else:
+            batches.append([one])
+    assert process(batches) == in_order == process([history])
+
+
+def outcomes(*files: Filed) -> list[str]:
+    now = verdicts.judge(files, THINGS)
+    return [now[f.receipt_id].outcome for f in files]
+
+
+def test_a_small_delivery_is_held_only_by_one_stamped_earlier() -> None:
+    small, large = file(5, content=1, lines=50), file(9, content=2)
+    assert outcomes(small, large) == [ACCEPTED, ACCEPTED]
+    assert outcomes(small, file(3, content=2)) == [HELD, ACCEPTED]
+    held = verdicts.judge([small, file(3, content=2)], THINGS)[small.receipt_id]
+    assert held.reasons == ("每期 50 行, 少于上次 100 行的 70%",)
+
+
+def test_a_held_delivery_is_no_measure_for_the_next() -> None:
+    assert outcomes(file(1), file(2, content=1, lines=50), file(3, content=2, lines=60)) == [
+        ACCEPTED,
+        HELD,
+        HELD,
+    ]
+
+
+def test_same_bytes_again_are_repeated_unless_the_sender_or_the_term_differs() -> None:
+    first = file(1)
+    assert outcomes(first, file(2)) == [ACCEPTED, REPEATED]
+    assert outcomes(first, file(2, sender="110105")) == [ACCEPTED, ACCEPTED]
+    terms = [file(day, name=f"名册_2024-2025-{day}.csv") for day in (1, 2)]
+    assert outcomes(*terms) == [ACCEPTED, ACCEPTED]
+    again = verdicts.judge([first, file(2)], THINGS)[file(2).receipt_id]
+    assert again.reasons == (f"与已接收的文件内容完全相同 (回执 {first.receipt_id})",)
+
+
+def test_too_many_refused_lines_hold_and_none_accepted_holds() -> None:
+    assert outcomes(file(1, refused=6), file(2, content=1, refused=5)) == [HELD, ACCEPTED]
+    nothing = verdicts.judge([file(1, lines=3, refused=3)], THINGS)
+    assert [v.outcome for v in nothing.values()] == [HELD]

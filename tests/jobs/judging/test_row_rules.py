@@ -1,0 +1,305 @@
+"""Rules that need more than one column: each with a row that passes and one that does not."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jobs import declare
+from jobs.decide.fitness import plausible
+from jobs.declare import ContractError, bounds
+from jobs.declare.examples import example_rows
+from jobs.judging import judge
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Judge = Callable[..., list[dict[str, Any]]]
+
+BOY, GIRL = "1", "2"
+
+# Thing -> reason -> what a row of the examples is changed to: passing, failing.
+CASES: dict[str, dict[str, tuple[dict[str, str], dict[str, str]]]] = {
+    "pupil_roll": {
+        "birth_date:born_in_future": ({"birth_date": "2015-09-01"}, {"birth_date": "2025-09-20"}),
+        "entry_month:entered_before_birth": ({"entry_month": "202109"}, {"entry_month": "201509"}),
+        "birth_date:birth_date_differs": ({"birth_date": "2015/9/1"}, {"birth_date": "2015-09-02"}),
+        "sex_code:sex_differs": (
+            {"sex_code": "女", "id_document_number": "E1234567", "id_document_type_code": "A"},
+            {"sex_code": "女"},
+        ),
+        "id_document_number:pupil_number_differs": (
+            {"id_document_number": "E1234567", "id_document_type_code": "A"},
+            {"id_document_number": "999999201509010038"},
+        ),
+    },
+    "pupil_registration": {
+        "birth_date:born_in_future": ({}, {"birth_date": "2026-09-20"}),
+        "entry_month:entered_before_birth": ({}, {"entry_month": "201501"}),
+        "birth_date:birth_date_differs": ({}, {"birth_date": "2015-09-02"}),
+        "sex_code:sex_differs": ({}, {"sex_code": "女"}),
+    },
+    "test_result": {
+        "run_1000m_s:not_for_sex": ({"run_1000m_s": "4'30"}, {"sex_code": GIRL, "run_1000m_s": "4'30"}),
+        "run_800m_s:not_for_sex": (
+            {"run_800m_s": "", "fitness_grade_code": "31"},
+            {"run_800m_s": "4'30", "fitness_grade_code": "31"},
+        ),
+        "pull_up_count:not_for_sex": (
+            {"sex_code": GIRL, "pull_up_count": "3", "fitness_grade_code": "16"},
+            {"sex_code": GIRL, "pull_up_count": "3", "fitness_grade_code": "21"},
+        ),
+        "sit_up_1min_count:not_for_sex": (
+            {"sit_up_1min_count": "30", "fitness_grade_code": "16"},
+            {"sit_up_1min_count": "30", "fitness_grade_code": "22"},
+        ),
+        "weight_kg:bmi_impossible": (
+            {"height_cm": "120", "weight_kg": "22"},
+            {"height_cm": "120", "weight_kg": "130"},
+        ),
+        "weight_kg:bmi_unusual": (
+            {"height_cm": "120", "weight_kg": "60"},
+            {"height_cm": "105", "weight_kg": "60"},
+        ),
+        "birth_date:born_in_future": ({}, {"birth_date": "2025-10-01"}),
+        "test_date:not_in_school_year": ({"test_date": "2025-09-01"}, {"test_date": "2025-08-31"}),
+        "test_date:after_delivery": ({"test_date": "2025-09-20"}, {"test_date": "2025-09-21"}),
+    },
+    "roll_change": {
+        "counterpart_school_code:same_school": (
+            {"school_code": "2111000001", "counterpart_school_code": "2111000002"},
+            {"school_code": "2111000001", "counterpart_school_code": "2111000001"},
+        )
+    },
+    "school_register": {
+        "closed_date:out_of_order": (
+            {"opened_date": "2010-09-01", "closed_date": "2010-09-01"},
+            {"opened_date": "2010-09-01", "closed_date": "2009-09-01"},
+        ),
+        "teaching_area_m2:part_exceeds_whole": (
+            {"teaching_area_m2": "3000", "floor_area_m2": "9000"},
+            {"teaching_area_m2": "3000", "floor_area_m2": "2000"},
+        ),
+        "indoor_sports_area_m2:part_exceeds_whole": (
+            {"indoor_sports_area_m2": "300", "teaching_area_m2": "3000"},
+            {"indoor_sports_area_m2": "3001", "teaching_area_m2": "3000"},
+        ),
+    },
+    "school_change": {
+        "to_school_code:same_school": (
+            {"from_school_code": "2111000001", "to_school_code": "2111000001", "change_kind_code": "更名"},
+            {"from_school_code": "2111000001", "to_school_code": "2111000001", "change_kind_code": "合并"},
+        )
+    },
+    "incident": {
+        "reported_date:out_of_order": (
+            {"occurred_date": "2025-09-01", "reported_date": "2025-09-01"},
+            {"occurred_date": "2025-09-02", "reported_date": "2025-09-01"},
+        )
+    },
+    "illness_report": {
+        "new_case_count:part_exceeds_whole": (
+            {"absent_count": "3", "new_case_count": "3"},
+            {"absent_count": "3", "new_case_count": "4"},
+        )
+    },
+    "hazard_register": {
+        "hazard_done_date:out_of_order": (
+            {"found_date": "2025-09-02", "hazard_done_date": "2025-09-02"},
+            {"found_date": "2025-09-02", "hazard_done_date": "2025-09-01"},
+        ),
+        "hazard_due_date:out_of_order": (
+            {"found_date": "2025-09-02", "hazard_due_date": "2025-09-30"},
+            {"found_date": "2025-09-02", "hazard_due_date": "2025-09-01"},
+        ),
+    },
+    "guard_check": {
+        "video_key_part_count:part_exceeds_whole": (
+            {"key_part_count": "4", "video_key_part_count": "4"},
+            {"key_part_count": "4", "video_key_part_count": "5"},
+        )
+    },
+    "hotline_case": {
+        "closed_case_date:out_of_order": (
+            {"accepted_date": "2025-09-02", "closed_case_date": "2025-09-02"},
+            {"accepted_date": "2025-09-02", "closed_case_date": "2025-09-01"},
+        )
+    },
+    "digital_resource": {
+        "unpublished_date:out_of_order": (
+            {"published_date": "2025-09-02", "unpublished_date": "2025-09-02"},
+            {"published_date": "2025-09-02", "unpublished_date": "2025-09-01"},
+        )
+    },
+}
+
+
+# The bureau's own measures are held against the same rules.
+CASES["recheck_sample"] = {
+    reason: case
+    for reason, case in CASES["test_result"].items()
+    if reason.endswith((":not_for_sex", ":bmi_impossible", ":bmi_unusual"))
+}
+
+
+def test_every_rule_over_several_columns_has_a_case() -> None:
+    declared = {
+        thing: {rule.reason for rule in contract.rules}
+        for thing, contract in declare.load().items()
+        if contract.rules
+    }
+    assert declared == {thing: set(cases) for thing, cases in CASES.items()}
+
+
+@pytest.mark.parametrize("thing", sorted(CASES))
+def test_a_rule_over_several_columns_holds_and_is_broken(thing: str, judge: Judge) -> None:
+    contract = declare.load()[thing]
+    example = example_rows(contract)[0]
+    cases = [(rule, *CASES[thing][rule.reason]) for rule in contract.rules]
+    rows = judge(thing, [example | change for _, *both in cases for change in both])
+    # Rows of one key in a file compete: the reason of a repeated key hides none of these.
+    told = [(*r["refused"], *r["flags"]) for r in rows]
+    for (rule, _, _), holds, broken in zip(cases, told[::2], told[1::2], strict=True):
+        assert rule.reason not in holds
+        assert rule.reason in broken, f"{rule.reason} in {broken}"
+    verdicts = {rule.reason: rule.verdict for rule, _, _ in cases}
+    for row in rows:
+        assert not [r for r in row["refused"] if verdicts.get(r) == "flag"]
+        assert not [r for r in row["flags"] if verdicts.get(r) == "refuse"]
+
+
+def test_a_rule_is_not_asked_where_a_value_is_missing_or_unreadable(judge: Judge) -> None:
+    example = example_rows(declare.load()["test_result"])[0]
+    odd = [
+        {"height_cm": "1.52", "weight_kg": "40"},
+        {"height_cm": ""},
+        {"birth_date": "某天"},
+        {"sex_code": "?"},
+    ]
+    rows = judge("test_result", [example | change for change in odd])
+    own = {rule.name for rule in declare.load()["test_result"].rules}
+    assert [{r.split(":")[1] for r in (*row["refused"], *row["flags"])} & own for row in rows] == [set()] * 4
+
+
+# Bounds by sex and grade
+
+
+def test_what_is_usual_depends_on_sex_and_grade(judge: Judge) -> None:
+    unusual, impossible = ["height_cm:unusual"], ["height_cm:impossible"]
+    cases = [
+        (BOY, "11", "120", [], []),
+        (BOY, "11", "150", unusual, []),
+        (BOY, "11", "200", [], impossible),
+        (BOY, "33", "200", unusual, []),
+        (GIRL, "33", "150", [], []),
+        (BOY, "33", "150", unusual, []),
+        (GIRL, "33", "182", unusual, []),
+        (BOY, "33", "182", [], []),
+        # Nobody is refused for being small within what can be at all.
+        (BOY, "33", "101", unusual, []),
+        # No such grade in the table, or no sex: the column's own bounds alone.
+        (BOY, "19", "200", [], []),
+        ("?", "11", "200", [], []),
+    ]
+    changes = [
+        {"sex_code": sex, "fitness_grade_code": grade, "height_cm": height}
+        for sex, grade, height, _, _ in cases
+    ]
+    rows = judge("test_result", changes)
+    seen = [
+        (
+            [f for f in row["flags"] if f.startswith("height_cm")],
+            [r for r in row["refused"] if r.startswith("height_cm")],
+        )
+        for row in rows
+    ]
+    assert seen == [(flags, refused) for *_, flags, refused in cases]
+
+
+def test_bounds_count_from_their_day(judge: Judge) -> None:
+    first = min(b.valid_from for b in bounds.of(declare.load()["test_result"]))
+    row = {"sex_code": BOY, "fitness_grade_code": "11", "height_cm": "150"}
+    days = [first.isoformat(), first.replace(year=first.year - 1).isoformat()]
+    rows = judge("test_result", [row | {"test_date": day} for day in days])
+    assert ["height_cm:unusual" in r["flags"] for r in rows] == [True, False]
+
+
+def test_the_bounds_are_what_the_ladders_and_the_growth_reference_give() -> None:
+    with plausible.FILE.open(encoding="utf-8", newline="") as lines:
+        kept = list(csv.DictReader(lines))
+    assert kept == plausible.rows(), "run `python -m jobs.decide.fitness.plausible`"
+    columns = {c.name for c in declare.load()["test_result"].columns}
+    assert {row["column_name"] for row in kept} <= columns
+
+
+def test_bounds_that_contradict_themselves_are_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "EXPECTATIONS", tmp_path)
+    (tmp_path / "standards").mkdir()
+
+    def wrong(name: str, *lines: str) -> None:
+        text = "\n".join((plausible.HEADER.replace("fitness_grade_code,", ""), *lines))
+        (tmp_path / "standards" / f"{name}.csv").write_text(text + "\n", encoding="utf-8")
+
+    wrong("order", "h,1,5,4,,,2014-01-01,,x")
+    wrong("twice", "h,1,1,2,,,2014-01-01,,x", "h,1,1,3,,,2020-01-01,,x")
+    wrong("parted", "h,1,1,2,,,2014-01-01,2020-01-01,x", "h,1,1,3,,,2020-01-01,,x")
+    with pytest.raises(ContractError, match="not in order"):
+        bounds.load("order", ("sex_code",))
+    with pytest.raises(ContractError, match="two bounds of h, 1 on 2020-01-01"):
+        bounds.load("twice", ("sex_code",))
+    with pytest.raises(ContractError, match="no bounds"):
+        bounds.load("nothing", ("sex_code",))
+    assert [b.valid_from for b in bounds.load("parted", ("sex_code",))] == [
+        date(2014, 1, 1),
+        date(2020, 1, 1),
+    ]
+
+
+# Another unit
+
+
+@pytest.mark.parametrize(
+    ("thing", "changes", "column", "refused", "flagged"),
+    [
+        ("test_result", {"height_cm": "1.21"}, "height_cm", {"impossible", "other_unit"}, set()),
+        ("test_result", {"height_cm": "300"}, "height_cm", {"impossible"}, set()),
+        ("test_result", {"weight_kg": "52"}, "weight_kg", set(), {"unusual", "other_unit"}),
+        ("test_result", {"weight_kg": "24"}, "weight_kg", set(), set()),
+        ("test_result", {"vital_capacity_ml": "1.2"}, "vital_capacity_ml", {"type", "other_unit"}, set()),
+        ("school_register", {"equipment_value_yuan": "350"}, "equipment_value_yuan", set(),
+         {"unusual", "other_unit"}),
+        ("school_register", {"equipment_value_yuan": "3500000"}, "equipment_value_yuan", set(), set()),
+        ("school_register", {"campus_area_m2": "45"}, "campus_area_m2", set(), {"unusual", "other_unit"}),
+    ],
+)  # fmt: skip
+def test_a_value_that_fits_another_unit_is_told(
+    judge: Judge,
+    thing: str,
+    changes: dict[str, str],
+    column: str,
+    refused: set[str],
+    flagged: set[str],
+) -> None:
+    example = example_rows(declare.load()[thing])[0]
+    (row,) = judge(thing, [example | changes])
+    told = [
+        {r.split(":")[1] for r in row[name] if r.startswith(f"{column}:")} for name in ("refused", "flags")
+    ]
+    assert told[0] == refused
+    # What is refused is not asked about too.
+    assert refused or told[1] == flagged
+
+
+def test_the_unit_of_a_wrong_heading_is_seen_in_the_numbers() -> None:
+    contract = declare.load()["test_result"]
+    flags, refused = (
+        {reason for _, reason in judged} for judged in reversed(judge._judgements(contract, {"height_cm"}))
+    )
+    assert "height_cm:wrong_unit" in flags
+    assert "height_cm:other_unit" in refused

@@ -1,0 +1,175 @@
+"""`run` as a person meets it: nothing new, another city, two at once, a bad release."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import io
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import psutil
+import pytest
+from rich.console import Console
+
+from jobs import declare
+from jobs import settings as site_settings
+from jobs.lake import deliveries, runs, tables
+from jobs.publish import audit, release
+from jobs.reading import reader
+from jobs.run import airflow, command, tasks
+from jobs.settings import Settings, UserError
+from jobs.spark import server
+
+
+@pytest.fixture
+def nothing_may_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a service was started")
+
+    for module, name in ((airflow, "up"), (server, "start"), (server, "session")):
+        monkeypatch.setattr(module, name, refuse)
+
+
+def said(settings: Settings, scale: float = 0.002, seed: int = 7) -> str:
+    out = io.StringIO()
+    command.run(settings, scale=scale, seed=seed, console=Console(file=out, width=200))
+    return out.getvalue()
+
+
+@pytest.mark.usefixtures("nothing_may_start")
+def test_nothing_new_is_said_and_nothing_is_started(lake: Settings) -> None:
+    before = runs.all_runs(lake)
+    assert "Nothing new" in said(lake)
+    assert runs.all_runs(lake) == before
+
+
+@pytest.mark.usefixtures("nothing_may_start")
+def test_a_city_of_another_scale_is_refused_with_the_way_out(lake: Settings) -> None:
+    with pytest.raises(UserError, match=r"scale 0\.002") as caught:
+        said(lake, scale=0.003)
+    assert "./edulake clean" in caught.value.way_out
+
+
+@pytest.mark.usefixtures("nothing_may_start")
+def test_a_second_run_at_once_is_refused(lake: Settings) -> None:
+    with (lake.run / "run.lock").open("a+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with pytest.raises(UserError, match="under way"):
+            said(lake)
+
+
+def test_a_city_whose_landing_was_killed_is_landed_whole(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet = Console(quiet=True)
+    real = Path.replace
+    moved: list[Path] = []
+
+    def dies_midway(self: Path, target: Path) -> Path:
+        if ".city.part" in self.parts and settings.landing in target.parents:
+            moved.append(target)
+            if len(moved) == 100:
+                raise KeyboardInterrupt
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", dies_midway)
+    with pytest.raises(KeyboardInterrupt):
+        command.prepare_input(settings, 0.002, 7, quiet)
+    monkeypatch.setattr(Path, "replace", real)
+    with pytest.raises(UserError, match="seed 7"):
+        command.prepare_input(settings, 0.002, 8, quiet)
+    command.prepare_input(settings, 0.002, 7, quiet)
+    assert len(deliveries.scan(settings)) > 400
+
+
+@pytest.mark.slow
+def test_a_run_asked_to_end_stops_what_it_started(settings: Settings) -> None:
+    command = [sys.executable, "-m", "jobs", "run", "--site", "beijing", "--scale", "0.002"]
+    running = subprocess.Popen(command, cwd=site_settings.ROOT, stdout=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    # Its own tasks are told of as they end: Airflow and Spark are up.
+    assert any("write_raw" in line for line in running.stdout)
+    started = server.running(settings)
+    assert started is not None
+    running.terminate()
+    running.stdout.close()
+    assert running.wait() == 143
+    assert server.running(settings) is None
+    assert started.pid is not None
+    assert not psutil.pid_exists(started.pid)
+    assert runs.all_runs(settings)[-1].state == runs.FAILED
+
+
+@pytest.mark.usefixtures("nothing_may_start")
+@pytest.mark.parametrize("change", ["file", "code", "batch", "release"])
+def test_what_is_news(
+    lake: Settings, own_copy: Callable[[], Settings], monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    mine = own_copy()
+    match change:
+        case "file":
+            source = mine.home / "b.csv"
+            source.write_text("区,出生年,出生人数\n东城区,2025,98\n")
+            deliveries.land(mine, source, "place_demand", "110000", date(2025, 12, 1))
+        case "code":
+            monkeypatch.setattr(runs, "fingerprint", lambda _: "another")
+        case "batch":
+            left = mine.run / "batches" / "place_demand" / "0123456789abcdef.json"
+            left.write_text(
+                '{"batch_id": "0123456789abcdef", "feed": "place_demand", "is_read": false, "files": []}'
+            )
+        case "release":
+            (mine.releases / "CURRENT").unlink()
+    with pytest.raises(AssertionError, match="a service was started"):
+        said(mine)
+
+
+@pytest.fixture
+def own_copy(
+    lake: Settings, tmp_path: Path, engine_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], Settings]:
+    """A copy of the finished lake that a test may change."""
+
+    def copy() -> Settings:
+        shutil.copytree(lake.home, tmp_path / "copy" / lake.site)
+        monkeypatch.setenv("EDULAKE_HOME", str(tmp_path / "copy"))
+        monkeypatch.setenv("EDULAKE_SITE", lake.site)
+        monkeypatch.setenv("EDULAKE_SPARK", engine_url)
+        return site_settings.load().prepare()
+
+    return copy
+
+
+def test_a_bad_release_is_stopped_and_the_old_one_keeps_serving(own_copy: Callable[[], Settings]) -> None:
+    """Every district hands in ten times its pupils: each line is possible, what is built on it is not."""
+    mine = own_copy()
+    before = release.current(mine)
+    assert before is not None
+    for file in sorted(mine.landing.glob("enrollment/*/2025-09-25_1/*")):
+        sheet = reader.read(file, declare.things_of("enrollment"))
+        assert sheet.contract is not None
+        assert sheet.contract.thing == "grade_return"
+        at = sheet.positions["pupil_count"]
+        source = mine.home / "outbox" / "tenfold.csv"
+        source.parent.mkdir(exist_ok=True)
+        with source.open("w", encoding="utf-8", newline="") as out:
+            table = csv.writer(out)
+            table.writerow(sheet.header)
+            for _, cells in sheet.lines:
+                if cells[at].isdigit():
+                    table.writerow([*cells[:at], str(int(cells[at]) * 10), *cells[at + 1 :]])
+        deliveries.land(mine, source, "enrollment", file.parent.parent.name, date(2025, 12, 1))
+    run_id = runs.open_run(mine, "test").run_id
+    tasks.write_raw(run_id, "enrollment")
+    assert tasks.clean_rows(run_id, "enrollment")["accepted"] > 100
+    tasks.decide(run_id, "places")
+    with pytest.raises(audit.CheckFailedError, match="mape_percent"):
+        tasks.build_marts(run_id)
+    assert release.current(mine) == before
+    failed = [c for c in tables.rows(mine, "ops__check") if c["run_id"] == run_id and not c["is_success"]]
+    assert {(c["table_name"], c["checked_by"]) for c in failed} >= {("fct_places_forecast_error", "gx")}

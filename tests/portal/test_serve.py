@@ -1,0 +1,66 @@
+"""Serving on loopback: an address that answers, and errors that a person can act on."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+
+import httpx
+import psutil
+import pytest
+
+from jobs.settings import ROOT, Settings, UserError
+from portal.serve import serve
+
+SERVE = """
+import sys
+from jobs import settings
+from services.serve import serve
+serve(settings.load("beijing", sys.argv[1]), 0)
+"""
+
+
+def test_it_answers_at_the_address_it_says_until_it_is_interrupted(published: Settings) -> None:
+    home = str(published.home.parent)
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVE, home], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    try:
+        assert server.stdout is not None
+        address = server.stdout.readline().split()[0]
+        assert address.startswith("http://127.0.0.1:")
+        assert httpx.get(address).status_code == 200
+        assert httpx.get(f"{address}api/v1/healthz").json()["status"] == "ok"
+        open_sockets = psutil.Process(server.pid).net_connections("tcp")
+        listening = {one.laddr.ip for one in open_sockets if one.status == psutil.CONN_LISTEN}
+        assert listening == {"127.0.0.1"}
+        server.send_signal(signal.SIGINT)
+        server.wait(30)
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
+
+
+def test_an_occupied_port_names_itself_and_the_option(published: Settings) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(UserError) as told:
+            serve(published, port)
+    assert f"port {port}" in told.value.message
+    assert "--port" in told.value.way_out
+
+
+def test_a_port_that_cannot_be_is_told(published: Settings) -> None:
+    with pytest.raises(UserError, match="port 70000"):
+        serve(published, 70000)
+
+
+def test_serving_without_a_release_says_how_to_make_one(settings: Settings) -> None:
+    with pytest.raises(UserError) as told:
+        serve(settings, 0)
+    assert "./edulake run --site beijing" in told.value.way_out
