@@ -11,7 +11,7 @@ from datetime import timedelta
 from functools import wraps
 from typing import Any, ParamSpec
 
-from airflow.sdk import Asset, Param, XComArg, task, task_group
+from airflow.sdk import Asset, Param, task, task_group
 from airflow.sdk.exceptions import AirflowFailException
 
 from jobs.settings import UserError

@@ -33,10 +33,10 @@ def _own_environment() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_file_system_of_python() -> Iterator[None]:
-    """Arrow's threads that let go of one while the interpreter ends abort the process: `tables.dataset`."""
+    """Arrow's threads that drop one while the interpreter ends abort the process: `tables.open_arrow`."""
 
     def refuse(*_: object) -> None:
-        raise AssertionError("a Delta table is read by way of Python: use jobs.lake.tables.dataset")
+        raise AssertionError("a Delta table is read by way of Python: use jobs.lake.tables.open_arrow")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("deltalake.fs.DeltaStorageHandler.from_table", refuse)

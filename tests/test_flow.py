@@ -40,11 +40,11 @@ def test_every_landed_file_has_one_receipt_and_every_line_one_end(lake: Settings
         (r["delivery_id"], r["file_sha256"], r["line_number"]) for r in tables.rows(lake, "ops__refused_row")
     }
     assert len(refused_lines) == sum(r["refused_count"] for r in receipts) > 0
-    sent = {receipt["thing"] for receipt in receipts}
+    sent = {receipt["dataset"] for receipt in receipts}
     assert len(sent) >= 10
-    for contract in (contract for contract in declare.load().values() if contract.thing in sent):
-        accepted = sum(r["accepted_count"] for r in receipts if r["thing"] == contract.thing)
-        found = tables.dataset(lake, contract.table)
+    for contract in (contract for contract in declare.load().values() if contract.dataset in sent):
+        accepted = sum(r["accepted_count"] for r in receipts if r["dataset"] == contract.dataset)
+        found = tables.open_arrow(lake, contract.table)
         assert found is not None, f"{contract.table} was not written"
         assert found.count_rows() == accepted > 0
 
@@ -122,7 +122,7 @@ def test_no_direct_identifier_leaves_the_restricted_zone(lake: Settings) -> None
     assert len(names) > 1000
     looked = 0
     for table in declare.all_tables():
-        found = tables.dataset(lake, table)
+        found = tables.open_arrow(lake, table)
         if found is None:
             continue
         looked += 1
@@ -137,7 +137,7 @@ def test_values_of_persons_are_parted_from_what_is_general(lake: Settings) -> No
     personal = {c.name for contract in declare.load().values() for c in contract.columns if c.is_personal}
     of_persons = 0
     for log in sorted(lake.lake.glob("*/_delta_log")):
-        found = tables.dataset(lake, log.parent.name)
+        found = tables.open_arrow(lake, log.parent.name)
         assert found is not None, f"{log.parent} is no declared table"
         columns = set(found.schema.names)
         if {"pupil_key", "staff_key"} & columns:
@@ -158,8 +158,8 @@ def _lines(lake: Settings, table: str) -> list[tuple[str, ...]]:
     return sorted(tuple(map(str, line.values())) for line in tables.rows(lake, table, place))
 
 
-def _raw_rows(lake: Settings, feed: str, thing: str) -> list[dict[str, Any]]:
-    files = {r["file_sha256"] for r in tables.rows(lake, "ops__receipt") if r["thing"] == thing}
+def _raw_rows(lake: Settings, feed: str, dataset: str) -> list[dict[str, Any]]:
+    files = {r["file_sha256"] for r in tables.rows(lake, "ops__receipt") if r["dataset"] == dataset}
     return [row for row in tables.rows(lake, f"raw_{feed}") if row["_file_sha256"] in files]
 
 

@@ -25,23 +25,23 @@ def _group() -> None:
 
 
 @app.command(name="list")
-def list_things() -> None:
-    """Every thing that can be sent: its feed, its Chinese name, who sends it, what one row is.
+def list_datasets() -> None:
+    """Every dataset that can be sent: its feed, its Chinese name, who sends it, what one row is.
 
     可以报送的全部数据表：所属数据源、中文名、报送单位、一行代表什么。
     """
     from jobs import declare
 
-    table = Table("feed", "thing", "数据表", "sender", "one row")
-    for contract in sorted(declare.load().values(), key=lambda c: (c.feed, c.thing)):
-        table.add_row(contract.feed, contract.thing, contract.zh, contract.sender, contract.grain)
+    table = Table("feed", "dataset", "数据表", "sender", "one row")
+    for contract in sorted(declare.load().values(), key=lambda c: (c.feed, c.dataset)):
+        table.add_row(contract.feed, contract.dataset, contract.zh, contract.sender, contract.grain)
     # Written to a file or a pipe, nothing needs to fit a screen.
     (console if console.is_terminal else Console(highlight=False, width=160)).print(table)
 
 
 @app.command()
 def template(
-    thing: Annotated[str, typer.Argument(help="A thing, as `feed list` names it.")],
+    dataset: Annotated[str, typer.Argument(help="A dataset, as `feed list` names it.")],
     output: Annotated[Path | None, typer.Option(help="Where to write; else <中文名>_模板.xlsx here.")] = None,
 ) -> None:
     """Write the workbook that a sender fills in: headings, what each means, code lists to choose from.
@@ -50,7 +50,7 @@ def template(
     """
     from jobs.declare.template import write_template
 
-    contract = _contract(thing)
+    contract = _contract(dataset)
     target = output or Path(f"{contract.zh}_模板.xlsx")
     write_template(contract, target)
     console.print(f"{target}: {contract.zh}, {len(contract.columns)} columns", soft_wrap=True)
@@ -58,7 +58,7 @@ def template(
 
 @app.command()
 def contract(
-    thing: Annotated[str, typer.Argument(help="A thing, as `feed list` names it.")],
+    dataset: Annotated[str, typer.Argument(help="A dataset, as `feed list` names it.")],
     output: Annotated[Path | None, typer.Option(help="Where to write; else it is printed.")] = None,
 ) -> None:
     """Print the contract as Open Data Contract Standard (YAML), valid by the standard's schema.
@@ -68,7 +68,7 @@ def contract(
     from jobs.declare.odcs import open_contract
     from jobs.files import replacing
 
-    text = open_contract(_contract(thing)).to_yaml()
+    text = open_contract(_contract(dataset)).to_yaml()
     if output is None:
         print(text, end="")
         return
@@ -80,10 +80,10 @@ def contract(
 report.mount(app)
 
 
-def _contract(thing: str) -> Contract:
+def _contract(dataset: str) -> Contract:
     from jobs import declare
 
     known = declare.load()
-    if thing not in known:
-        raise UserError(f"there is no thing `{thing}`.", f"One of: {', '.join(sorted(known))}.")
-    return known[thing]
+    if dataset not in known:
+        raise UserError(f"there is no dataset `{dataset}`.", f"One of: {', '.join(sorted(known))}.")
+    return known[dataset]

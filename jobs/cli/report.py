@@ -30,14 +30,14 @@ def receipts(
     found = report.receipts_of(site_settings.load(site), sender)
     found = [r for r in found if outcome is None or r["outcome"] == outcome]
     table = Table(
-        "receipt", "delivery", "file", "thing", "outcome", "lines", "accepted", "flagged", "refused"
+        "receipt", "delivery", "file", "dataset", "outcome", "lines", "accepted", "flagged", "refused"
     )
     for r in found[:limit]:
         counts = [
             f"{r[name]:,}" for name in ("line_count", "accepted_count", "flagged_count", "refused_count")
         ]
         table.add_row(
-            r["receipt_id"], r["delivery_id"], r["file_name"], r["thing"] or "", r["outcome"], *counts
+            r["receipt_id"], r["delivery_id"], r["file_name"], r["dataset"] or "", r["outcome"], *counts
         )
     wide = console if console.is_terminal else Console(highlight=False, width=1000)
     wide.print(table)

@@ -17,8 +17,8 @@ from jobs.lake.runs import Run
 from jobs.settings import Settings
 
 
-def in_force_rows(settings: Settings, spark: SparkSession, run: Run, thing: str) -> DataFrame:
-    contract = declare.load()[thing]
+def in_force_rows(settings: Settings, spark: SparkSession, run: Run, dataset: str) -> DataFrame:
+    contract = declare.load()[dataset]
     statements = persons.resolved(spark, settings, tables.read(spark, settings, contract.table), run.known_at)
     return in_force(statements, contract, run.as_of_date, run.known_at)
 

@@ -1,4 +1,4 @@
-"""The declarations of `expectations/`, loaded once: what each feed thing holds, and the tables it becomes.
+"""The declarations of `expectations/`, loaded once: what each feed dataset holds, and the tables it becomes.
 
 `fields.yaml` describes each column once; a contract names its columns and adds what is its own. From the two
 come the reader's headings, the row rules, the clean table's schema and the audit.
@@ -51,13 +51,13 @@ OPERATION_HEADINGS = ("操作", "操作类型", "记录状态", "数据状态", 
 WITHDRAWING = ("撤销", "撤回", "删除", "作废", "D", "delete", "withdraw", "withdrawn")
 STATING = ("新增", "更正", "修改", "变更", "正常", "有效", "A", "U", "add", "update")
 
-# Tables of statements that the lake makes itself take their history from the thing they are made of.
+# Tables of statements that the lake makes itself take their history from the dataset they are made of.
 STATEMENTS_OF = {
     "decision_fitness__score": "test_result",
     "decision_fitness__recheck_score": "recheck_sample",
 }
 
-# What the general table of a thing of persons is named by, behind the name of the thing's table.
+# What the general table of a dataset of persons is named by, behind the name of the dataset's table.
 _GENERAL = "__general"
 
 # What a contract may say of columns that it does not know (`jobs.reading.shape`).
@@ -185,9 +185,9 @@ class RowRule:
 
 @dataclass(frozen=True)
 class Contract:
-    """One feed thing: its columns as sent, and the clean table they become."""
+    """One feed dataset: its columns as sent, and the clean table they become."""
 
-    thing: str
+    dataset: str
     feed: str
     domain: str
     table: str
@@ -264,7 +264,7 @@ class Contract:
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """The clean table, and the general one where the thing is parted."""
+        """The clean table, and the general one where the dataset is parted."""
         return (self.table, self.general_table) if self.general_table else (self.table,)
 
     @property
@@ -276,7 +276,7 @@ class Contract:
 
     @property
     def general_table(self) -> str | None:
-        """The table of the same rows without those values, or None where the thing is not parted."""
+        """The table of the same rows without those values, or None where the dataset is not parted."""
         return f"{self.table}{_GENERAL}" if self.is_parted else None
 
     def general_columns(self) -> dict[str, str]:
@@ -296,7 +296,7 @@ class Contract:
 
         A heading is compared without brackets, units, blanks and width; `姓名@2` names the second column
         headed 姓名. Where one heading could name two columns, the column that lists it first in its headings
-        takes it. A heading of `absent` tells that the file is another thing.
+        takes it. A heading of `absent` tells that the file is another dataset.
         """
         cells = list(cells)
         positions = {key: index for index, key in enumerate(_nth_keys(cells))}
@@ -397,14 +397,14 @@ def code_list(name: str) -> CodeList:
 
 @cache
 def load() -> dict[str, Contract]:
-    """Thing -> contract, all of `expectations/contracts`. Raises ContractError with file and column."""
+    """Dataset -> contract, all of `expectations/contracts`. Raises ContractError with file and column."""
     fields = yaml.safe_load((EXPECTATIONS / "fields.yaml").read_text(encoding="utf-8"))
     return {
         path.stem: _contract(path, fields) for path in sorted((EXPECTATIONS / "contracts").glob("*.yaml"))
     }
 
 
-def things_of(feed: str) -> list[Contract]:
+def datasets_of(feed: str) -> list[Contract]:
     """The contracts of one feed, by name."""
     return [contract for contract in load().values() if contract.feed == feed]
 
@@ -423,7 +423,7 @@ def _contract(path: Path, fields: Mapping[str, Mapping[str, Any]]) -> Contract:
     if len(set(reasons)) < len(reasons):
         raise ContractError(f"{path.name}: two rules of one name on one column: {sorted(reasons)}")
     try:
-        contract = Contract(thing=path.stem, columns=tuple(columns), **declared)
+        contract = Contract(dataset=path.stem, columns=tuple(columns), **declared)
     except TypeError as error:
         raise ContractError(f"{path.name}: {error}") from error
     if contract.extra_columns not in EXTRA_COLUMNS:
@@ -554,8 +554,8 @@ def all_tables() -> list[str]:
 
 def statements_of(table: str) -> Contract | None:
     """The contract by whose history a table of statements is read, or None for another table."""
-    thing = STATEMENTS_OF.get(table)
-    return load()[thing] if thing else next((c for c in load().values() if table in c.tables), None)
+    dataset = STATEMENTS_OF.get(table)
+    return load()[dataset] if dataset else next((c for c in load().values() if table in c.tables), None)
 
 
 def is_restricted(table: str) -> bool:

@@ -1,6 +1,6 @@
 """The data dictionary, written from the declarations: nothing in it is typed by hand.
 
-One page a feed thing: meaning, unit, source heading, checks, privacy class of each column, and the dbt models
+One page a dataset: meaning, unit, source heading, checks, privacy class of each column, and the dbt models
 that read the table. `python -m jobs.declare.dictionary` writes `docs/dictionary/`; a test compares.
 """
 
@@ -29,15 +29,15 @@ _DELIVERY_ZH = {"snapshot": "全量", "increment": "增量", "event": "事件"}
 def pages() -> dict[Path, str]:
     """Path -> text of every page of the dictionary."""
     readers = _readers()
-    things = declare.load()
-    found = {FOLDER / f"{thing}.md": _page(contract, readers) for thing, contract in things.items()}
+    datasets = declare.load()
+    found = {FOLDER / f"{dataset}.md": _page(contract, readers) for dataset, contract in datasets.items()}
     found[FOLDER / "tables.md"] = _made_page(readers)
-    found[FOLDER / "README.md"] = _index(list(things.values()))
+    found[FOLDER / "README.md"] = _index(list(datasets.values()))
     return found
 
 
 def write() -> int:
-    """Write all pages and take away those of things that are no more; returns how many there are."""
+    """Write all pages and take away those of datasets that are no more; returns how many there are."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     made = pages()
     for old in set(FOLDER.glob("*.md")) - set(made):
@@ -47,15 +47,15 @@ def write() -> int:
     return len(made)
 
 
-def _index(things: list[Contract]) -> str:
+def _index(datasets: list[Contract]) -> str:
     lines = [
         _HEAD,
         "# 数据字典 Data dictionary\n",
-        "| 数据源 feed | 数据表 thing | 含义 | meaning | 一行 one row |",
+        "| 数据源 feed | 数据表 dataset | 含义 | meaning | 一行 one row |",
     ]
     lines += ["| --- | --- | --- | --- | --- |"]
-    for c in sorted(things, key=lambda c: (c.feed, c.thing)):
-        lines.append(f"| {c.feed} | [{c.thing}]({c.thing}.md) | {c.zh} | {c.en} | {c.grain} |")
+    for c in sorted(datasets, key=lambda c: (c.feed, c.dataset)):
+        lines.append(f"| {c.feed} | [{c.dataset}]({c.dataset}.md) | {c.zh} | {c.en} | {c.grain} |")
     lines += ["", "湖仓自身的表 Tables that the lake makes: [tables.md](tables.md)", ""]
     return "\n".join(lines)
 
@@ -63,7 +63,7 @@ def _index(things: list[Contract]) -> str:
 def _page(c: Contract, readers: dict[str, list[str]]) -> str:
     from jobs.declare.words import explain
 
-    lines = [_HEAD, f"# {c.zh} {c.thing}\n", f"{c.en}.\n", "| | |", "| --- | --- |"]
+    lines = [_HEAD, f"# {c.zh} {c.dataset}\n", f"{c.en}.\n", "| | |", "| --- | --- |"]
     facts = [
         ("表 table", f"`{c.table}`"),
         *([("一般字段 general", _general(c))] if c.general_table else []),

@@ -45,8 +45,8 @@ def open_contract(contract: Contract) -> OpenDataContractStandard:
         version="1.0.0",
         kind="DataContract",
         apiVersion="v3.2.0",
-        id=f"edulake-{contract.feed}-{contract.thing}".replace("_", "-"),
-        name=contract.thing,
+        id=f"edulake-{contract.feed}-{contract.dataset}".replace("_", "-"),
+        name=contract.dataset,
         status="active",
         domain=contract.domain,
         dataProduct=contract.feed,
@@ -100,7 +100,7 @@ def _table(contract: Contract) -> SchemaObject:
         for rule in contract.rules
     ]
     return SchemaObject(
-        name=contract.thing,
+        name=contract.dataset,
         physicalName=contract.table,
         physicalType="table",
         logicalType="object",

@@ -28,7 +28,7 @@ _TYPES_ZH = {
 
 
 def write_template(contract: Contract, target: Path) -> None:
-    """Write the template of a thing; headings are each column's first, all cells are text; two grey example
+    """Write the template of a dataset; headings are each column's first, all cells are text; two grey example
     rows, of persons and schools that do not exist, are to be written over.
     """
     with replacing(target) as fresh, xlsxwriter.Workbook(fresh) as book:

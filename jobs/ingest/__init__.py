@@ -84,7 +84,7 @@ class FileNote:
     delivery_id: str
     sha256: str
     byte_count: int
-    thing: str | None = None
+    dataset: str | None = None
     container: str | None = None
     encoding: str | None = None
     tables: list[FoundTable] = field(default_factory=list)
@@ -145,7 +145,7 @@ def clean_rows(settings: Settings, spark: SparkSession, run_id: str, feed: str) 
     A delivery that fails its rules is held: its rows stay in raw, its receipt says why, and the others go on.
     Where a file stamped earlier changes what was said of later ones, those are taken again, so that the
     order of processing leaves no trace. Raises LostLinesError when lines read and lines judged differ,
-    CheckFailedError when the audit does not hold: then nothing of that thing is committed to clean, and the
+    CheckFailedError when the audit does not hold: then nothing of that dataset is committed to clean, and the
     batch waits.
     """
     counts = {"files": 0, "accepted": 0, "refused": 0, "held": 0}
@@ -180,13 +180,13 @@ def _read(settings: Settings, run_id: str, batch: Batch, before: list[Batch]) ->
 
 
 def _clean_batch(settings: Settings, spark: SparkSession, run_id: str, batch: Batch) -> None:
-    by_thing = defaultdict(list)
+    by_dataset = defaultdict(list)
     for note in batch.files:
-        if note.outcome is None and note.thing is not None:
-            by_thing[note.thing].append(note)
-    for thing, notes in sorted(by_thing.items()):
+        if note.outcome is None and note.dataset is not None:
+            by_dataset[note.dataset].append(note)
+    for dataset, notes in sorted(by_dataset.items()):
         begun = time.monotonic()
-        _clean_thing(settings, spark, run_id, batch, declare.load()[thing], notes)
+        _clean_dataset(settings, spark, run_id, batch, declare.load()[dataset], notes)
         took, lines = time.monotonic() - begun, sum(note.line_count for note in notes)
         for note in notes:
             note.duration_ms += int(took * 1000 * note.line_count / lines)
@@ -301,7 +301,7 @@ def _read_batch(settings: Settings, batch: Batch, before: list[Batch]) -> Iterat
     stage.mkdir(parents=True)
     try:
         paths = [settings.landing / note.path for note in fresh]
-        reading = isolated.read_all(paths, declare.things_of(batch.feed), stage)
+        reading = isolated.read_all(paths, declare.datasets_of(batch.feed), stage)
         for note, (found, lines) in zip(fresh, reading, strict=True):
             _note_found(note, found)
             if note.outcome is None:
@@ -314,11 +314,11 @@ def _read_batch(settings: Settings, batch: Batch, before: list[Batch]) -> Iterat
 def _note_found(note: FileNote, found: isolated.Found) -> None:
     note.container, note.encoding, note.duration_ms = found.container, found.encoding, found.milliseconds
     note.remarks, note.tables = found.remarks, found.tables
-    if found.thing is None:
+    if found.dataset is None:
         note.outcome, note.reasons = REFUSED, found.reasons
         return
-    note.thing = found.thing
-    contract = declare.load()[found.thing]
+    note.dataset = found.dataset
+    contract = declare.load()[found.dataset]
     note.extra_columns = shape.unknown_columns(contract, found.tables)
     note.missing_columns = shape.missing_columns(contract, found.tables)
     note.line_count = sum(table.line_count for table in found.tables)
@@ -358,7 +358,7 @@ def period(note: FileNote) -> tuple[int, int]:
 # Cleaning
 
 
-def _clean_thing(
+def _clean_dataset(
     settings: Settings,
     spark: SparkSession,
     run_id: str,
@@ -381,7 +381,7 @@ def _clean_thing(
         files = [f"{note.delivery_id} {note.sha256}" for note in notes if note.outcome == ACCEPTED]
         if own and files:
             kinds = {kind: (found_by, made) for kind, (_, found_by, made) in identified(contract).items()}
-            persons.remember(settings, own, stage, kinds, f"{batch.batch_id}/{contract.thing}", files)
+            persons.remember(settings, own, stage, kinds, f"{batch.batch_id}/{contract.dataset}", files)
 
 
 @contextmanager
@@ -479,7 +479,7 @@ def _commit(
         checks = audit.audit(checked, contract.table, audit.contract_expectations(contract), run_id, examined)
         failed = audit.stopping(checks)
         # What passed is noted once for the batch; what failed by each run that meets it.
-        noted = f"{batch.batch_id}/{contract.thing}" + (f"/{run_id}" if failed else "")
+        noted = f"{batch.batch_id}/{contract.dataset}" + (f"/{run_id}" if failed else "")
         tables.append_rows(settings, "ops__check", checks, noted, run_id)
         if failed:
             raise audit.CheckFailedError(run_id, failed)
@@ -497,7 +497,7 @@ def _commit(
             general = db.sql(f"select {listed} from judged where {judge.IS_SOUND} and not {is_held}")
             batches = (batch.cast(schema) for batch in general.to_arrow_reader(tables.ROW_GROUP))
             tables.append_batches(settings, contract.general_table, batches, schema, batch.batch_id, run_id)
-    noted = f"{batch.batch_id}/{contract.thing}"
+    noted = f"{batch.batch_id}/{contract.dataset}"
     if any(n.flagged_count for n in notes if n.outcome == HELD):
         flagged = db.sql(judge.flagged_lines(f"(from judged where {is_held})", contract)).to_arrow_table()
         tables.append_rows(settings, "ops__flagged_row", flagged, noted, run_id)
@@ -533,8 +533,8 @@ def files_table(settings: Settings, notes: list[FileNote]) -> pa.Table:
             "_file_sha256": note.sha256,
             "_table": number,
             "positions": table.positions,
-            "factors": shape.factors(declare.load()[note.thing or ""], table),
-            "operation": declare.load()[note.thing or ""].operation_at(table.header),
+            "factors": shape.factors(declare.load()[note.dataset or ""], table),
+            "operation": declare.load()[note.dataset or ""].operation_at(table.header),
             "sender_code": note.sender,
             "received_date": date.fromisoformat(note.received),
             "delivery_no": note.delivery_no,
@@ -596,7 +596,7 @@ def _as_filed(batch: Batch, note: FileNote) -> verdicts.Filed:
         delivery_no=note.delivery_no,
         file_name=Path(note.path).name,
         sha256=note.sha256,
-        thing=note.thing,
+        dataset=note.dataset,
         line_count=note.line_count,
         accepted_count=note.accepted_count,
         refused_count=note.refused_count,

@@ -28,13 +28,13 @@ FINDINGS, RATES = "ops__finding", "ops__match_rate"
 
 @dataclass(frozen=True)
 class Relation:
-    """One declared relation. `things`: thing -> {column, day}; `least`: least share of sound lines."""
+    """One declared relation. `datasets`: dataset -> {column, day}; `least`: least share of sound lines."""
 
     name: str
     zh: str
     en: str
     kind: str
-    things: Mapping[str, Mapping[str, str]]
+    datasets: Mapping[str, Mapping[str, str]]
     least: float
     wrong_zh: str
     fix_zh: str
@@ -48,7 +48,7 @@ class Relation:
 
 @cache
 def load() -> dict[str, Relation]:
-    """Name -> relation. Raises ContractError for an unknown kind, thing or column."""
+    """Name -> relation. Raises ContractError for an unknown kind, dataset or column."""
     declared = yaml.safe_load((EXPECTATIONS / "relations.yaml").read_text(encoding="utf-8"))
     known = declare.load()
     found = {}
@@ -60,11 +60,11 @@ def load() -> dict[str, Relation]:
             raise ContractError(f"relations.yaml: {name}: {error}") from error
         if relation.kind not in _KINDS:
             raise ContractError(f"relations.yaml: {name}: no kind {relation.kind!r}")
-        for thing, words in relation.things.items():
-            columns = {c.name for c in known[thing].columns} | known[thing].clean_columns().keys()
+        for dataset, words in relation.datasets.items():
+            columns = {c.name for c in known[dataset].columns} | known[dataset].clean_columns().keys()
             for column in words.values():
                 if column not in columns:
-                    raise ContractError(f"relations.yaml: {name}: {thing} has no column {column}")
+                    raise ContractError(f"relations.yaml: {name}: {dataset} has no column {column}")
         found[name] = relation
     return found
 
@@ -81,8 +81,8 @@ def measure(settings: Settings, run: Run) -> list[dict[str, Any]]:
         connection.execute("set TimeZone = 'UTC'")
         asof.create_views(connection, settings, run.as_of_date, run.known_at)
         for relation in load().values():
-            for thing in relation.things:
-                own_findings, own_rates = _ask(connection, relation, declare.load()[thing])
+            for dataset in relation.datasets:
+                own_findings, own_rates = _ask(connection, relation, declare.load()[dataset])
                 findings += own_findings
                 rates += own_rates
     stamp = {"run_id": run.run_id, "recorded_at": run.known_at}
@@ -115,7 +115,7 @@ def _ask(
     connection: duckdb.DuckDBPyConnection, relation: Relation, contract: Contract
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     if relation.of:
-        other = declare.load()[relation.of["thing"]].table
+        other = declare.load()[relation.of["dataset"]].table
         if not connection.execute(f"select exists (from {other})").fetchall()[0][0]:
             return [], []
     judged = _KINDS[relation.kind](relation, contract)
@@ -136,18 +136,18 @@ def _ask(
         from judged where not is_sound order by all
         """,
     )
-    column = relation.things[contract.thing]["column"]
+    column = relation.datasets[contract.dataset]["column"]
     for row in rates:
         share = row["matched_count"] / row["examined_count"]
         row |= {
             "relation": relation.name,
-            "thing": contract.thing,
+            "dataset": contract.dataset,
             "least_share": relation.least,
             "match_share": share,
             "is_within": share >= relation.least,
         }
     for row in findings:
-        row |= {"relation": relation.name, "thing": contract.thing, "column_name": column}
+        row |= {"relation": relation.name, "dataset": contract.dataset, "column_name": column}
     return findings, rates
 
 
@@ -178,13 +178,13 @@ _PLACE = "sender_code, _delivery_id, _file_sha256, _member, _sheet, _line_number
 
 
 def _day(relation: Relation, contract: Contract) -> str:
-    day = relation.things[contract.thing].get("day")
+    day = relation.datasets[contract.dataset].get("day")
     return f"coalesce({day}, valid_from)" if day else "valid_from"
 
 
 def _match(relation: Relation, contract: Contract) -> str:
-    other = declare.load()[relation.of["thing"]]
-    column = relation.things[contract.thing]["column"]
+    other = declare.load()[relation.of["dataset"]]
+    column = relation.datasets[contract.dataset]["column"]
     # A code may have been open more than once (closed, and opened again): any span will do.
     return f"""
         with change as ({_changes(relation)}),
@@ -231,7 +231,7 @@ def _changes(relation: Relation) -> str:
     code, successor, day = told["column"], told["to"], told["day"]
     return f"""
         select {code} as code, {successor} as successor, {day} as day
-        from {declare.load()[told["thing"]].table}
+        from {declare.load()[told["dataset"]].table}
         where {code} is distinct from {successor}
         -- told by two districts: the newer statement
         qualify row_number() over (
@@ -241,7 +241,7 @@ def _changes(relation: Relation) -> str:
 
 
 def _on_roll(relation: Relation, contract: Contract) -> str:
-    roll = declare.load()[relation.of["thing"]]
+    roll = declare.load()[relation.of["dataset"]]
     return f"""
         with own as (select {_PLACE}, pupil_key, {_day(relation, contract)} as day from {contract.table}),
         termed as (
@@ -314,7 +314,7 @@ def _entry_year(relation: Relation, contract: Contract) -> str:
 
 
 def _within_places(relation: Relation, contract: Contract) -> str:
-    register = declare.load()[relation.of["thing"]]
+    register = declare.load()[relation.of["dataset"]]
     # Asked of the newest term only: the register says what places there are now.
     return f"""
         with place as (

@@ -77,7 +77,7 @@ def _file(settings: Settings, feed: str) -> Path:
 
 def _tables_with_lines(feed: str) -> list[str]:
     """Tables that hold lines of files: raw, the feed's clean tables, what is made line by line from them."""
-    clean = [table for contract in declare.things_of(feed) for table in contract.tables]
+    clean = [table for contract in declare.datasets_of(feed) for table in contract.tables]
     made = [
         name
         for name, columns in declare.made_tables().items()

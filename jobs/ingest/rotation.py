@@ -70,16 +70,16 @@ def _known(settings: Settings, contract: Contract, old: Keys, new: Keys) -> list
 
 
 def _notes(settings: Settings, contract: Contract) -> list[ingest.FileNote]:
-    """The accepted files of a thing, each read once more for where its columns stand."""
+    """The accepted files of a dataset, each read once more for where its columns stand."""
     receipts = [
         row
         for row in tables.rows(settings, "ops__receipt")
-        if (row["thing"], row["outcome"]) == (contract.thing, ACCEPTED)
+        if (row["dataset"], row["outcome"]) == (contract.dataset, ACCEPTED)
     ]
     paths = [settings.landing / row["delivery_id"] / row["file_name"] for row in receipts]
     notes = []
     with tempfile.TemporaryDirectory(dir=settings.secrets) as stage:
-        reading = isolated.read_all(paths, declare.things_of(contract.feed), Path(stage))
+        reading = isolated.read_all(paths, declare.datasets_of(contract.feed), Path(stage))
         for row, (found, _) in zip(receipts, reading, strict=True):
             note = ingest.FileNote(
                 receipt_id=row["receipt_id"],
@@ -90,7 +90,7 @@ def _notes(settings: Settings, contract: Contract) -> list[ingest.FileNote]:
                 delivery_id=row["delivery_id"],
                 sha256=row["file_sha256"],
                 byte_count=row["byte_count"],
-                thing=contract.thing,
+                dataset=contract.dataset,
                 tables=found.tables,
             )
             note.school_year_start, note.term = ingest.period(note)

@@ -30,7 +30,7 @@ class Filed:
     delivery_no: int
     file_name: str
     sha256: str
-    thing: str | None = None
+    dataset: str | None = None
     line_count: int = 0
     accepted_count: int = 0
     refused_count: int = 0
@@ -66,7 +66,7 @@ def filed(receipt: Mapping[str, Any]) -> Filed:
         delivery_no=receipt["delivery_no"],
         file_name=receipt["file_name"],
         sha256=receipt["file_sha256"],
-        thing=receipt["thing"],
+        dataset=receipt["dataset"],
         line_count=receipt["line_count"] or 0,
         accepted_count=receipt["accepted_count"] or 0,
         refused_count=receipt["refused_count"] or 0,
@@ -84,7 +84,7 @@ COLUMNS = [
     "delivery_no",
     "file_name",
     "file_sha256",
-    "thing",
+    "dataset",
     "line_count",
     "accepted_count",
     "refused_count",
@@ -95,7 +95,7 @@ COLUMNS = [
 
 
 def first_of_content(files: Iterable[Filed]) -> dict[tuple[Any, ...], Filed]:
-    """Content -> the earliest-stamped file that holds it, of those that were read as a known thing."""
+    """Content -> the earliest-stamped file that holds it, of those that were read as a known dataset."""
     first: dict[tuple[Any, ...], Filed] = {}
     for file in sorted(files, key=lambda f: f.stamp):
         if file.outcome not in (REFUSED, REPEATED):
@@ -115,7 +115,7 @@ def judge(files: Iterable[Filed], contracts: Mapping[str, Contract]) -> dict[str
     """Receipt id -> verdict, of every file given; the same whatever their order.
 
     Files that could not be read keep what was said of them. Bounds are the contract's: the share of lines
-    refused, and accepted rows a scope against the sender's last accepted delivery of the thing.
+    refused, and accepted rows a scope against the sender's last accepted delivery of the dataset.
     """
     known = list(files)
     first = first_of_content(known)
@@ -126,14 +126,14 @@ def judge(files: Iterable[Filed], contracts: Mapping[str, Contract]) -> dict[str
             found[file.receipt_id] = again
         elif file.outcome == REPEATED:
             found[file.receipt_id] = Verdict(ACCEPTED, ("未读",))
-        elif file.thing is None or file.outcome == REFUSED:
+        elif file.dataset is None or file.outcome == REFUSED:
             found[file.receipt_id] = Verdict(REFUSED, file.reasons)
         else:
-            chains[file.thing, file.sender].append(file)
-    for (thing, _), chain in chains.items():
+            chains[file.dataset, file.sender].append(file)
+    for (dataset, _), chain in chains.items():
         last: Filed | None = None
         for file in sorted(chain, key=lambda f: f.stamp):
-            verdict = _by_bounds(file, last, contracts[thing].rows)
+            verdict = _by_bounds(file, last, contracts[dataset].rows)
             found[file.receipt_id] = verdict
             if verdict.outcome == ACCEPTED:
                 last = file

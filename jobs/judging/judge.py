@@ -43,7 +43,7 @@ def parse(
     grade_scheme: str,
     scaled: Collection[str] = (),
 ) -> str:
-    """Raw lines of one thing -> the query of its clean columns, with `refused varchar[]` beside them.
+    """Raw lines of one dataset -> the query of its clean columns, with `refused varchar[]` beside them.
 
     raw: what to read from, of `_batch_id, _delivery_id, _file_sha256, _table, _member, _sheet, _line_number,
     cells`. files: one row a table of a file: `_delivery_id, _file_sha256, _table, positions list<int>` (a
@@ -156,7 +156,7 @@ IS_REFUSED = "len(refused) > 0"
 
 def _lines(contract: Contract, judged: str, own: str) -> str:
     return (
-        f"select {lit(contract.thing)} as thing, sender_code, _delivery_id as delivery_id,"
+        f"select {lit(contract.dataset)} as dataset, sender_code, _delivery_id as delivery_id,"
         " _file_sha256 as file_sha256, _member as member, _sheet as sheet, _line_number as line_number,"
         f" {own}, _batch_id as batch_id from {judged}"
     )

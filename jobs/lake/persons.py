@@ -54,7 +54,7 @@ def known_elsewhere(settings: Settings, own: Keys) -> pa.Table | None:
 
     Everything else follows from the keys alone, so that a lake without a rotation looks nothing up.
     """
-    found = tables.dataset(settings, IDENTIFIERS)
+    found = tables.open_arrow(settings, IDENTIFIERS)
     if found is None:
         return None
     rows = found.to_table(columns=["identifier_hmac", "person_token", "epoch"])
@@ -83,7 +83,7 @@ def remember(
         f" from read_parquet({judged}) where {found_by} is not null and {is_clean}"
         for kind, (found_by, made) in kinds.items()
     )
-    found = tables.dataset(settings, IDENTIFIERS)
+    found = tables.open_arrow(settings, IDENTIFIERS)
     with duckdb.connect() as connection:
         there = found.to_table(columns=["identifier_hmac"]) if found else IDENTIFIER_SCHEMA.empty_table()
         connection.register("there", there)
@@ -148,7 +148,7 @@ def find_links(settings: Settings) -> int:
     than one lasting number links nobody: that is a finding for its senders.
     """
     pairs: list[tuple[str, str, datetime]] = []
-    rolls, registrations = (_files(settings, thing) for thing in ("pupil_roll", "pupil_registration"))
+    rolls, registrations = (_files(settings, dataset) for dataset in ("pupil_roll", "pupil_registration"))
     if rolls:
         registered = (
             "select pupil_key as token, min(recorded_at) as recorded_at"
@@ -196,9 +196,9 @@ def find_links(settings: Settings) -> int:
     return len(wanted)
 
 
-def _files(settings: Settings, thing: str) -> str:
-    """The Parquet files of a thing's clean table as a list in SQL; empty where nothing was written."""
-    found = tables.open_table(settings, declare.load()[thing].table)
+def _files(settings: Settings, dataset: str) -> str:
+    """The Parquet files of a dataset's clean table as a list in SQL; empty where nothing was written."""
+    found = tables.open_table(settings, declare.load()[dataset].table)
     return literals(*found.file_uris()) if found else ""
 
 

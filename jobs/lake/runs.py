@@ -89,7 +89,7 @@ def _newest_day(settings: Settings) -> date:
 
 
 def _open(settings: Settings, newest: date, trigger: str, seed: int | None) -> Run:
-    tables.check_zones(settings)
+    tables.check_version(settings)
     for earlier in all_runs(settings):
         if earlier.state == RUNNING:
             finish(settings, earlier.run_id, FAILED)

@@ -48,15 +48,31 @@ def path(settings: Settings, table: str) -> Path:
     return (settings.restricted if is_restricted else settings.lake) / table
 
 
-def check_zones(settings: Settings) -> None:
-    """Raises UserError for a lake made before values of persons had a zone of their own."""
+def check_version(settings: Settings) -> None:
+    """Raises UserError for a lake that an earlier version made: values of persons outside their zone, or
+    tables of `ops__` without a column that is declared today.
+    """
     astray = [table for table in declare.all_tables() if (settings.lake / table) != path(settings, table)]
     if found := [table for table in astray if (settings.lake / table).exists()]:
-        raise UserError(
-            f"{settings.lake / found[0]} holds values of persons outside {settings.restricted}: an earlier"
-            " version made this lake.",
-            "Landing is kept: move the folders `lake` and `releases` away, and run again.",
-        )
+        problem = f"{settings.lake / found[0]} holds values of persons outside {settings.restricted}"
+    elif lacking := _lacking_column(settings):
+        problem = f"{settings.lake / lacking[0]} has no column {lacking[1]}"
+    else:
+        return
+    raise UserError(
+        f"{problem}: an earlier version made this lake.",
+        "Landing is kept: move the folders `lake` and `releases` away, and run again.",
+    )
+
+
+def _lacking_column(settings: Settings) -> tuple[str, str] | None:
+    for table in (table for table in declare.all_tables() if table.startswith("ops__")):
+        if (found := open_table(settings, table)) is not None:
+            present = {field.name for field in found.schema().fields}
+            for column in declare.table_columns(table):
+                if column not in present:
+                    return table, column
+    return None
 
 
 def open_table(settings: Settings, table: str, version: int | None = None) -> DeltaTable | None:
@@ -70,7 +86,7 @@ def open_table(settings: Settings, table: str, version: int | None = None) -> De
         return None
 
 
-def dataset(settings: Settings, table: str) -> ds.Dataset | None:
+def open_arrow(settings: Settings, table: str) -> ds.Dataset | None:
     """The rows of a table for Arrow to read without an engine, or None where nothing has been written yet."""
     found = open_table(settings, table)
     if found is None:
@@ -185,7 +201,7 @@ def append_batches(
 
 def rows(settings: Settings, table: str, columns: list[str] | None = None) -> list[dict[str, Any]]:
     """All rows of a small table as dictionaries; none where it does not exist."""
-    found = dataset(settings, table)
+    found = open_arrow(settings, table)
     return [] if found is None else found.to_table(columns=columns).to_pylist()
 
 

@@ -57,11 +57,11 @@ class FoundTable:
 
 @dataclass
 class Found:
-    """What a file turned out to be. `thing` is null where it cannot be taken; `reasons` then say why."""
+    """What a file turned out to be. `dataset` is null where it cannot be taken; `reasons` then say why."""
 
     container: str = "unknown"
     encoding: str | None = None
-    thing: str | None = None
+    dataset: str | None = None
     tables: list[FoundTable] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -99,7 +99,7 @@ def read_all(
 
 
 def _lines(file: Path, found: Found) -> Iterator[pa.RecordBatch]:
-    if found.thing is None or not file.exists():
+    if found.dataset is None or not file.exists():
         return
     with pa.memory_map(str(file)) as source, pa.ipc.open_stream(source) as stream:
         yield from stream
@@ -222,7 +222,7 @@ def _read(path: Path, contracts: Sequence[Contract], into: Path) -> Found:
         reading.reasons.append(f"读取程序出错 ({type(error).__name__}): 请把回执号告诉技术支持")
     found.container, found.encoding = reading.container, reading.encoding
     found.reasons, found.remarks = reading.reasons, reading.remarks
-    found.thing = reading.contract.thing if reading.contract else None
+    found.dataset = reading.contract.dataset if reading.contract else None
     found.milliseconds = int((time.monotonic() - begun) * 1000)
     return found
 

@@ -1,4 +1,4 @@
-"""One file as a sender sent it -> which of a feed's things it holds, and the lines of every table in it.
+"""One file as a sender sent it -> which of a feed's datasets it holds, and the lines of every table in it.
 
 `containers` finds the tables; here each is recognized by its header: one row, or two rows of which the upper
 one groups the lower. Every table of a file is read, or named in the receipt: a workbook of a sheet a class is
@@ -41,7 +41,7 @@ RAW_SCHEMA = pa.schema(
 
 @dataclass
 class Table:
-    """One table of a thing: where it stands, its header, its data lines.
+    """One table of a dataset: where it stands, its header, its data lines.
 
     `blocks` have the schema `containers.LINES` and are read as they are asked for.
     """
@@ -109,7 +109,7 @@ class Reading:
 
 
 def read(path: Path, contracts: Sequence[Contract]) -> Reading:
-    """Read one file whole and recognize which of a feed's things it holds, by its headers.
+    """Read one file whole and recognize which of a feed's datasets it holds, by its headers.
 
     Never raises for what a sender may send: a file that cannot be read, or that fits no contract, comes back
     with `contract` None and the reasons in Chinese.
@@ -160,7 +160,7 @@ def tables(path: Path, contracts: Sequence[Contract], reading: Reading) -> Itera
         reading.reasons.append(nearest[1])
 
 
-# A table that lacks no more than this share of a thing's required columns is meant to be that thing.
+# A table that lacks no more than this share of a dataset's required columns is meant to be that dataset.
 NEARLY = 0.34
 
 
@@ -189,7 +189,7 @@ def _recognized(sheet: Sheet, contracts: Sequence[Contract]) -> Table | tuple[fl
                 if positions is None or (height == 2 and len(contract.match(below) or ()) >= len(positions)):
                     # The lower row is a header by itself: the upper one is a title.
                     continue
-                # Of two things that fit, the one of which more is here; the upper row alone, if it is enough.
+                # Of two datasets that fit, the one with more columns here; the upper row alone, if enough.
                 if best is None or len(positions) > best[0]:
                     best = (len(positions), height, contract, header, positions)
             lacking = contract.missing(row)
@@ -227,10 +227,10 @@ def _numbers_columns(row: Sequence[str]) -> bool:
 
 
 def _headings(contract: Contract) -> frozenset[str]:
-    found = _known.get(contract.thing)
+    found = _known.get(contract.dataset)
     if found is None or found[0] is not contract:
         found = (contract, frozenset(heading_key(h) for c in contract.columns for h in c.headings))
-        _known[contract.thing] = found
+        _known[contract.dataset] = found
     return found[1]
 
 

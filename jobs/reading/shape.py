@@ -1,4 +1,4 @@
-"""What a file's headers say beyond which thing it is: columns nobody knows, columns left out, units.
+"""What a file's headers say beyond which dataset it is: columns nobody knows, columns left out, units.
 
 The contract decides about unknown columns: `evolve` keeps them in raw, `freeze` leaves them aside, `refuse`
 sends the file back; whichever it is, the receipt names them.

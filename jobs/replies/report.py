@@ -80,7 +80,7 @@ class Report:
             ("文件", r["file_name"]),
             ("报送单位", _sender(r["sender_code"])),
             ("接收批次", f"{r['received_date']} 第{r['delivery_no']}批"),
-            ("数据表", f"{self.contract.zh} ({self.contract.thing})" if self.contract else "未能识别"),
+            ("数据表", f"{self.contract.zh} ({self.contract.dataset})" if self.contract else "未能识别"),
             ("文件形式", shape),
             ("处理结果", OUTCOMES.get(r["outcome"], str(r["outcome"]))),
             ("数据行", f"{r['line_count']:,}"),
@@ -123,7 +123,7 @@ def receipts_of(settings: Settings, sender: str | None = None) -> list[dict[str,
 
 def gather(settings: Settings, receipt: dict[str, Any]) -> Report:
     """The receipt's refused and flagged lines with the words for each reason, in the order of the file."""
-    contract = declare.load().get(receipt["thing"]) if receipt["thing"] else None
+    contract = declare.load().get(receipt["dataset"]) if receipt["dataset"] else None
     if contract is None:
         return Report(receipt, None, [])
     header = _Headers(settings, receipt)
@@ -148,7 +148,7 @@ def _lines_of(
     settings: Settings, table: str, receipt: dict[str, Any], delivery: str, file: str
 ) -> list[dict[str, Any]]:
     """Lines of one file in a table: where each stands and why it is named; of clean rows the flagged ones."""
-    found = tables.dataset(settings, table)
+    found = tables.open_arrow(settings, table)
     if found is None:
         return []
     prefix = "_" if delivery.startswith("_") else ""
@@ -181,7 +181,7 @@ def tables_of(settings: Settings, receipt: dict[str, Any]) -> list[reader.Table]
     path = settings.landing / receipt["delivery_id"] / receipt["file_name"]
     if not path.is_file():
         return []
-    reading = reader.read(path, declare.things_of(receipt["feed"]))
+    reading = reader.read(path, declare.datasets_of(receipt["feed"]))
     return reading.tables if reading.contract else []
 
 

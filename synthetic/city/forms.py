@@ -55,9 +55,9 @@ class Dress:
 
 
 @cache
-def office(seed: int, district: int, thing: str) -> Dress:
-    """The dress of one district's office for one thing, every year the same."""
-    rng = stream(seed, Stream.DISTRICT, district, 2, sum(map(ord, thing)))
+def office(seed: int, district: int, dataset: str) -> Dress:
+    """The dress of one district's office for one dataset, every year the same."""
+    rng = stream(seed, Stream.DISTRICT, district, 2, sum(map(ord, dataset)))
     draw = rng.random(4)
     limits = np.cumsum(list(OFFICE_SHARES.values()))
     container = list(OFFICE_SHARES)[min(int(np.searchsorted(limits, draw[0])), len(limits) - 1)]
@@ -75,7 +75,7 @@ class Around:
 
 @dataclass(frozen=True)
 class Filled:
-    """A thing's headings and rows, spelled."""
+    """A dataset's headings and rows, spelled."""
 
     headings: list[str]
     rows: list[list[Cell]]
@@ -84,18 +84,18 @@ class Filled:
         return self.headings.index(heading)
 
 
-def fill(thing: str, columns: Mapping[str, Sequence[Any]], dress: Dress) -> Filled:
+def fill(dataset: str, columns: Mapping[str, Sequence[Any]], dress: Dress) -> Filled:
     """Columns by the contract's names -> the sheet as this office fills it in; one not given is left out.
 
     Raises KeyError for a column that the contract lacks, ValueError where a required one is not given.
     """
-    contract = declare.load()[thing]
+    contract = declare.load()[dataset]
     declared = {c.name: c for c in contract.columns}
     for name in columns:
         declared[name]
     lacking = [c.name for c in contract.columns if c.required and c.name not in columns]
     if lacking:
-        raise ValueError(f"{thing} lacks {lacking}")
+        raise ValueError(f"{dataset} lacks {lacking}")
     given = [c for c in contract.columns if c.name in columns]
     spelled = [_spell(column, columns[column.name], dress) for column in given]
     headings = [_heading(column, dress) for column in given]
@@ -153,7 +153,7 @@ def data_of(
 
 def send(
     landing: Landing,
-    thing: str,
+    dataset: str,
     sender: str,
     day: date,
     stem: str,
@@ -167,7 +167,7 @@ def send(
 
     What is too large for an old workbook goes as a new one.
     """
-    contract = declare.load()[thing]
+    contract = declare.load()[dataset]
     if dress.container == "xls" and len(filled.rows) > MOST_ROWS - 3:
         dress = replace(dress, container="xlsx")
     name = f"{stem}.{dress.ending}"

@@ -31,7 +31,7 @@ class Findings:
     rolls: Counter[tuple[str, str]] = field(default_factory=Counter)  # grade, sex
     measures: dict[tuple[str, str], list[float]] = field(default_factory=dict)  # item, sex
     fitness_files: tuple[int, int] = (0, 0)  # read, there
-    things: Counter[str] = field(default_factory=Counter)  # thing -> files
+    datasets: Counter[str] = field(default_factory=Counter)  # dataset -> files
     containers: Counter[str] = field(default_factory=Counter)
     births: dict[int, int] = field(default_factory=dict)
     faults: Counter[str] = field(default_factory=Counter)
@@ -62,7 +62,7 @@ def look(out: Path, truth: Path) -> Findings:
     _read_fitness(out, last, found)
     for file in out.glob("*/*/*/*"):
         found.containers[file.suffix.lstrip(".")] += 1
-        found.things[f"{file.parts[-4]}/{file.stem.split('_')[0]}"] += 1
+        found.datasets[f"{file.parts[-4]}/{file.stem.split('_')[0]}"] += 1
     for table in sorted(truth.glob("*.csv")):
         with table.open(encoding="utf-8", newline="") as lines:
             rows = list(csv.DictReader(lines))
@@ -97,9 +97,9 @@ def _read_fitness(out: Path, last: int, found: Findings) -> None:
                 found.measures.setdefault((item, row["sex_code"]), []).append(value)
 
 
-def _rows(file: Path, thing: str, wanted: Sequence[str]) -> Iterator[dict[str, str]]:
+def _rows(file: Path, dataset: str, wanted: Sequence[str]) -> Iterator[dict[str, str]]:
     """Some columns of a file by the contract's names: codes as the lake keeps them, the rest as sent."""
-    contract = declare.load()[thing]
+    contract = declare.load()[dataset]
     reading = reader.read(file, [contract])
     if reading.contract is None:
         return

@@ -108,7 +108,9 @@ def page(found: Findings) -> str:
             "文件 Files",
             "按报送内容与容器。By feed and content; containers: "
             + ", ".join(f"{c} {n:,}" for c, n in sorted(found.containers.items())),
-            _table(("内容 content", "文件 files"), [(t, f"{n:,}") for t, n in sorted(found.things.items())]),
+            _table(
+                ("内容 content", "文件 files"), [(t, f"{n:,}") for t, n in sorted(found.datasets.items())]
+            ),
         ),
     ]
     return (

@@ -658,12 +658,12 @@ def _others(lake: Lake) -> None:
     lake.state("clean_resources__school_group", groups, "2025-09-15")
 
     def receipt(
-        number: int, feed: str, thing: str | None, sender: str, outcome: str, lines: int, refused: int
+        number: int, feed: str, dataset: str | None, sender: str, outcome: str, lines: int, refused: int
     ) -> dict[str, Any]:
         return {
             "receipt_id": f"{number:016x}",
             "feed": feed,
-            "thing": thing,
+            "dataset": dataset,
             "sender_code": sender,
             "received_date": date(2025, 9, 10),
             "outcome": outcome,

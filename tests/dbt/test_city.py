@@ -300,7 +300,8 @@ def test_incidents_by_month(rows: Rows) -> None:
 
 def test_quality_of_a_sender_counts_files_and_rows_in_its_district(rows: Rows) -> None:
     found = rows(
-        "select sender_name, district_code, thing, file_count, held_file_count, line_count, refused_row_share"
+        "select sender_name, district_code, dataset, file_count, held_file_count, line_count,"
+        " refused_row_share"
         " from fct_feed_quality order by all"
     )
     assert found == [

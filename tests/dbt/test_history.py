@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 RANDOM = random.Random(20251120)
 DELIVERIES = 12
 KEYS = 25
-THINGS = {"birth": "stg_places__birth", "school_group": "stg_resources__school_group"}
+DATASETS = {"birth": "stg_places__birth", "school_group": "stg_resources__school_group"}
 
 
 @pytest.fixture(scope="module")
@@ -79,17 +79,17 @@ def _statement(stated: date) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("thing", THINGS)
+@pytest.mark.parametrize("dataset", DATASETS)
 def test_spark_and_dbt_have_the_same_statements_in_force(
-    built: tuple[Any, marts.BuildResult], spark: SparkSession, thing: str
+    built: tuple[Any, marts.BuildResult], spark: SparkSession, dataset: str
 ) -> None:
     lake, result = built
-    contract = declare.load()[thing]
+    contract = declare.load()[dataset]
     run = lake.run()
     statements = spark.read.format("delta").load(str(tables.path(lake.settings, contract.table)))
     by_spark = in_force(statements, contract, run.as_of_date, run.known_at)
     with duckdb.connect(str(result.file), read_only=True) as connection:
-        by_dbt = connection.table(f"staging.{THINGS[thing]}")
+        by_dbt = connection.table(f"staging.{DATASETS[dataset]}")
         columns = by_dbt.columns
         expected = sorted(tuple(row) for row in by_spark.select(*columns).collect())
         found = sorted(by_dbt.fetchall())
@@ -107,13 +107,13 @@ def test_python_and_dbt_join_the_same_persons(built: tuple[Any, marts.BuildResul
     assert found == expected
 
 
-@pytest.mark.parametrize("thing", THINGS)
-def test_history_asked_with_sql_is_that_of_dbt(built: tuple[Any, marts.BuildResult], thing: str) -> None:
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_history_asked_with_sql_is_that_of_dbt(built: tuple[Any, marts.BuildResult], dataset: str) -> None:
     lake, result = built
-    table = declare.load()[thing].table
+    table = declare.load()[dataset].table
     run = lake.run()
     with duckdb.connect(str(result.file), read_only=True) as connection:
-        by_dbt = connection.table(f"staging.{THINGS[thing]}")
+        by_dbt = connection.table(f"staging.{DATASETS[dataset]}")
         columns = ", ".join(by_dbt.columns)
         expected = sorted(by_dbt.fetchall())
     names, found = asof.query(

@@ -45,10 +45,10 @@ FIRST = {
 }
 
 
-def _judge(thing: str, changes: list[dict[str, str | None]]) -> list[dict[str, Any]]:
-    """The first row of a thing, changed in as many ways, through `parse`; in the order given."""
-    contract = declare.load()[thing]
-    rows = [{**FIRST.get(thing, {}), **change} for change in changes]
+def _judge(dataset: str, changes: list[dict[str, str | None]]) -> list[dict[str, Any]]:
+    """The first row of a dataset, changed in as many ways, through `parse`; in the order given."""
+    contract = declare.load()[dataset]
+    rows = [{**FIRST.get(dataset, {}), **change} for change in changes]
     names = list(dict.fromkeys(name for row in rows for name in row))
     cells = [[row.get(name) for name in names] for row in rows]
     count = len(rows)
@@ -79,7 +79,7 @@ def _judge(thing: str, changes: list[dict[str, str | None]]) -> list[dict[str, A
 
 
 def judged(raw: pa.Table, files: list[dict[str, Any]], contract: declare.Contract) -> list[dict[str, Any]]:
-    """Raw lines of one thing through `parse`."""
+    """Raw lines of one dataset through `parse`."""
     with duckdb.connect() as db:
         db.execute("set TimeZone = 'UTC'")
         db.register("raw", raw)
@@ -91,5 +91,5 @@ def judged(raw: pa.Table, files: list[dict[str, Any]], contract: declare.Contrac
 
 @pytest.fixture
 def judge() -> Callable[..., list[dict[str, Any]]]:
-    """`judge(thing, changes)`: the first row of a thing, changed in as many ways, through `parse`."""
+    """`judge(dataset, changes)`: the first row of a dataset, changed in as many ways, through `parse`."""
     return _judge

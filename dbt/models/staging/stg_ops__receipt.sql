@@ -2,7 +2,7 @@
 select
     receipt_id,
     feed,
-    thing,
+    dataset,
     sender_code,
     received_date,
     outcome,

@@ -146,9 +146,9 @@ def registered_so_far(
     """The forecast with the registrations of spring taken in, as known to the run, and a note for each unit.
 
     A spring is read up to the day of its newest delivery, and earlier springs up to the same day."""
-    thing = in_force_rows(settings, spark, run, "school_age_registration")
+    dataset = in_force_rows(settings, spark, run, "school_age_registration")
     received = F.to_date(F.from_utc_timestamp("recorded_at", settings.timezone))
-    children = thing.select(
+    children = dataset.select(
         F.col("school_year_start").alias("year"),
         *("stage_code", "district_code", "area_name", "registered_date"),
         received.alias("received_date"),

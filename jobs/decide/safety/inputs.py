@@ -15,11 +15,11 @@ from jobs.lake import asof
 from jobs.lake.runs import Run
 from jobs.settings import ROOT, Settings
 
-_THINGS = (
+_DATASETS = (
     *("illness_report", "incident", "hazard_register", "drill", "guard_check", "alert_state", "hotline_case"),
     *("school_register", "grade_return", "pupil_roll"),
 )
-TABLES = tuple(declare.load()[thing].table for thing in _THINGS)
+TABLES = tuple(declare.load()[dataset].table for dataset in _DATASETS)
 SYNDROMES = rules.STANDARDS / "syndromes.csv"
 OTHER_SYNDROME = "other"
 # Incidents of these kinds are cases of food poisoning, by the number of persons who came to harm.
@@ -35,9 +35,9 @@ def in_force(settings: Settings, run: Run) -> Iterator[duckdb.DuckDBPyConnection
         yield lake
 
 
-def rows(lake: duckdb.DuckDBPyConnection, thing: str, columns: str = "", order: str = "") -> pd.DataFrame:
-    """Columns of a thing (as SQL has them; else its own) in force; dates as timestamps."""
-    contract = declare.load()[thing]
+def rows(lake: duckdb.DuckDBPyConnection, dataset: str, columns: str = "", order: str = "") -> pd.DataFrame:
+    """Columns of a dataset (as SQL has them; else its own) in force; dates as timestamps."""
+    contract = declare.load()[dataset]
     own = (name for name in contract.clean_columns() if name not in declare.STATEMENT_COLUMNS)
     asked = f"select {columns or ', '.join(own)} from {contract.table} order by {order or 'all'}"
     found = lake.sql(asked).to_arrow_table().to_pandas(date_as_object=False)

@@ -42,7 +42,7 @@ class Task:
 
     @property
     def name(self) -> str:
-        """The task's verb and thing, without its group."""
+        """The task's verb and object, without its group."""
         return self.task_id.rsplit(".", 1)[-1]
 
 

@@ -14,9 +14,9 @@ def test_every_feed_of_the_design_has_a_contract() -> None:
     assert len(declare.load()) >= 10
 
 
-@pytest.mark.parametrize("thing", sorted(declare.load()))
-def test_clean_table_has_no_direct_identifier_and_every_type_is_known(thing: str) -> None:
-    contract = declare.load()[thing]
+@pytest.mark.parametrize("dataset", sorted(declare.load()))
+def test_clean_table_has_no_direct_identifier_and_every_type_is_known(dataset: str) -> None:
+    contract = declare.load()[dataset]
     direct = {c.name for c in contract.columns if c.privacy == "direct"}
     columns = contract.clean_columns()
     assert not direct & set(columns)
@@ -24,9 +24,9 @@ def test_clean_table_has_no_direct_identifier_and_every_type_is_known(thing: str
     assert set(contract.key) <= set(columns)
 
 
-@pytest.mark.parametrize("thing", sorted(declare.load()))
-def test_contract_recognizes_its_own_first_headings_in_any_order(thing: str) -> None:
-    contract = declare.load()[thing]
+@pytest.mark.parametrize("dataset", sorted(declare.load()))
+def test_contract_recognizes_its_own_first_headings_in_any_order(dataset: str) -> None:
+    contract = declare.load()[dataset]
     header = [c.headings[0] for c in reversed(contract.columns)]
     assert len(set(header)) == len(header), "two columns of one contract lead with the same heading"
     positions = contract.match(header)
@@ -34,11 +34,11 @@ def test_contract_recognizes_its_own_first_headings_in_any_order(thing: str) -> 
     assert all(header[at] == contract.column(name).headings[0] for name, at in positions.items())
 
 
-@pytest.mark.parametrize("thing", sorted(declare.load()))
-def test_a_header_of_one_thing_fits_no_other_of_its_feed(thing: str) -> None:
-    contract = declare.load()[thing]
+@pytest.mark.parametrize("dataset", sorted(declare.load()))
+def test_a_header_of_one_thing_fits_no_other_of_its_feed(dataset: str) -> None:
+    contract = declare.load()[dataset]
     header = [c.headings[0] for c in contract.columns]
-    others = [c.thing for c in declare.things_of(contract.feed) if c is not contract and c.match(header)]
+    others = [c.dataset for c in declare.datasets_of(contract.feed) if c is not contract and c.match(header)]
     assert others == []
 
 
@@ -84,10 +84,10 @@ def test_an_undeclared_table_is_an_error() -> None:
 
 
 def test_a_parted_thing_keeps_values_of_persons_out_of_its_general_table() -> None:
-    parted = {thing for thing, contract in declare.load().items() if contract.general_table}
+    parted = {dataset for dataset, contract in declare.load().items() if contract.general_table}
     assert {"pupil_roll", "test_result", "recheck_sample", "school_age_registration"} <= parted
     assert "grade_return" not in parted
-    for contract in (declare.load()[thing] for thing in parted):
+    for contract in (declare.load()[dataset] for dataset in parted):
         general = contract.general_columns()
         assert declare.table_columns(contract.tables[1]) == general
         assert {contract.person_key, *contract.key, "scope_key", "_line_number"} <= general.keys()

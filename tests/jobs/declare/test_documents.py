@@ -13,12 +13,12 @@ from jobs.declare.examples import example_rows
 from jobs.declare.template import write_template
 from jobs.reading import reader
 
-THINGS = sorted(declare.load())
+DATASETS = sorted(declare.load())
 
 
-@pytest.mark.parametrize("thing", THINGS)
-def test_open_contract_is_valid_and_says_what_the_contract_says(thing: str) -> None:
-    contract = declare.load()[thing]
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_open_contract_is_valid_and_says_what_the_contract_says(dataset: str) -> None:
+    contract = declare.load()[dataset]
     document = odcs.open_contract(contract)
     assert odcs.problems(document) == []
     assert OpenDataContractStandard.from_string(document.to_yaml()) == document
@@ -41,12 +41,12 @@ def test_an_open_contract_that_breaks_the_standard_is_told() -> None:
     assert any("Something" in problem for problem in odcs.problems(document))
 
 
-@pytest.mark.parametrize("thing", THINGS)
-def test_template_is_recognized_as_its_own_thing_with_every_column(thing: str, tmp_path: Path) -> None:
-    contract = declare.load()[thing]
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_template_is_recognized_as_its_own_thing_with_every_column(dataset: str, tmp_path: Path) -> None:
+    contract = declare.load()[dataset]
     file = tmp_path / "filled.xlsx"
     write_template(contract, file)
-    reading = reader.read(file, declare.things_of(contract.feed))
+    reading = reader.read(file, declare.datasets_of(contract.feed))
     assert reading.contract is contract, reading.reasons
     assert set(reading.positions) == {c.name for c in contract.columns}
     rows = example_rows(contract)

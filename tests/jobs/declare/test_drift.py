@@ -21,7 +21,7 @@ from portal import models
 if TYPE_CHECKING:
     from pathlib import Path
 
-THINGS = sorted(declare.load())
+DATASETS = sorted(declare.load())
 
 
 def made(contract: Contract) -> set[tuple[str, str]]:
@@ -36,16 +36,16 @@ def differing(one: set[Any], other: set[Any], names: tuple[str, str]) -> str:
     return f"only {names[0]}: {sorted(one - other)}; only {names[1]}: {sorted(other - one)}"
 
 
-@pytest.mark.parametrize("thing", THINGS)
-def test_the_rules_made_are_the_rules_told(thing: str) -> None:
-    contract = declare.load()[thing]
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_the_rules_made_are_the_rules_told(dataset: str) -> None:
+    contract = declare.load()[dataset]
     told = {(f"{column}:{rule}", verdict) for column, rule, verdict in contract.row_rules()}
     assert made(contract) == told, differing(made(contract), told, ("parsed", "declared"))
 
 
-@pytest.mark.parametrize("thing", THINGS)
-def test_each_rule_stands_in_the_open_contract_and_the_dictionary(thing: str) -> None:
-    contract = declare.load()[thing]
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_each_rule_stands_in_the_open_contract_and_the_dictionary(dataset: str) -> None:
+    contract = declare.load()[dataset]
     told = {(column, rule) for column, rule, _ in contract.row_rules() if column != "operation"}
     (table,) = odcs.open_contract(contract).schema_ or ()
     printed = {(p.name or "", q.name or "") for p in table.properties or () for q in p.quality or ()}
@@ -59,12 +59,12 @@ def test_each_rule_stands_in_the_open_contract_and_the_dictionary(thing: str) ->
     }
     refusing = {(c, r) for c, r, verdict in contract.row_rules() if verdict == "refuse"}
     assert {key for key, severity in severe.items() if severity == "error"} == refusing & severe.keys()
-    page = dictionary.pages()[dictionary.FOLDER / f"{thing}.md"]
+    page = dictionary.pages()[dictionary.FOLDER / f"{dataset}.md"]
     lines = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
     for column in contract.columns:
         for rule, _ in contract.column_rules(column):
             assert f"{rule}: " in lines[column.name], (
-                f"{thing}.{column.name}: {rule} is not in the dictionary"
+                f"{dataset}.{column.name}: {rule} is not in the dictionary"
             )
     assert [r.reason for r in contract.rules if f"`{r.reason}` ({r.verdict})" not in page] == []
 

@@ -175,7 +175,7 @@ def test_a_row_that_stands_twice_or_comes_from_nowhere_is_found(
 ) -> None:
     settings = _copy(in_order[0], tmp_path, monkeypatch)
     where = tables.path(settings, "clean_enrollment__grade_count")
-    clean = tables.dataset(settings, where.name)
+    clean = tables.open_arrow(settings, where.name)
     assert clean is not None
     rows = clean.to_table()
     write_deltalake(str(where), rows.slice(0, 1), mode="append")

@@ -63,7 +63,7 @@ def test_lines_in_are_rows_accepted_and_refused(settings: Settings, spark: Spark
     hand_in(settings, births(2024, bad=1), "2025-01-10")
     assert take(settings, spark) == {"files": 1, "accepted": 99, "refused": 1, "held": 0}
     (receipt,) = tables.rows(settings, "ops__receipt")
-    assert (receipt["outcome"], receipt["encoding"], receipt["thing"]) == ("accepted", "gb18030", "birth")
+    assert (receipt["outcome"], receipt["encoding"], receipt["dataset"]) == ("accepted", "gb18030", "birth")
     assert receipt["line_count"] == receipt["accepted_count"] + receipt["refused_count"] == 100
     (refused,) = tables.rows(settings, "ops__refused_row")
     assert (refused["line_number"], refused["column_name"], refused["rule"]) == (2, "birth_count", "type")

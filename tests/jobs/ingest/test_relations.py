@@ -35,13 +35,13 @@ RUN = Run(
 
 def state(
     settings: Settings,
-    thing: str,
+    dataset: str,
     rows: list[Mapping[str, Any]],
     day: str = "2025-09-20",
     sender: str = "110101",
 ) -> None:
-    """One delivery of a thing: its statements, filled up to the declared columns; lines from 2 on."""
-    contract = declare.load()[thing]
+    """One delivery of a dataset: its statements, filled up to the declared columns; lines from 2 on."""
+    contract = declare.load()[dataset]
     schema = declare.arrow_schema(contract.clean_columns())
     received = date.fromisoformat(day)
     constant: dict[str, Any] = {
@@ -54,7 +54,7 @@ def state(
         "flags": [],
         "sender_code": sender,
         "_delivery_id": f"{contract.feed}/{sender}/{day}_1",
-        "_file_sha256": f"{thing}-{sender}-{day}",
+        "_file_sha256": f"{dataset}-{sender}-{day}",
     }
     full = []
     for line, row in enumerate(rows, 2):
@@ -98,11 +98,11 @@ def register(settings: Settings) -> Settings:
 
 
 def found(settings: Settings, relation: str) -> list[tuple[str, str, int | None]]:
-    """Findings of one relation: thing, sender, line."""
+    """Findings of one relation: dataset, sender, line."""
     relations.measure(settings, RUN)
     rows = tables.rows(settings, "ops__finding")
     return sorted(
-        (r["thing"], r["sender_code"], r["line_number"] or 0) for r in rows if r["relation"] == relation
+        (r["dataset"], r["sender_code"], r["line_number"] or 0) for r in rows if r["relation"] == relation
     )
 
 
@@ -129,7 +129,7 @@ def test_a_school_code_is_in_the_register_and_open_that_day(register: Settings) 
     rate = next(
         r
         for r in tables.rows(register, "ops__match_rate")
-        if (r["relation"], r["thing"]) == ("school_in_register", "pupil_roll")
+        if (r["relation"], r["dataset"]) == ("school_in_register", "pupil_roll")
     )
     assert (rate["examined_count"], rate["matched_count"], rate["is_within"]) == (3, 1, False)
     assert rate["match_share"] == pytest.approx(1 / 3)
@@ -164,8 +164,8 @@ def test_a_merged_and_a_recoded_school_are_known_until_that_day_in_any_order(
         ("illness_report", reported(date(2025, 10, 8)), "2025-10-09"),
     ]
     for number in order:
-        thing, rows, received = deliveries[number]
-        state(settings, thing, rows, received)
+        dataset, rows, received = deliveries[number]
+        state(settings, dataset, rows, received)
     relations.measure(settings, RUN)
     findings = [r for r in tables.rows(settings, "ops__finding") if r["relation"] == "school_in_register"]
     told = {(r["delivery_id"][-12:-2], codes[r["line_number"] - 2]): r["evidence"] for r in findings}
@@ -287,7 +287,7 @@ def test_findings_reach_the_senders_report(register: Settings) -> None:
     relations.measure(register, RUN)
     receipt = {
         "receipt_id": "00ff",
-        "thing": "pupil_roll",
+        "dataset": "pupil_roll",
         "feed": "enrollment",
         "header": ["学籍号", "学校代码"],
         "delivery_id": "enrollment/110101/2025-09-20_1",
@@ -304,7 +304,7 @@ def test_findings_reach_the_senders_report(register: Settings) -> None:
     ("broken", "said"),
     [
         ({"kind": "guess"}, "no kind 'guess'"),
-        ({"things": {"pupil_roll": {"column": "shoe_size"}}}, "no column shoe_size"),
+        ({"datasets": {"pupil_roll": {"column": "shoe_size"}}}, "no column shoe_size"),
         ({"leest": 1}, "leest"),
     ],
 )
@@ -317,7 +317,7 @@ def test_a_wrong_declaration_is_named(
         "zh": "",
         "en": "",
         "kind": "single_spell",
-        "things": {"pupil_roll": {"column": "pupil_national_id"}},
+        "datasets": {"pupil_roll": {"column": "pupil_national_id"}},
         "least": 1,
         "wrong_zh": "",
         "fix_zh": "",

@@ -11,7 +11,7 @@ from jobs import declare
 from jobs.ingest import verdicts
 from jobs.ingest.verdicts import ACCEPTED, HELD, REFUSED, REPEATED, Filed
 
-THINGS = declare.load()
+DATASETS = declare.load()
 
 
 def file(
@@ -33,7 +33,7 @@ def file(
         delivery_no=number,
         file_name=name,
         sha256=f"{content:064x}",
-        thing="pupil_roll" if readable else None,
+        dataset="pupil_roll" if readable else None,
         line_count=lines,
         accepted_count=lines - refused,
         refused_count=refused,
@@ -58,17 +58,17 @@ def process(batches: list[list[Filed]]) -> dict[str, tuple[str, tuple[str, ...]]
             if one.outcome == REFUSED:
                 receipts[one.receipt_id] = one
             elif again := verdicts.repeated(one, first):
-                empty = replace(one, thing=None, line_count=0, accepted_count=0, refused_count=0)
+                empty = replace(one, dataset=None, line_count=0, accepted_count=0, refused_count=0)
                 receipts[one.receipt_id] = replace(empty, outcome=again.outcome, reasons=again.reasons)
             else:
                 read.append(one)
                 if one.content not in first or one.stamp < first[one.content].stamp:
                     first[one.content] = one
-        now = verdicts.judge([*receipts.values(), *read], THINGS)
+        now = verdicts.judge([*receipts.values(), *read], DATASETS)
         for one in read:
             verdict = now[one.receipt_id]
             receipts[one.receipt_id] = replace(one, outcome=verdict.outcome, reasons=verdict.reasons)
-        again_taken = verdicts.changed(receipts.values(), THINGS)
+        again_taken = verdicts.changed(receipts.values(), DATASETS)
         for one in again_taken:
             del receipts[one.receipt_id]
         if again_taken:
@@ -110,7 +110,7 @@ def test_any_order_of_processing_ends_in_the_same_verdicts(history: list[Filed],
 
 
 def outcomes(*files: Filed) -> list[str]:
-    now = verdicts.judge(files, THINGS)
+    now = verdicts.judge(files, DATASETS)
     return [now[f.receipt_id].outcome for f in files]
 
 
@@ -118,7 +118,7 @@ def test_a_small_delivery_is_held_only_by_one_stamped_earlier() -> None:
     small, large = file(5, content=1, lines=50), file(9, content=2)
     assert outcomes(small, large) == [ACCEPTED, ACCEPTED]
     assert outcomes(small, file(3, content=2)) == [HELD, ACCEPTED]
-    held = verdicts.judge([small, file(3, content=2)], THINGS)[small.receipt_id]
+    held = verdicts.judge([small, file(3, content=2)], DATASETS)[small.receipt_id]
     assert held.reasons == ("每期 50 行, 少于上次 100 行的 70%",)
 
 
@@ -136,11 +136,11 @@ def test_same_bytes_again_are_repeated_unless_the_sender_or_the_term_differs() -
     assert outcomes(first, file(2, sender="110105")) == [ACCEPTED, ACCEPTED]
     terms = [file(day, name=f"名册_2024-2025-{day}.csv") for day in (1, 2)]
     assert outcomes(*terms) == [ACCEPTED, ACCEPTED]
-    again = verdicts.judge([first, file(2)], THINGS)[file(2).receipt_id]
+    again = verdicts.judge([first, file(2)], DATASETS)[file(2).receipt_id]
     assert again.reasons == (f"与已接收的文件内容完全相同 (回执 {first.receipt_id})",)
 
 
 def test_too_many_refused_lines_hold_and_none_accepted_holds() -> None:
     assert outcomes(file(1, refused=6), file(2, content=1, refused=5)) == [HELD, ACCEPTED]
-    nothing = verdicts.judge([file(1, lines=3, refused=3)], THINGS)
+    nothing = verdicts.judge([file(1, lines=3, refused=3)], DATASETS)
     assert [v.outcome for v in nothing.values()] == [HELD]

@@ -128,9 +128,11 @@ def test_statement_columns_come_from_the_delivery(judge: Judge) -> None:
     assert "pupil_national_id" not in row
 
 
-@pytest.mark.parametrize("thing", ["test_result", "pupil_registration", "staff_register", "school_register"])
-def test_the_templates_own_rows_are_accepted_without_a_question(judge: Judge, thing: str) -> None:
-    rows = judge(thing, [*example_rows(declare.load()[thing])])
+@pytest.mark.parametrize(
+    "dataset", ["test_result", "pupil_registration", "staff_register", "school_register"]
+)
+def test_the_templates_own_rows_are_accepted_without_a_question(judge: Judge, dataset: str) -> None:
+    rows = judge(dataset, [*example_rows(declare.load()[dataset])])
     assert [(r["refused"], r["flags"], r["unmapped"]) for r in rows] == [([], [], [])] * 2
 
 
@@ -164,9 +166,9 @@ def test_an_unmapped_code_is_kept_as_sent_but_not_a_persons(judge: Judge) -> Non
     assert (row["sex_code"], row["flags"], row["unmapped"]) == (None, ["sex_code:unmapped_code"], [])
 
 
-@pytest.mark.parametrize("thing", sorted(declare.load()))
-def test_every_contract_parses_no_line_into_its_clean_columns(thing: str) -> None:
-    contract = declare.load()[thing]
+@pytest.mark.parametrize("dataset", sorted(declare.load()))
+def test_every_contract_parses_no_line_into_its_clean_columns(dataset: str) -> None:
+    contract = declare.load()[dataset]
     files = pa.Table.from_pylist([], schema=ingest.FILES_SCHEMA)
     with duckdb.connect() as db:
         db.register("raw", reader.RAW_SCHEMA.empty_table())
@@ -208,8 +210,8 @@ def test_a_withdrawn_line_needs_its_key_only(judge: Judge) -> None:
 
 
 def test_a_withdrawal_list_is_recognized_by_its_key_and_operation() -> None:
-    things = declare.load()
-    assert things["birth"].match(["区", "出生年", "操作"]) == {"unit_code": 0, "birth_year": 1}
-    assert things["birth"].match(["区", "出生年"]) is None
-    assert things["birth"].match(["区", "操作"]) is None
-    assert things["pupil_roll"].match(["学籍号", "操作"]) is None, "a snapshot is sent again, whole"
+    datasets = declare.load()
+    assert datasets["birth"].match(["区", "出生年", "操作"]) == {"unit_code": 0, "birth_year": 1}
+    assert datasets["birth"].match(["区", "出生年"]) is None
+    assert datasets["birth"].match(["区", "操作"]) is None
+    assert datasets["pupil_roll"].match(["学籍号", "操作"]) is None, "a snapshot is sent again, whole"

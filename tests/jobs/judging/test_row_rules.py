@@ -22,7 +22,7 @@ Judge = Callable[..., list[dict[str, Any]]]
 
 BOY, GIRL = "1", "2"
 
-# Thing -> reason -> what a row of the examples is changed to: passing, failing.
+# Dataset -> reason -> what a row of the examples is changed to: passing, failing.
 CASES: dict[str, dict[str, tuple[dict[str, str], dict[str, str]]]] = {
     "pupil_roll": {
         "birth_date:born_in_future": ({"birth_date": "2015-09-01"}, {"birth_date": "2025-09-20"}),
@@ -148,19 +148,19 @@ CASES["recheck_sample"] = {
 
 def test_every_rule_over_several_columns_has_a_case() -> None:
     declared = {
-        thing: {rule.reason for rule in contract.rules}
-        for thing, contract in declare.load().items()
+        dataset: {rule.reason for rule in contract.rules}
+        for dataset, contract in declare.load().items()
         if contract.rules
     }
-    assert declared == {thing: set(cases) for thing, cases in CASES.items()}
+    assert declared == {dataset: set(cases) for dataset, cases in CASES.items()}
 
 
-@pytest.mark.parametrize("thing", sorted(CASES))
-def test_a_rule_over_several_columns_holds_and_is_broken(thing: str, judge: Judge) -> None:
-    contract = declare.load()[thing]
+@pytest.mark.parametrize("dataset", sorted(CASES))
+def test_a_rule_over_several_columns_holds_and_is_broken(dataset: str, judge: Judge) -> None:
+    contract = declare.load()[dataset]
     example = example_rows(contract)[0]
-    cases = [(rule, *CASES[thing][rule.reason]) for rule in contract.rules]
-    rows = judge(thing, [example | change for _, *both in cases for change in both])
+    cases = [(rule, *CASES[dataset][rule.reason]) for rule in contract.rules]
+    rows = judge(dataset, [example | change for _, *both in cases for change in both])
     # Rows of one key in a file compete: the reason of a repeated key hides none of these.
     told = [(*r["refused"], *r["flags"]) for r in rows]
     for (rule, _, _), holds, broken in zip(cases, told[::2], told[1::2], strict=True):
@@ -265,7 +265,7 @@ def test_bounds_that_contradict_themselves_are_an_error(
 
 
 @pytest.mark.parametrize(
-    ("thing", "changes", "column", "refused", "flagged"),
+    ("dataset", "changes", "column", "refused", "flagged"),
     [
         ("test_result", {"height_cm": "1.21"}, "height_cm", {"impossible", "other_unit"}, set()),
         ("test_result", {"height_cm": "300"}, "height_cm", {"impossible"}, set()),
@@ -280,14 +280,14 @@ def test_bounds_that_contradict_themselves_are_an_error(
 )  # fmt: skip
 def test_a_value_that_fits_another_unit_is_told(
     judge: Judge,
-    thing: str,
+    dataset: str,
     changes: dict[str, str],
     column: str,
     refused: set[str],
     flagged: set[str],
 ) -> None:
-    example = example_rows(declare.load()[thing])[0]
-    (row,) = judge(thing, [example | changes])
+    example = example_rows(declare.load()[dataset])[0]
+    (row,) = judge(dataset, [example | changes])
     told = [
         {r.split(":")[1] for r in row[name] if r.startswith(f"{column}:")} for name in ("refused", "flags")
     ]

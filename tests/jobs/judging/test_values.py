@@ -19,19 +19,19 @@ from jobs.judging.expressions import Sql, col
 RESIDENT = "999999201501010012"
 
 
-def column(thing: str, name: str) -> declare.Column:
-    return declare.load()[thing].column(name)
+def column(dataset: str, name: str) -> declare.Column:
+    return declare.load()[dataset].column(name)
 
 
 def read(name: str, texts: list[str | None], factor: float | None = None) -> list[Any]:
     """The values of texts in a column of the fitness upload or the school register."""
-    thing = (
+    dataset = (
         "test_result"
         if name in {c.name for c in declare.load()["test_result"].columns}
         else "school_register"
     )
     scale = col("factor") if factor is not None else None
-    return asked(texts, values.value_of(column(thing, name), col("text"), "cn", scale), factor)
+    return asked(texts, values.value_of(column(dataset, name), col("text"), "cn", scale), factor)
 
 
 def asked(texts: list[Any], value: Sql, factor: float | None = None) -> list[Any]:

@@ -68,8 +68,8 @@ def written(texts: list[str], read: Callable[[Sql], Sql]) -> list[Any]:
         return [value for (value,) in answer.fetchall()]
 
 
-def reader(thing: str, name: str) -> Callable[[Sql], Sql]:
-    column = declare.load()[thing].column(name)
+def reader(dataset: str, name: str) -> Callable[[Sql], Sql]:
+    column = declare.load()[dataset].column(name)
     return lambda text: values.value_of(column, text, "cn")
 
 

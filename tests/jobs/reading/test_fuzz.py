@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 FEED = "place_demand"
-CONTRACTS = declare.things_of(FEED)
+CONTRACTS = declare.datasets_of(FEED)
 DISTRICTS = ("东城区", "西城区", "朝阳区", "丰台区", "石景山区", "门头沟区")
 HEADER = ["区", "出生年", "出生人数"]
 MEBI = 1024**2
@@ -276,9 +276,9 @@ def test_a_thousand_damaged_files_give_lines_or_a_reason(files: list[Path], tmp_
             for table, number in zip(*(part.column(i).to_pylist() for i in (0, 1)), strict=True):
                 numbers.setdefault(table, []).append(number)
         told = f"{file.name}: {found}"
-        assert (found.thing is None) == bool(found.reasons), told
+        assert (found.dataset is None) == bool(found.reasons), told
         assert not any("读取程序" in reason for reason in found.reasons), told
-        if found.thing is None:
+        if found.dataset is None:
             assert all(re.search("[一-龥]", reason) for reason in found.reasons), told
             continue
         readable += 1
@@ -322,7 +322,7 @@ def check(settings: Settings, spark: SparkSession, numbers: range) -> None:
     ingest.clean_rows(settings, spark, "2025-03-01.1", FEED)
     receipts = tables.rows(settings, "ops__receipt")
     assert len(receipts) == len(numbers)
-    raw = tables.dataset(settings, f"raw_{FEED}")
+    raw = tables.open_arrow(settings, f"raw_{FEED}")
     assert raw is not None
     clean = [(r["_delivery_id"], r["_file_sha256"]) for r in tables.rows(settings, "clean_places__birth")]
     refused = {

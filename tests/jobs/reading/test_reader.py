@@ -20,16 +20,16 @@ from jobs.reading import containers, reader, workbooks
 
 # Made by other programs: xlwt, and Office's own encryption by msoffcrypto-tool.
 FILES = Path(__file__).parent / "files"
-PLACES = declare.things_of("place_demand")
-FITNESS = declare.things_of("physical_fitness")
+PLACES = declare.datasets_of("place_demand")
+FITNESS = declare.datasets_of("physical_fitness")
 TEXT = "区,出生年,出生人数\n东城区,2020,4321\n西城区,2020,5432\n"
 CELLS = [["东城区", "2020", "4321"], ["西城区", "2020", "5432"]]
 
 
-def read(tmp_path: Path, name: str, data: bytes, things: list[declare.Contract] = PLACES) -> reader.Reading:
+def read(tmp_path: Path, name: str, data: bytes, datasets: list[declare.Contract] = PLACES) -> reader.Reading:
     file = tmp_path / name
     file.write_bytes(data)
-    return reader.read(file, things)
+    return reader.read(file, datasets)
 
 
 def workbook(rows: list[list[object]], title: str = "Sheet1", merged: str | None = None) -> bytes:
@@ -92,7 +92,7 @@ def test_encoding_and_container_are_told_by_content(
 ) -> None:
     found = read(tmp_path, name, data)
     assert found.contract is not None
-    assert found.contract.thing == "birth"
+    assert found.contract.dataset == "birth"
     assert (found.container, found.encoding) == (container, encoding)
     assert found.raw_columns() == ([2, 3], CELLS)
 
@@ -118,20 +118,20 @@ def test_an_identity_number_that_became_a_float_keeps_a_form_no_rule_takes(tmp_p
     sent = {"年级编号": "11", "班级编号": "1101", "学籍号": 110101200001011234.0, "姓名": "某某", "性别": "1"}
     found = read(tmp_path, "a.xlsx", workbook([list(sent), list(sent.values())]), FITNESS)
     assert found.contract is not None
-    assert found.contract.thing == "test_result"
+    assert found.contract.dataset == "test_result"
     _, cells = found.raw_columns()
     assert "e+17" in (cells[0][found.positions["pupil_national_id"]] or "")
 
 
 def test_json_lines_keep_line_numbers_and_lines_that_are_no_object(tmp_path: Path) -> None:
-    things = declare.things_of("campus_safety")
+    datasets = declare.datasets_of("campus_safety")
     keys = ["school_code", "class", "grade", "reported_on", "symptom", "absent"]
     good = dict(zip(keys, ["2111000001", "1班", "01", "2025-03-03", "fever", 3], strict=True))
     text = "\n".join([json.dumps(good), "", "{broken", json.dumps(good)])
-    found = read(tmp_path, "a.ndjson", text.encode(), things)
+    found = read(tmp_path, "a.ndjson", text.encode(), datasets)
     numbers, cells = found.raw_columns()
     assert found.contract is not None
-    assert found.contract.thing == "illness_report"
+    assert found.contract.dataset == "illness_report"
     assert numbers == [1, 3, 4]
     assert cells[1] == ["?"]
 
@@ -219,7 +219,7 @@ def test_a_name_whose_bytes_pass_for_utf8_is_read_like_the_lines_around_it(tmp_p
     assert name.encode("gb18030").decode("utf-8")
     lines = ["学校标识码,区,学年,年级,在校生数,备注", f"2111900001,110108,2025,P1,30,{name}"]
     lines += [f"21119{n:05d},110108,2025,P1,30,楸榕枫" for n in range(2, 40)]
-    found = read(tmp_path, "a.csv", "\n".join(lines).encode("gb18030"), declare.things_of("enrollment"))
+    found = read(tmp_path, "a.csv", "\n".join(lines).encode("gb18030"), declare.datasets_of("enrollment"))
     assert found.encoding == "gb18030"
     assert found.raw_columns()[1][0][5] == name
 
@@ -293,7 +293,7 @@ def test_every_member_of_an_archive_is_read_or_named(tmp_path: Path) -> None:
 
 
 def test_two_things_in_one_file_are_refused(tmp_path: Path) -> None:
-    capacity = next(c for c in PLACES if c.thing == "capacity_project")
+    capacity = next(c for c in PLACES if c.dataset == "capacity_project")
     header = ",".join(c.headings[0] for c in capacity.columns)
     data = zipped({"a.csv": TEXT.encode(), "b.csv": f"{header}\n1\n".encode()})
     (reason,) = read(tmp_path, "a.zip", data).reasons
@@ -347,14 +347,14 @@ def test_the_line_that_numbers_a_forms_columns_is_no_data(tmp_path: Path) -> Non
     ):
         path = tmp_path / "return.csv"
         path.write_text(f"{head}{numbers}2111900001,110108,2025,P1,30\n", encoding="utf-8")
-        reading = reader.read(path, declare.things_of("enrollment"))
+        reading = reader.read(path, declare.datasets_of("enrollment"))
         assert reading.contract is not None
         assert len(reading.lines) == lines, numbers
         assert reading.lines[-1][0] == 3
 
 
 def test_a_group_and_its_part_name_a_column_together(tmp_path: Path) -> None:
-    birth = next(c for c in PLACES if c.thing == "birth")
+    birth = next(c for c in PLACES if c.dataset == "birth")
     columns = tuple(
         replace(c, headings=("出生/人数",)) if c.name == "birth_count" else c for c in birth.columns
     )

@@ -53,8 +53,8 @@ def test_unknown_columns_are_refused_or_named_and_nothing_evolves_silently(
 ) -> None:
     mine = tmp_path / "expectations"
     shutil.copytree(EXPECTATIONS, mine)
-    for thing, policy in POLICIES.items():
-        path = mine / "contracts" / f"{thing}.yaml"
+    for dataset, policy in POLICIES.items():
+        path = mine / "contracts" / f"{dataset}.yaml"
         text, changed = re.subn(
             r"^extra_columns: \w+$", f"extra_columns: {policy}", path.read_text("utf-8"), flags=re.MULTILINE
         )

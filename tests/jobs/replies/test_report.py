@@ -204,14 +204,14 @@ def _rules_of(contract: Contract) -> set[tuple[str, str]]:
     return {(*reason.split(":"),) for _, reason in [*refused, *flags]}  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("thing", sorted(declare.load()))
-def test_every_rule_is_put_into_words(thing: str) -> None:
-    contract = declare.load()[thing]
+@pytest.mark.parametrize("dataset", sorted(declare.load()))
+def test_every_rule_is_put_into_words(dataset: str) -> None:
+    contract = declare.load()[dataset]
     for column_name, rule in [*_rules_of(contract), (contract.key[0], "repeated_key")]:
         if column_name == "operation":
             assert "撤销" in words.explain(contract, column_name, rule).fix_zh
         assert words.has_words(contract, column_name, rule), (
-            f"{thing}.{column_name}: rule {rule} has no words"
+            f"{dataset}.{column_name}: rule {rule} has no words"
         )
         said = words.explain(contract, column_name, rule)
         for text in (said.rule_zh, said.wrong_zh, said.fix_zh):

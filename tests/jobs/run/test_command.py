@@ -151,9 +151,9 @@ def test_a_bad_release_is_stopped_and_the_old_one_keeps_serving(own_copy: Callab
     before = release.current(mine)
     assert before is not None
     for file in sorted(mine.landing.glob("enrollment/*/2025-09-25_1/*")):
-        sheet = reader.read(file, declare.things_of("enrollment"))
+        sheet = reader.read(file, declare.datasets_of("enrollment"))
         assert sheet.contract is not None
-        assert sheet.contract.thing == "grade_return"
+        assert sheet.contract.dataset == "grade_return"
         at = sheet.positions["pupil_count"]
         source = mine.home / "outbox" / "tenfold.csv"
         source.parent.mkdir(exist_ok=True)

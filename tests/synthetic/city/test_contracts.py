@@ -59,7 +59,7 @@ def test_every_cell_is_accepted(faultless: City) -> None:
     complaints: Counter[tuple[str, str, str, str]] = Counter()
     for file in sorted(faultless[0].glob("*/*/*/*")):
         feed = file.relative_to(faultless[0]).parts[0]
-        reading = reader.read(file, declare.things_of(feed))
+        reading = reader.read(file, declare.datasets_of(feed))
         contract = reading.contract
         assert contract is not None, (file, reading.reasons)
         for number, cells in reading.lines:
@@ -67,9 +67,9 @@ def test_every_cell_is_accepted(faultless: City) -> None:
                 column = contract.column(name)
                 cell = cells[at] if at < len(cells) else ""
                 why = complaint(column, cell)
-                looked_at[contract.thing] += 1
-                if why and not (why == "unusual" and contract.thing == "test_result"):
-                    complaints[contract.thing, name, why, f"{file.name}:{number} {cell!r}"] += 1
+                looked_at[contract.dataset] += 1
+                if why and not (why == "unusual" and contract.dataset == "test_result"):
+                    complaints[contract.dataset, name, why, f"{file.name}:{number} {cell!r}"] += 1
     assert not complaints, complaints.most_common(20)
     assert len(looked_at) >= 18
     assert min(looked_at.values()) > 0
@@ -82,7 +82,7 @@ def test_old_and_new_workbooks_and_texts_are_all_sent(faultless: City) -> None:
 
 
 @pytest.mark.parametrize(
-    ("thing", "least"),
+    ("dataset", "least"),
     [
         ("staff_register", 300),
         ("school_register", 64),
@@ -95,11 +95,11 @@ def test_old_and_new_workbooks_and_texts_are_all_sent(faultless: City) -> None:
         ("teacher_rotation", 3),
     ],
 )
-def test_each_thing_has_rows(faultless: City, thing: str, least: int) -> None:
+def test_each_thing_has_rows(faultless: City, dataset: str, least: int) -> None:
     rows = 0
-    contract = declare.load()[thing]
+    contract = declare.load()[dataset]
     for file in faultless[0].glob(f"{contract.feed}/*/*/*"):
-        reading = reader.read(file, declare.things_of(contract.feed))
+        reading = reader.read(file, declare.datasets_of(contract.feed))
         if reading.contract is contract:
             rows += len(reading.lines)
     assert rows >= least
@@ -109,7 +109,7 @@ def test_some_returns_have_the_ministrys_shape(faultless: City) -> None:
     """Title, a line of groups, headings, the line that numbers the columns; the reader finds its way."""
     seen = 0
     for file in faultless[0].glob("enrollment/*/2025-09-25_1/分年级*.xls*"):
-        reading = reader.read(file, declare.things_of("enrollment"))
+        reading = reader.read(file, declare.datasets_of("enrollment"))
         assert reading.header_line == 3
         assert reading.lines[0][0] == 5
         assert all(cells[0].isdigit() for _, cells in reading.lines)

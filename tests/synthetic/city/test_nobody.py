@@ -31,7 +31,7 @@ def cells_of(landing: Path) -> list[tuple[Path, int, list[str]]]:
     """Every line of every file: its cells as a receiver reads them, in narrow characters."""
     found = []
     for file in sorted(landing.glob("*/*/*/*")):
-        reading = reader.read(file, declare.things_of(file.relative_to(landing).parts[0]))
+        reading = reader.read(file, declare.datasets_of(file.relative_to(landing).parts[0]))
         lines = [(reading.header_line or 1, reading.header), *reading.lines]
         found += [(file, n, [unicodedata.normalize("NFKC", c) for c in cells]) for n, cells in lines]
         for _, table in sheets_beside(file):
@@ -100,7 +100,7 @@ def test_school_codes_lie_above_those_given_out(city: City) -> None:
 def test_every_name_and_address_is_made(city: City) -> None:
     looked_at: Counter[str] = Counter()
     for file in sorted(city[0].glob("*/*/*/*")):
-        reading = reader.read(file, declare.things_of(file.relative_to(city[0]).parts[0]))
+        reading = reader.read(file, declare.datasets_of(file.relative_to(city[0]).parts[0]))
         assert reading.contract is not None, file
         # Also the members of a family, in columns that nobody reads.
         people = [

@@ -22,7 +22,7 @@ def found(city: City) -> Findings:
 
 
 def test_it_counts_what_was_written(city: City, found: Findings) -> None:
-    assert found.summary["files"] == sum(found.things.values()) == city[1].files
+    assert found.summary["files"] == sum(found.datasets.values()) == city[1].files
     refused = sum(found.faults[k] for k in ("roll_double", "roll_unmapped_sex"))
     pupils = sum(found.rolls.values())
     assert abs(pupils - city[1].pupils[2025]) <= refused

@@ -50,7 +50,7 @@ def csv_rows(file: Path) -> list[dict[str, str]]:
 
 def lines_of(file: Path) -> list[tuple[int, dict[str, str]]]:
     """Lines of any file by heading, with their numbers."""
-    reading = reader.read(file, declare.things_of(file.parts[-4]))
+    reading = reader.read(file, declare.datasets_of(file.parts[-4]))
     return [(n, dict(zip(reading.header, cells, strict=False))) for n, cells in reading.lines]
 
 
@@ -71,12 +71,12 @@ def test_another_seed_gives_another_city(city: City, tmp_path: Path) -> None:
 
 
 def test_every_file_is_recognized_by_its_contract(city: City) -> None:
-    things: Counter[str] = Counter()
+    datasets: Counter[str] = Counter()
     files = sorted(city[0].glob("*/*/*/*"))
     assert len(files) == city[1].files
     for file in files:
         feed = file.relative_to(city[0]).parts[0]
-        reading = reader.read(file, declare.things_of(feed))
+        reading = reader.read(file, declare.datasets_of(feed))
         assert reading.contract is not None, f"{file}: {reading.reasons}"
         assert reading.lines, f"{file} has no data lines"
         unknown = {declare.heading_key(h) for h in reading.header if h} - {
@@ -86,12 +86,14 @@ def test_every_file_is_recognized_by_its_contract(city: City) -> None:
         # By what relations read it as: `撤销` withdraws a line's key.
         unknown -= {"操作"}
         assert not unknown, f"{file}: headings that no column has: {unknown}"
-        things[reading.contract.thing] += 1
-    assert {contract.feed for contract in declare.load().values() if contract.thing in things} == set(FEEDS)
-    assert len(things) >= 18
+        datasets[reading.contract.dataset] += 1
+    assert {contract.feed for contract in declare.load().values() if contract.dataset in datasets} == set(
+        FEEDS
+    )
+    assert len(datasets) >= 18
 
 
-def test_each_district_sends_each_of_its_things(city: City) -> None:
+def test_each_district_sends_each_of_its_datasets(city: City) -> None:
     for feed in ("enrollment", "campus_safety", "district_statistics", "resources"):
         assert {p.name for p in (city[0] / feed).iterdir()} >= CODES
     assert {p.name for p in (city[0] / "place_demand").iterdir()} == CODES | {"110000"}
@@ -101,7 +103,7 @@ def test_fitness_senders_are_the_schools_with_pupils(city: City) -> None:
     senders = {p.name for p in (city[0] / "physical_fitness").iterdir()}
     registered = set()
     for file in city[0].glob("enrollment/*/2025-09-10_1/学校名录*"):
-        reading = reader.read(file, declare.things_of("enrollment"))
+        reading = reader.read(file, declare.datasets_of("enrollment"))
         registered |= {cells[reading.positions["school_code"]] for _, cells in reading.lines}
     assert senders - {"110000"} == {code for code in registered if not code.startswith("11")}
 
@@ -154,9 +156,9 @@ def test_rolls_in_other_dress_are_read_all_the_same(city: City) -> None:
     assert text.suffix == ".xls"
     assert b"\t'G99" in text.read_bytes() or b"\t'99" in text.read_bytes()
     for file in (utf16, text):
-        reading = reader.read(file, declare.things_of("enrollment"))
+        reading = reader.read(file, declare.datasets_of("enrollment"))
         assert reading.contract is not None
-        assert reading.contract.thing == "pupil_roll"
+        assert reading.contract.dataset == "pupil_roll"
         assert len(reading.lines) > 30
 
 
@@ -178,7 +180,7 @@ def test_some_results_are_taken_back(city: City) -> None:
         noted = [row for row in csv.DictReader(lines) if row["kind"] == "result_withdrawn"]
     assert noted
     for file in {row["file"] for row in noted}:
-        reading = reader.read(city[0] / file, declare.things_of("physical_fitness"))
+        reading = reader.read(city[0] / file, declare.datasets_of("physical_fitness"))
         assert "操作" in reading.header
         assert {cells[reading.header.index("操作")] for _, cells in reading.lines} == {"撤销"}
 
@@ -208,7 +210,7 @@ def test_noted_lines_are_the_damaged_ones(city: City) -> None:
     letters = noted["return_letters_in_count"]
     assert dict(lines_of(landing / letters["file"]))[int(letters["line"])]["在校生数"].endswith("O")
     height = noted["result_height_in_metres"]
-    read = reader.read(landing / height["file"], declare.things_of("physical_fitness"))
+    read = reader.read(landing / height["file"], declare.datasets_of("physical_fitness"))
     cells = dict(read.lines)[int(height["line"])]
     assert 0.9 < float(cells[read.positions["height_cm"]]) < 2.1
 

@@ -1,4 +1,4 @@
--- one row per sender, feed and thing: what was handed in, and what became of it
+-- one row per sender, feed and dataset: what was handed in, and what became of it
 with receipts as (select * from {{ ref('stg_ops__receipt') }}),
 
 schools as (select * from {{ ref('dim_school') }}),
@@ -7,7 +7,7 @@ districts as (select * from {{ ref('dim_district') }})
 
 select
     receipts.feed,
-    coalesce(receipts.thing, 'unknown') as thing,
+    coalesce(receipts.dataset, 'unknown') as dataset,
     receipts.sender_code,
     coalesce(schools.school_name, districts.district_name_zh, receipts.sender_code) as sender_name,
     -- null: a sender of the whole city

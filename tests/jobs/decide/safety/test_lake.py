@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 SCHOOL, YOUNG = "2111010001", "1111010002"
 
 
-def state(settings: Settings, thing: str, rows: Sequence[Mapping[str, Any]], day: date) -> None:
-    """One delivery of a thing as clean rows."""
-    contract = declare.load()[thing]
+def state(settings: Settings, dataset: str, rows: Sequence[Mapping[str, Any]], day: date) -> None:
+    """One delivery of a dataset as clean rows."""
+    contract = declare.load()[dataset]
     schema = declare.arrow_schema(contract.clean_columns())
     constant = {
         "valid_from": date(2000, 1, 1),
@@ -45,7 +45,7 @@ def state(settings: Settings, thing: str, rows: Sequence[Mapping[str, Any]], day
         "is_withdrawn": False,
         "scope_key": "110101",
         "sender_code": "110101",
-        "_file_sha256": hashlib.sha256(f"{thing}{day}".encode()).hexdigest(),
+        "_file_sha256": hashlib.sha256(f"{dataset}{day}".encode()).hexdigest(),
     }
     full = [
         {name: (constant | {"_line_number": n} | dict(row)).get(name) for name in schema.names}
@@ -232,7 +232,7 @@ def test_no_name_of_a_text_leaves_the_restricted_zone(lake: Settings) -> None:
     assert len(names) > 40
     texts = []
     for table in declare.all_tables():
-        found = tables.dataset(lake, table)
+        found = tables.open_arrow(lake, table)
         if found is not None and (
             table.startswith("decision_") or "safety" in table or table.startswith("ops_")
         ):
