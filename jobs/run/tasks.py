@@ -52,7 +52,7 @@ def decide(run_id: str, service: str) -> Counts:
     """Clean tables -> `decision_<service>__*`; where no input and no code changed, the last decisions
     stand.
     """
-    maker = importlib.import_module(f"jobs.decide.{service}")
+    maker = importlib.import_module(f"jobs.decide.{service}.job")
     settings, run = _context(run_id)
     if _stands(settings, run, maker.INPUTS, each_day=getattr(maker, "EACH_DAY", False)):
         return {"unchanged": 1}

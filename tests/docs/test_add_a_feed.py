@@ -25,7 +25,7 @@ import sys
 from jobs import settings as site_settings
 from jobs.declare.template import write_template
 from jobs import contracts
-from jobs.feeds import ingest
+from jobs import ingest
 from jobs.lake import engine, tables
 settings = site_settings.load()
 write_template(contracts.load()["book_loan"], settings.home / "template.xlsx")

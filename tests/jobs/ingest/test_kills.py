@@ -37,7 +37,7 @@ import json, os, signal, sys, threading
 home, until, delay = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 from deltalake import DeltaTable
 from jobs import settings as site_settings
-from jobs.feeds import ingest
+from jobs import ingest
 from jobs.lake import persons, runs, tables
 steps = []
 def step(name):

@@ -356,7 +356,7 @@ PUBLISHER = """
 import sys
 from pathlib import Path
 from jobs import release, settings
-from jobs.release import Model
+from jobs.publish.release import Model
 
 home, build_file, first = sys.argv[1:]
 models = {name: Model(name, scope) for name, scope in (

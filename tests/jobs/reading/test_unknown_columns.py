@@ -28,7 +28,7 @@ POLICIES = {"birth": "refuse", "capacity_project": "freeze", "housing_delivery":
 _TAKE = """
 import json
 from jobs import settings as site_settings
-from jobs.feeds import ingest
+from jobs import ingest
 from jobs.lake import engine, tables
 settings = site_settings.load()
 ingest.write_raw(settings, "2025-03-01.1", "place_demand")

@@ -56,7 +56,7 @@ def lines_of(file: Path) -> list[tuple[int, dict[str, str]]]:
 
 def test_same_seed_gives_same_bytes_in_another_process(city: City, tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path; from jobs.city import write_city; "
+        "from pathlib import Path; from synthetic.city import write_city; "
         f"write_city(Path({str(tmp_path / 'landing')!r}), 0.002, 7)"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "4711"}
