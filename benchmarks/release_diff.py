@@ -3,7 +3,7 @@
     python -m benchmarks.release_diff RELEASE_A RELEASE_B [--table TABLE] [--show 5] [--without COLUMN]
 
 Each argument is a folder with `*.duckdb` files, one an audience (full, city, district-<code>, public).
-Tables are compared as bags of rows: a row that A has twice and B once is one row only in A. Order never matters.
+Tables are compared as bags of rows: a row that A has twice and B once is one row only in A. Order is ignored.
 Exit code 0: equal. 1: a file, a table, a column or a row differs. 2: a folder holds no release.
 """
 

@@ -25,6 +25,7 @@ import yaml
 from jobs import declare
 from jobs.lake import tables
 from jobs.lake.runs import Run
+from jobs.publish import model_files
 from jobs.publish import views as pinning
 from jobs.settings import ROOT, Settings
 
@@ -224,6 +225,7 @@ def generated() -> dict[Path, str]:
     return {
         PROJECT / "models" / "sources.yml": _sources_yaml(),
         PROJECT / "macros" / "declared.sql": _declared_macro(),
+        **model_files.filled_in(),
     }
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
+import duckdb
 import pytest
 import yaml
 
 from jobs import declare
-from jobs.declare import EXPECTATIONS
 from jobs.lake import persons
-from jobs.publish import marts
+from jobs.publish import marts, model_files
 
 MODELS = marts.PROJECT / "models"
 
@@ -28,34 +27,50 @@ def test_generated_files_follow_the_declarations() -> None:
         assert path.read_text("utf-8") == text, f"{path.name} is stale: run `python -m jobs.publish.marts`"
 
 
-def test_columns_say_what_expectations_say() -> None:
-    fields = yaml.safe_load((EXPECTATIONS / "fields.yaml").read_text("utf-8"))
-    made = declare.made_declarations()
-    told: dict[str, tuple[str, str, str]] = {}
-    for table in made.values():
-        for name, (kind, zh, en) in table["columns"].items():
-            told[name] = (declare.duckdb_type(kind), zh, en)
-    stored = {c.name: c.stored_type for contract in declare.load().values() for c in contract.columns}
-    for name, field in fields.items():
-        told[name] = (declare.duckdb_type(stored.get(name, field["type"])), field["zh"], field["en"])
-    columns = _columns()
-    shared = [name for name in columns if name in told]
-    assert len(shared) > 60
-    differing = {name: (columns[name], told[name]) for name in shared if columns[name] != told[name]}
-    assert set(differing) == OWN_MEANING, f"mart and expectations/ say different things: {differing}"
+@pytest.mark.parametrize("path", models(), ids=lambda path: path.stem)
+def test_model_is_described_in_a_file_of_its_own(path: Path) -> None:
+    told = yaml.safe_load(path.with_suffix(".yml").read_text("utf-8"))
+    (model,) = told["models"]
+    assert model["name"] == path.stem
+    assert re.search(r"[\u4e00-\u9fff].*[A-Za-z]", model["description"]), "Chinese first, then English"
+    assert [test["model"] for test in told.get("unit_tests", ())] == [path.stem] * len(
+        told.get("unit_tests", ())
+    )
 
 
-# Columns whose mart says something narrower than the lake's table does.
-OWN_MEANING = {"p_value", "status", "dataset"}
+def test_every_described_model_exists() -> None:
+    described = {path.with_suffix("") for path in MODELS.rglob("*.yml")} - OF_NO_MODEL
+    assert described == {path.with_suffix("") for path in models()}
 
 
-def test_every_column_is_described_once_and_used() -> None:
-    text = (MODELS / "marts" / "marts.yml").read_text("utf-8")
-    anchors = re.findall(r"^  - &(\w+) \{name: (\w+),", text, flags=re.MULTILINE)
-    assert len(anchors) > 190
-    assert all(anchor == name for anchor, name in anchors)
-    unused = [name for name, _ in anchors if not re.search(rf"\*{name}\b", text)]
-    assert unused == []
+# Files that describe no model: sources, and who reads the marts.
+OF_NO_MODEL = {MODELS / "sources", MODELS / "exposures"}
+
+
+def test_described_columns_are_the_columns_built(city: marts.BuildResult) -> None:
+    with duckdb.connect(str(city.file), read_only=True) as connection:
+        built: dict[str, list[str]] = {}
+        for table, column in connection.execute(
+            "select table_name, column_name from duckdb_columns()"
+            " where schema_name in ('main', 'staging') order by table_name, column_index"
+        ).fetchall():
+            built.setdefault(table, []).append(column)
+    for path in models():
+        (model,) = yaml.safe_load(path.with_suffix(".yml").read_text("utf-8"))["models"]
+        assert [column["name"] for column in model["columns"]] == built[path.stem], path.stem
+
+
+def test_a_mart_column_repeats_no_other_declaration_and_is_used() -> None:
+    own = model_files.mart_columns()
+    used = {
+        column["name"]
+        for path in models()
+        for column in yaml.safe_load(path.with_suffix(".yml").read_text("utf-8"))["models"][0]["columns"]
+    }
+    assert own.keys() - used == set(), "nobody has these columns of mart_columns.yaml"
+    assert len(own) > 200
+    repeated = {name for name, told in own.items() if model_files.other_meanings(name) == {told}}
+    assert repeated == set(), "fields.yaml or tables/ say the same already"
 
 
 @pytest.mark.parametrize("path", models(), ids=lambda path: path.stem)
@@ -83,11 +98,3 @@ def test_a_clean_table_is_read_through_its_history_and_nowhere_else() -> None:
         assert not found or path.parent.name == "staging"
         staged |= found
     assert len(staged) >= 10
-
-
-def _columns() -> dict[str, tuple[str, str, str]]:
-    declared: dict[str, Any] = yaml.safe_load((MODELS / "marts" / "marts.yml").read_text("utf-8"))
-    return {
-        column["name"]: (column["data_type"], column["config"]["meta"]["title_zh"], column["description"])
-        for column in declared["anchors"]
-    }

@@ -15,7 +15,6 @@
         coalesce(sex_code, '9') as sex_code,
         test_date,
         total_score,
-        level as fitness_level,
         status as score_status,
         standard_version,
         {% for item in items -%} points_{{ item }}, {% endfor %}
@@ -26,6 +25,7 @@ with uploads as (
     select
         'upload' as result_kind,
         {{ own }},
+        fitness_level,
         has_retest,
     from {{ ref('int_fitness__sitting_chosen') }}
 ),
@@ -34,6 +34,7 @@ rechecks as (
     select
         'recheck' as result_kind,
         {{ own }},
+        level as fitness_level,
         false as has_retest,
     from {{ ref('stg_fitness__recheck_score') }}
 ),

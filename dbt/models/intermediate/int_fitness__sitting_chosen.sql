@@ -4,7 +4,8 @@
 with sittings as (select * from {{ ref('stg_fitness__score') }})
 
 select
-    *,
+    * exclude (level),
+    level as fitness_level,
     first_value(total_score) over sitting as first_total_score,
     count(*) filter (where is_retest) over (partition by pupil_key, school_year_start) > 0 as has_retest,
 from sittings

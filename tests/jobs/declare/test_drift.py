@@ -89,8 +89,9 @@ def test_template_tells_rules_over_columns_and_bounds_by_sex_and_grade(tmp_path:
 
 def mart_columns() -> dict[str, dict[str, str]]:
     """Mart -> column -> its type in DuckDB, as the model contracts have them."""
-    told = yaml.safe_load((marts.PROJECT / "models" / "marts" / "marts.yml").read_text("utf-8"))
-    return {m["name"]: {c["name"]: c["data_type"] for c in m["columns"]} for m in told["models"]}
+    files = sorted((marts.PROJECT / "models" / "marts").rglob("*.yml"))
+    told = [model for path in files for model in yaml.safe_load(path.read_text("utf-8"))["models"]]
+    return {model["name"]: {c["name"]: c["data_type"] for c in model["columns"]} for model in told}
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ select
     scores.standard_score,
     scores.bonus_total,
     scores.total_score,
-    scores.level as fitness_level,
+    scores.fitness_level,
     scores.status as score_status,
     scores.total_score is not null as is_scored,
     rolls.pupil_key is not null as is_on_roll,
