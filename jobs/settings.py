@@ -27,6 +27,9 @@ ROOT = Path(__file__).resolve().parent.parent
 SITES = ROOT / "infra" / "sites"
 DEFAULT_SITE = "beijing"
 
+# Another folder by the environment, for the whole process: to try a declaration before it is ours.
+EXPECTATIONS = Path(os.environ.get("EDULAKE_EXPECTATIONS", ROOT / "expectations"))
+
 FEEDS = (
     "enrollment",
     "physical_fitness",

@@ -14,7 +14,8 @@ from datetime import date
 from functools import cache
 from itertools import pairwise
 
-from jobs.declare import EXPECTATIONS, Contract, ContractError
+from jobs.declare.model import Contract, ContractError
+from jobs.settings import EXPECTATIONS
 
 LIMITS = ("ask_from", "ask_to", "refuse_from", "refuse_to")
 

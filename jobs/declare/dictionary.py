@@ -10,8 +10,9 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from jobs import declare
-from jobs.declare import Column, Contract, bounds
+from jobs.declare import bounds, contracts
+from jobs.declare.model import STATEMENT_COLUMNS, Column, Contract
+from jobs.declare.words import explain
 from jobs.settings import ROOT
 
 FOLDER = ROOT / "docs" / "dictionary"
@@ -29,7 +30,7 @@ _DELIVERY_ZH = {"snapshot": "全量", "increment": "增量", "event": "事件"}
 def pages() -> dict[Path, str]:
     """Path -> text of every page of the dictionary."""
     readers = _readers()
-    datasets = declare.load()
+    datasets = contracts.load()
     found = {FOLDER / f"{dataset}.md": _page(contract, readers) for dataset, contract in datasets.items()}
     found[FOLDER / "tables.md"] = _made_page(readers)
     found[FOLDER / "README.md"] = _index(list(datasets.values()))
@@ -61,8 +62,6 @@ def _index(datasets: list[Contract]) -> str:
 
 
 def _page(c: Contract, readers: dict[str, list[str]]) -> str:
-    from jobs.declare.words import explain
-
     lines = [_HEAD, f"# {c.zh} {c.dataset}\n", f"{c.en}.\n", "| | |", "| --- | --- |"]
     facts = [
         ("表 table", f"`{c.table}`"),
@@ -114,7 +113,7 @@ def _page(c: Contract, readers: dict[str, list[str]]) -> str:
 
 def _general(c: Contract) -> str:
     """Where the rows stand without values of persons, and which columns are left."""
-    kept = ", ".join(f"`{n}`" for n in c.general_columns() if n not in declare.STATEMENT_COLUMNS)
+    kept = ", ".join(f"`{n}`" for n in c.general_columns() if n not in STATEMENT_COLUMNS)
     return f"`{c.general_table}` ({kept}); 其余在受限区 the rest is restricted"
 
 
@@ -141,7 +140,7 @@ def _row(c: Contract, column: Column, checks: str) -> str:
 
 def _made_page(readers: dict[str, list[str]]) -> str:
     lines = [_HEAD, "# 湖仓自身的表 Tables that the lake makes\n"]
-    for table, declared in sorted(declare.made_declarations().items()):
+    for table, declared in sorted(contracts.made_declarations().items()):
         used = ", ".join(f"`{m}`" for m in readers.get(table, ())) or "—"
         lines += [f"## {table} {declared['zh']}\n", f"{declared['en']}. 使用 read by: {used}\n"]
         lines += ["| 列 column | 类型 type | 含义 | meaning |", "| --- | --- | --- | --- |"]

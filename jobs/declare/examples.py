@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from jobs.declare import Column, Contract, bounds, code_list
+from jobs.declare import bounds
+from jobs.declare.codes import code_list
+from jobs.declare.model import Column, Contract
 
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _FIRST_DAY = date(2025, 9, 1)

@@ -21,7 +21,10 @@ from open_data_contract_standard.model import (
     Synonym,
 )
 
-from jobs.declare import Column, Contract, bounds, code_list
+from jobs.declare import bounds
+from jobs.declare.codes import code_list
+from jobs.declare.model import Column, Contract
+from jobs.declare.words import explain
 
 _LOGICAL = {
     "string": "string",
@@ -172,8 +175,6 @@ def _enum(column: Column) -> list[EnumValue] | None:
 
 def _quality(contract: Contract, column: Column) -> list[DataQuality]:
     """The rules of one column, each once; one that may refuse is an error."""
-    from jobs.declare.words import explain
-
     verdicts: dict[str, set[str]] = {}
     across = {rule.name for rule in contract.rules if rule.columns[0] == column.name} | {"repeated_key"}
     for name, rule, verdict in contract.row_rules():

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import xlsxwriter
 
-from jobs.declare import Column, Contract, bounds, code_list
+from jobs.declare import bounds
+from jobs.declare.codes import code_list
 from jobs.declare.examples import example_rows
+from jobs.declare.model import Column, Contract
 from jobs.declare.words import BOUNDS_SHEET
 from jobs.files import replacing
 

@@ -10,7 +10,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from jobs.declare import STATING, WITHDRAWING, Column, Contract, bounds, code_list, heading_key
+from jobs.declare import bounds, headings
+from jobs.declare.codes import code_list
+from jobs.declare.headings import STATING, WITHDRAWING, heading_key
+from jobs.declare.model import Column, Contract
 
 # The template's sheet of bounds that depend on other columns.
 BOUNDS_SHEET = "分组范围"
@@ -203,9 +206,9 @@ def heading(contract: Contract, header: list[str], name: str) -> tuple[str, int 
     if contract.identity and name == contract.person_key:
         name = contract.identity
     if name == "operation":
-        place = contract.operation_at(header)
+        place = headings.operation_at(header)
         return (header[place].strip(), place) if place >= 0 else ("操作", None)
-    positions = contract.match(header) or {}
+    positions = headings.match(contract, header) or {}
     if name not in positions:
         own = next((c for c in contract.columns if c.name == name), None)
         keys = {heading_key(h) for h in own.headings} if own else set()

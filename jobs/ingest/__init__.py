@@ -27,7 +27,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from jobs import declare
-from jobs.declare import Contract
+from jobs.declare import Contract, headings
 from jobs.files import replacing
 from jobs.ingest import reopening, verdicts
 from jobs.ingest.verdicts import ACCEPTED, HELD, REFUSED, REPEATED
@@ -534,7 +534,7 @@ def files_table(settings: Settings, notes: list[FileNote]) -> pa.Table:
             "_table": number,
             "positions": table.positions,
             "factors": shape.factors(declare.load()[note.dataset or ""], table),
-            "operation": declare.load()[note.dataset or ""].operation_at(table.header),
+            "operation": headings.operation_at(table.header),
             "sender_code": note.sender,
             "received_date": date.fromisoformat(note.received),
             "delivery_no": note.delivery_no,

@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.declare import Contract, heading_key
+from jobs.declare import Contract, heading_key, headings
 from jobs.reading import containers
 from jobs.reading.containers import LARGEST_MEMBER, Sheet, UnreadableError
 
@@ -185,14 +185,16 @@ def _recognized(sheet: Sheet, contracts: Sequence[Contract]) -> Table | tuple[fl
             if len(keys & known) == 0 and not below:
                 continue
             for height, header in ((1, row), (2, _joined(row, below, known))):
-                positions = contract.match(header) if header else None
-                if positions is None or (height == 2 and len(contract.match(below) or ()) >= len(positions)):
+                positions = headings.match(contract, header) if header else None
+                if positions is None or (
+                    height == 2 and len(headings.match(contract, below) or ()) >= len(positions)
+                ):
                     # The lower row is a header by itself: the upper one is a title.
                     continue
                 # Of two datasets that fit, the one with more columns here; the upper row alone, if enough.
                 if best is None or len(positions) > best[0]:
                     best = (len(positions), height, contract, header, positions)
-            lacking = contract.missing(row)
+            lacking = headings.missing(contract, row)
             share = len(lacking) / max(sum(c.required for c in contract.columns), 1)
             if share < nearest[0]:
                 where = "" if sheet.place == "文件" else sheet.place

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from jobs.declare import Contract
+from jobs.declare import Contract, headings
 from jobs.reading.isolated import FoundTable
 
 
 def unknown_columns(contract: Contract, found: Iterable[FoundTable]) -> list[str]:
     """Headings as sent that the contract does not know, each once, in the order of the tables."""
-    return list(dict.fromkeys(h for t in found for h in contract.strangers(t.header, _places(contract, t))))
+    return list(
+        dict.fromkeys(h for t in found for h in headings.strangers(contract, t.header, _places(contract, t)))
+    )
 
 
 def missing_columns(contract: Contract, found: Iterable[FoundTable]) -> list[str]:
     """Our names of the optional columns that some table does not have."""
-    absent = {name for table in found for name in contract.absentees(_places(contract, table))}
+    absent = {name for table in found for name in headings.absentees(contract, _places(contract, table))}
     return [column.name for column in contract.columns if column.name in absent]
 
 
@@ -34,7 +36,7 @@ def factors(contract: Contract, table: FoundTable) -> list[float | None]:
     """What each column's numbers are multiplied by, in the contract's order; None where the heading names no
     unit, -1 for a unit of another kind.
     """
-    told = contract.factors(table.header, _places(contract, table))
+    told = headings.factors(contract, table.header, _places(contract, table))
     return [told.get(column.name) for column in contract.columns]
 
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from jobs import declare, ingest
 from jobs import settings as site_settings
+from jobs.declare import headings
 from jobs.ingest import balance
 from jobs.judging import judge
 from jobs.lake import deliveries, tables
@@ -208,7 +209,7 @@ def parsed(spark: SparkSession, made: dict[tuple[int, int], Lines], batch: list[
     """One batch through the real parse."""
     contract = declare.load()["birth"]
     header = ["区", "出生年", "出生人数", "操作"]
-    positions = contract.match(header)
+    positions = headings.match(contract, header)
     assert positions is not None
     rows, files = [], []
     for day, number in batch:
@@ -222,7 +223,7 @@ def parsed(spark: SparkSession, made: dict[tuple[int, int], Lines], batch: list[
                 "_file_sha256": f"sha {stamp}",
                 "_table": 0,
                 "positions": [positions[c.name] for c in contract.columns],
-                "operation": contract.operation_at(header),
+                "operation": headings.operation_at(header),
                 "sender_code": "110000",
                 "received_date": received,
                 "delivery_no": number,

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from jobs import declare, ingest
+from jobs.declare import headings
 from jobs.declare.examples import example_rows
 from jobs.judging import judge
 from jobs.reading import reader
@@ -211,7 +212,9 @@ def test_a_withdrawn_line_needs_its_key_only(judge: Judge) -> None:
 
 def test_a_withdrawal_list_is_recognized_by_its_key_and_operation() -> None:
     datasets = declare.load()
-    assert datasets["birth"].match(["区", "出生年", "操作"]) == {"unit_code": 0, "birth_year": 1}
-    assert datasets["birth"].match(["区", "出生年"]) is None
-    assert datasets["birth"].match(["区", "操作"]) is None
-    assert datasets["pupil_roll"].match(["学籍号", "操作"]) is None, "a snapshot is sent again, whole"
+    assert headings.match(datasets["birth"], ["区", "出生年", "操作"]) == {"unit_code": 0, "birth_year": 1}
+    assert headings.match(datasets["birth"], ["区", "出生年"]) is None
+    assert headings.match(datasets["birth"], ["区", "操作"]) is None
+    assert headings.match(datasets["pupil_roll"], ["学籍号", "操作"]) is None, (
+        "a snapshot is sent again, whole"
+    )

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from jobs import declare
-from jobs.declare import units
+from jobs.declare import headings, units
 from jobs.judging import values
 from jobs.judging.expressions import Sql, col
 
@@ -145,20 +145,20 @@ def test_factors_of_a_header_and_a_unit_of_another_kind() -> None:
     header = [c.headings[0] for c in contract.columns]
     places = {c.name: i for i, c in enumerate(contract.columns)}
     header[places["height_cm"]], header[places["weight_kg"]] = "身高（m）", "体重/cm"
-    positions = contract.match(header)
+    positions = headings.match(contract, header)
     assert positions is not None
-    assert contract.factors(header, positions) == {"height_cm": 100, "weight_kg": -1}
+    assert headings.factors(contract, header, positions) == {"height_cm": 100, "weight_kg": -1}
 
 
 def test_strangers_and_absentees_of_a_header_are_named() -> None:
     contract = declare.load()["birth"]
     header = ["区", "出生年", "出生人数", " 备注 ", ""]
-    positions = contract.match(header)
+    positions = headings.match(contract, header)
     assert positions is not None
-    assert contract.strangers(header, positions) == ["备注"]
+    assert headings.strangers(contract, header, positions) == ["备注"]
     register = declare.load()["school_register"]
     short = [c.headings[0] for c in register.columns if c.required]
-    found = register.match(short)
+    found = headings.match(register, short)
     assert found is not None
-    assert "place_count" in register.absentees(found)
-    assert "school_code" not in register.absentees(found)
+    assert "place_count" in headings.absentees(register, found)
+    assert "school_code" not in headings.absentees(register, found)

@@ -291,7 +291,7 @@ def test_work_of_a_killed_client_is_ended_before_it_is_repeated(
             sys.executable,
             "-c",
             textwrap.dedent(f"""
-                from jobs.lake import engine
+                from jobs.spark import server
                 from jobs.settings import load
                 with server.session(load(), tag={tag!r}) as spark:
                     print("begins", flush=True)

@@ -1,0 +1,146 @@
+"""The contracts of `expectations/`, loaded once, and the columns of every table that is declared.
+
+`fields.yaml` describes each column once; a contract names its columns and adds what is its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from jobs.declare import units
+from jobs.declare.model import Column, Contract, ContractError, RowRule
+from jobs.settings import EXPECTATIONS
+
+# Tables of statements that the lake makes itself take their history from the dataset they are made of.
+STATEMENTS_OF = {
+    "decision_fitness__score": "test_result",
+    "decision_fitness__recheck_score": "recheck_sample",
+}
+
+# What a contract may say of columns that it does not know (`jobs.reading.shape`).
+EXTRA_COLUMNS = ("evolve", "freeze", "refuse")
+
+
+@cache
+def load() -> dict[str, Contract]:
+    """Dataset -> contract, all of `expectations/contracts`. Raises ContractError with file and column."""
+    fields = yaml.safe_load((EXPECTATIONS / "fields.yaml").read_text(encoding="utf-8"))
+    return {
+        path.stem: _contract(path, fields) for path in sorted((EXPECTATIONS / "contracts").glob("*.yaml"))
+    }
+
+
+def datasets_of(feed: str) -> list[Contract]:
+    """The contracts of one feed, by name."""
+    return [contract for contract in load().values() if contract.feed == feed]
+
+
+def _contract(path: Path, fields: Mapping[str, Mapping[str, Any]]) -> Contract:
+    declared = yaml.safe_load(path.read_text(encoding="utf-8"))
+    columns = []
+    for name, own in declared.pop("columns").items():
+        if name not in fields:
+            raise ContractError(f"{path.name}: column {name} is not in fields.yaml")
+        columns.append(_column(path, name, {**fields[name], **(own or {})}))
+    for key in ("key", "scope", "absent", "left_in_raw", "bounds_by"):
+        declared[key] = tuple(declared.get(key, ()))
+    declared["rules"] = tuple(_row_rule(path, entry, columns) for entry in declared.get("rules", ()))
+    reasons = [rule.reason for rule in declared["rules"]]
+    if len(set(reasons)) < len(reasons):
+        raise ContractError(f"{path.name}: two rules of one name on one column: {sorted(reasons)}")
+    try:
+        contract = Contract(dataset=path.stem, columns=tuple(columns), **declared)
+    except TypeError as error:
+        raise ContractError(f"{path.name}: {error}") from error
+    if contract.extra_columns not in EXTRA_COLUMNS:
+        raise ContractError(
+            f"{path.name}: extra_columns {contract.extra_columns!r}: {', '.join(EXTRA_COLUMNS)}"
+        )
+    clean = contract.clean_columns()
+    unknown = [k for k in contract.key if k not in clean]
+    if bool(contract.bounds) != bool(contract.bounds_by) or set(contract.bounds_by) - clean.keys():
+        raise ContractError(f"{path.name}: bounds {contract.bounds} by {list(contract.bounds_by)}")
+    if unknown:
+        raise ContractError(f"{path.name}: key {unknown} is not a column of the clean table")
+    return contract
+
+
+def _row_rule(path: Path, entry: dict[str, Any], columns: Sequence[Column]) -> RowRule:
+    try:
+        rule = RowRule(**{**entry, "columns": tuple(entry["columns"])})
+    except (TypeError, KeyError) as error:
+        raise ContractError(f"{path.name}: rule {entry.get('name')}: {error}") from error
+    unknown = set(rule.columns) - {c.name for c in columns}
+    if unknown or rule.verdict not in {"flag", "refuse"}:
+        raise ContractError(f"{path.name}: rule {rule.name}: {sorted(unknown) or rule.verdict} is not known")
+    return rule
+
+
+def _column(path: Path, name: str, merged: dict[str, Any]) -> Column:
+    for bounds in ("ask_outside", "refuse_outside"):
+        if bounds in merged:
+            merged[bounds] = tuple(merged[bounds])
+    merged["other_units"] = tuple(merged.get("other_units", ()))
+    own, other = merged.get("unit"), merged["other_units"]
+    if other and not (merged.get("ask_outside") and set(other) <= units.siblings(own).keys()):
+        raise ContractError(f"{path.name}: column {name}: other units {other} of {own}")
+    merged["headings"] = tuple(str(h) for h in merged["headings"])
+    try:
+        return Column(name=name, **merged)
+    except TypeError as error:
+        raise ContractError(f"{path.name}: column {name}: {error}") from error
+
+
+@cache
+def made_declarations() -> dict[str, dict[str, Any]]:
+    """Table -> its declaration, of the tables that the lake itself makes (`expectations/tables/`)."""
+    declared: dict[str, dict[str, Any]] = {}
+    for path in sorted((EXPECTATIONS / "tables").glob("*.yaml")):
+        declared |= yaml.safe_load(path.read_text(encoding="utf-8"))
+    return declared
+
+
+@cache
+def made_tables() -> dict[str, dict[str, str]]:
+    """Table -> column -> type word, of the tables that the lake itself makes."""
+    return {
+        table: {name: words[0] for name, words in entry["columns"].items()}
+        for table, entry in made_declarations().items()
+    }
+
+
+def table_columns(table: str) -> dict[str, str]:
+    """Column -> type word of any clean, decision or ops table. Raises ContractError for a table nobody
+    declares.
+    """
+    for contract in load().values():
+        if contract.table == table:
+            return contract.clean_columns()
+        if contract.general_table == table:
+            return contract.general_columns()
+    if table in made_tables():
+        return made_tables()[table]
+    raise ContractError(f"no declaration of table {table}")
+
+
+def all_tables() -> list[str]:
+    """Every declared table but the raw ones: clean, general, decision, ops."""
+    general = (c.general_table for c in load().values() if c.general_table)
+    return [*(c.table for c in load().values()), *general, *made_tables()]
+
+
+def statements_of(table: str) -> Contract | None:
+    """The contract by whose history a table of statements is read, or None for another table."""
+    dataset = STATEMENTS_OF.get(table)
+    return load()[dataset] if dataset else next((c for c in load().values() if table in c.tables), None)
+
+
+def is_restricted(table: str) -> bool:
+    """Whether rows of persons stand in it, with values that are not for everyone who may read the lake."""
+    contract = statements_of(table)
+    return contract is not None and contract.is_parted and table != contract.general_table

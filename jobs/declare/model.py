@@ -1,0 +1,241 @@
+"""What a contract is: its columns, its rules, and the clean table that they become."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from jobs.declare import units
+
+# What every statement carries behind its contract's own columns.
+STATEMENT_COLUMNS: dict[str, str] = {
+    "valid_from": "date",
+    "valid_to": "date",
+    "stated_on": "date",
+    "delivery_no": "int",
+    "recorded_at": "timestamp",
+    "is_withdrawn": "bool",
+    "scope_key": "string",
+    "flags": "array<string>",
+    "unmapped": "array<string>",
+    "sender_code": "string",
+    "_delivery_id": "string",
+    "_file_sha256": "string",
+    "_member": "string",
+    "_sheet": "string",
+    "_line_number": "bigint",
+    "_batch_id": "string",
+}
+
+# What the general table of a dataset of persons is named by, behind the name of the dataset's table.
+_GENERAL = "__general"
+
+# Words that say how a value is written, and the type it is kept in.
+_STORED = {"duration": "decimal(6,2)", "year": "int"}
+
+
+class ContractError(ValueError):
+    """A declaration that contradicts itself or the other declarations; names the file and the column."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a contract, its field's description merged in."""
+
+    name: str
+    type: str
+    zh: str
+    en: str
+    headings: tuple[str, ...]
+    required: bool = False
+    unit: str | None = None
+    privacy: str = "ordinary"
+    codes: str | None = None
+    codes_column: str | None = None
+    codes_by_site: bool = False
+    codes_open: bool = False
+    default: str | None = None
+    pattern: str | None = None
+    check_digit: str | None = None
+    ask_outside: tuple[float, float] | None = None
+    refuse_outside: tuple[float, float] | None = None
+    other_units: tuple[str, ...] = ()
+
+    @property
+    def stored_type(self) -> str:
+        return _STORED.get(self.type, self.type)
+
+    @property
+    def is_personal(self) -> bool:
+        return self.privacy != "ordinary"
+
+    def row_rules(self) -> list[tuple[str, str]]:
+        """(rule, verdict) of every rule that a row is judged by on this column, as `jobs.judging.judge` names
+        them. An unmapped code refuses where the column is part of the key (`Contract.row_rules`); another
+        unit is told beside what refuses or flags the value.
+        """
+        rules: list[tuple[str, str]] = []
+        if self.required:
+            rules.append(("required", "refuse"))
+        if self.type == "string" and not self.pattern:
+            rules.append(("formula", "refuse"))
+        if self.codes and not self.codes_open:
+            rules.append(("unmapped_code", "flag"))
+        elif self.type != "string":
+            rules.append(("type", "refuse"))
+        if self.is_identifier:
+            rules.append(("digits_lost", "refuse"))
+        if self.pattern:
+            rules.append(("pattern", "refuse"))
+        if self.check_digit:
+            rules.append(("check_digit", "refuse"))
+        if self.refuse_outside:
+            rules.append(("impossible", "refuse"))
+        if self.ask_outside and self.refuse_outside:
+            rules.append(("unusual", "flag"))
+        if self.unit and units.siblings(self.unit):
+            rules.append(("wrong_unit", "flag"))
+        if self.other_units:
+            rules += [("other_unit", "refuse"), ("other_unit", "flag")]
+        return rules
+
+    @property
+    def is_identifier(self) -> bool:
+        """A number that names a person: a sheet that keeps fifteen digits of it has lost it."""
+        return self.check_digit is not None
+
+
+@dataclass(frozen=True)
+class RowRule:
+    """One rule over several columns of a row: it holds where `holds` is true or null, an expression of SQL
+    over `columns`, `received_date`, `school_year_start` and `term` that fails on no value (`try_cast`, no
+    division), in words that Spark and DuckDB share, and `rlike`. The first of `columns` is named in the
+    reason.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    holds: str
+    zh: str
+    en: str
+    fix_zh: str
+    verdict: str = "flag"
+
+    @property
+    def reason(self) -> str:
+        return f"{self.columns[0]}:{self.name}"
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One feed dataset: its columns as sent, and the clean table they become."""
+
+    dataset: str
+    feed: str
+    domain: str
+    table: str
+    zh: str
+    en: str
+    grain: str
+    sender: str
+    delivery: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    scope: tuple[str, ...] = ()
+    period: str | None = None
+    identity: str | None = None
+    person: str = "pupil"
+    identity_document: str | None = None
+    valid_from: str | None = None
+    stated_on: str | None = None
+    record_kind: str = "administrative"
+    legal_basis: str = ""
+    retention_years: int = 30
+    extra_columns: str = "evolve"
+    absent: tuple[str, ...] = ()
+    left_in_raw: tuple[str, ...] = ()
+    bounds_by: tuple[str, ...] = ()
+    bounds: str | None = None
+    rules: tuple[RowRule, ...] = ()
+    rows: Mapping[str, float] = field(default_factory=dict)
+
+    def column(self, name: str) -> Column:
+        return next(c for c in self.columns if c.name == name)
+
+    def column_rules(self, column: Column) -> list[tuple[str, str]]:
+        """(rule, verdict) on one column: its own, and the form of a resident card's number where a number is
+        asked for beside the kind of document.
+        """
+        rules = column.row_rules()
+        kinds = {c.name for c in self.columns}
+        if column.check_digit == "resident_id" and column.required and "id_document_type_code" in kinds:
+            rules.append(("pattern", "refuse"))
+        return rules
+
+    def row_rules(self) -> list[tuple[str, str, str]]:
+        """(column, rule, verdict) of every rule that a row is judged by; the declaration's side of what
+        `jobs.judging.judge` makes.
+        """
+        told = []
+        for column in self.columns:
+            for rule, verdict in self.column_rules(column):
+                in_key = rule == "unmapped_code" and column.name in self.key
+                told.append((column.name, rule, "refuse" if in_key else verdict))
+        told += [(rule.columns[0], rule.name, rule.verdict) for rule in self.rules]
+        return [*told, ("operation", "unmapped_code", "refuse"), (self.key[0], "repeated_key", "refuse")]
+
+    @property
+    def person_key(self) -> str | None:
+        """The column that stands for the person of a row, or None where a row is no person's."""
+        return f"{self.person}_key" if self.identity else None
+
+    def clean_columns(self) -> dict[str, str]:
+        """Name -> type of the clean table, in order: no direct identifier, then what every statement has."""
+        own: dict[str, str] = {self.person_key: "string"} if self.person_key else {}
+        if self.identity_document:
+            own |= {"document_key": "string", "pupil_number_kind": "string"}
+        if self.sender == "school":
+            own["school_code"] = "string"
+        if self.period:
+            own["school_year_start"] = "int"
+        if self.period == "term":
+            own["term"] = "int"
+        for column in self.columns:
+            if column.privacy != "direct":
+                own.setdefault(column.name, column.stored_type)
+        return own | STATEMENT_COLUMNS
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The clean table, and the general one where the dataset is parted."""
+        return (self.table, self.general_table) if self.general_table else (self.table,)
+
+    @property
+    def is_parted(self) -> bool:
+        """Whether the clean table holds values of persons that are not for everyone who may read the lake: it
+        then lies in the restricted zone, and `general_table` beside the others.
+        """
+        return self.person_key is not None and any(c.privacy in ("quasi", "sensitive") for c in self.columns)
+
+    @property
+    def general_table(self) -> str | None:
+        """The table of the same rows without those values, or None where the dataset is not parted."""
+        return f"{self.table}{_GENERAL}" if self.is_parted else None
+
+    def general_columns(self) -> dict[str, str]:
+        """Name -> type of the general table: ordinary columns, the key, and what a statement is followed by.
+        Flags and unmapped codes tell of the other columns, so they stay with them.
+        """
+        kept = {c.name for c in self.columns if not c.is_personal} | {*self.key, *STATEMENT_COLUMNS}
+        kept |= {"school_code", "school_year_start", "term"}
+        return {
+            name: kind
+            for name, kind in self.clean_columns().items()
+            if (name in kept or name == self.person_key) and name not in ("flags", "unmapped")
+        }
+
+    def key_columns(self) -> set[str]:
+        """The columns as sent from which a line's key is made."""
+        own = {c.name for c in self.columns}
+        named = {self.identity if name == self.person_key else name for name in self.key}
+        return {name for name in named if name in own}
