@@ -30,8 +30,9 @@ import psutil
 import python_calamine
 
 from benchmarks.feeds import inputs
-from jobs import declare, ingest
+from jobs import declare
 from jobs import settings as site_settings
+from jobs.ingest import clean, raw
 from jobs.judging.judge import NOTHING
 from jobs.lake import deliveries, identity, tables
 from jobs.settings import Settings
@@ -49,14 +50,14 @@ def ours(files: list[Path], feed: str, home: Path, url: str) -> tuple[float, flo
         deliveries.land(settings, file, feed, file.name.split("_")[0], date(2024, 11, 1))
     with server.session(settings) as spark:
         begun = time.perf_counter()
-        ingest.write_raw(settings, "bench", feed)
-        raw = time.perf_counter()
-        ingest.clean_rows(settings, spark, "bench", feed)
+        raw.write_raw(settings, "bench", feed)
+        landed = time.perf_counter()
+        clean.clean_rows(settings, spark, "bench", feed)
         done = time.perf_counter()
     receipts = tables.rows(settings, "ops__receipt")
     outcome = sum(r["accepted_count"] for r in receipts), sum(r["refused_count"] for r in receipts)
     shutil.rmtree(home)
-    return raw - begun, done - raw, outcome
+    return landed - begun, done - landed, outcome
 
 
 # DuckDB

@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from jobs import declare, ingest
+from jobs import declare
 from jobs.declare import Contract
+from jobs.ingest import journal, staged
+from jobs.ingest.journal import FileNote
 from jobs.ingest.verdicts import ACCEPTED
 from jobs.judging import judge
 from jobs.lake import identity, persons, tables
 from jobs.lake.identity import Keys
-from jobs.reading import isolated, shape
+from jobs.reading import isolated
 from jobs.settings import Settings
 
 
@@ -50,26 +52,25 @@ def _known(settings: Settings, contract: Contract, old: Keys, new: Keys) -> list
     if not notes:
         return []
     raw = tables.raw_lines(settings, contract.feed)
-    scaled = shape.scaled(contract, (table for note in notes for table in note.tables))
-    scheme = settings.places.get("grade_scheme", "cn")
     found = []
-    with ingest.judging(settings, contract.feed) as db:
+    with staged.connection(settings, contract.feed) as db:
         identity.hold(db, new, "new")
-        parsed = judge.parse(db, raw, ingest.files_table(settings, notes), contract, scheme, scaled)
-        tokened = ingest.tokened(db, settings, parsed, contract, old, keep=True)
+        parsed = staged.parsed(db, settings, raw, contract, notes)
+        tokened = staged.tokened(db, settings, parsed, contract, old, keep=True)
         db.execute(f"create table known as select * from ({tokened}) where {judge.IS_SOUND}")
-        for kind, (identifier, _, made) in ingest.identified(contract).items():
-            again = identity.lookup_sql(identifier, kind, "new")
+        for one in staged.identifiers(contract):
+            again = identity.lookup_sql(one.parsed, one.kind, "new")
             rows: pa.Table = db.sql(
-                f"select distinct '{kind}' as identifier_kind, {again} as identifier_hmac,"
-                f" {new.version}::integer as key_version, '{old.epoch}' as epoch, {made} as person_token,"
-                f" 'version/{new.version}' as batch_id from known where {identifier} is not null"
+                f"select distinct '{one.kind}' as identifier_kind, {again} as identifier_hmac,"
+                f" {new.version}::integer as key_version, '{old.epoch}' as epoch,"
+                f" {one.token} as person_token, 'version/{new.version}' as batch_id"
+                f" from known where {one.parsed} is not null"
             ).to_arrow_table()
             found.append(rows.cast(persons.IDENTIFIER_SCHEMA))
     return found
 
 
-def _notes(settings: Settings, contract: Contract) -> list[ingest.FileNote]:
+def _notes(settings: Settings, contract: Contract) -> list[FileNote]:
     """The accepted files of a dataset, each read once more for where its columns stand."""
     receipts = [
         row
@@ -81,7 +82,7 @@ def _notes(settings: Settings, contract: Contract) -> list[ingest.FileNote]:
     with tempfile.TemporaryDirectory(dir=settings.secrets) as stage:
         reading = isolated.read_all(paths, declare.datasets_of(contract.feed), Path(stage))
         for row, (found, _) in zip(receipts, reading, strict=True):
-            note = ingest.FileNote(
+            note = FileNote(
                 receipt_id=row["receipt_id"],
                 path=row["file_name"],
                 sender=row["sender_code"],
@@ -93,6 +94,6 @@ def _notes(settings: Settings, contract: Contract) -> list[ingest.FileNote]:
                 dataset=contract.dataset,
                 tables=found.tables,
             )
-            note.school_year_start, note.term = ingest.period(note)
+            note.school_year_start, note.term = journal.period(note)
             notes.append(note)
     return notes

@@ -83,14 +83,14 @@ def _run_dag(settings: Settings, seed: int, stages: dict[str, float], console: C
 
 def _has_news(settings: Settings) -> bool:
     """Whether a file waits, a batch was left, or the last release was made by other code or settings."""
-    from jobs import ingest
+    from jobs.ingest import journal
 
     published = [r for r in runs.all_runs(settings) if r.state == runs.PUBLISHED]
     if not published or published[-1].code_version != runs.fingerprint(settings):
         return True
     if release.current(settings) is None:
         return True
-    return bool(deliveries.pending(settings)) or any(ingest.unfinished(settings, f) for f in settings.feeds)
+    return bool(deliveries.pending(settings)) or any(journal.unfinished(settings, f) for f in settings.feeds)
 
 
 def prepare_input(settings: Settings, scale: float, seed: int, console: Console) -> None:

@@ -29,23 +29,23 @@ def open_scheduled_run() -> str:
 
 def write_raw(run_id: str, feed: str) -> Counts:
     """Landing -> `raw_<feed>`."""
-    from jobs import ingest
+    from jobs.ingest import journal, raw
 
     settings, run = _context(run_id)
-    if not ingest.has_work(settings, feed):
+    if not journal.has_work(settings, feed):
         return {"files": 0}
-    return ingest.write_raw(settings, run.run_id, feed)
+    return raw.write_raw(settings, run.run_id, feed)
 
 
 def clean_rows(run_id: str, feed: str) -> Counts:
     """`raw_<feed>` -> clean tables, refused rows, checks, receipts."""
-    from jobs import ingest
+    from jobs.ingest import clean, journal
 
     settings, run = _context(run_id)
-    if not ingest.has_work(settings, feed):
+    if not journal.has_work(settings, feed):
         return {"files": 0}
     with server.session(settings, f"{run_id}/clean_rows/{feed}") as spark:
-        return ingest.clean_rows(settings, spark, run.run_id, feed)
+        return clean.clean_rows(settings, spark, run.run_id, feed)
 
 
 def decide(run_id: str, service: str) -> Counts:

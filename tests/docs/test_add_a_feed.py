@@ -25,14 +25,14 @@ import sys
 from jobs import settings as site_settings
 from jobs.declare.template import write_template
 from jobs import declare
-from jobs import ingest
+from jobs.ingest import clean, raw
 from jobs.lake import tables
 from jobs.spark import server
 settings = site_settings.load()
 write_template(declare.load()["book_loan"], settings.home / "template.xlsx")
-ingest.write_raw(settings, "2025-09-10.1", "resources")
+raw.write_raw(settings, "2025-09-10.1", "resources")
 with server.session(settings) as spark:
-    ingest.clean_rows(settings, spark, "2025-09-10.1", "resources")
+    clean.clean_rows(settings, spark, "2025-09-10.1", "resources")
 columns = ["school_code", "loan_date", "book_kind_code", "loan_count"]
 for row in sorted(tables.rows(settings, "clean_resources__book_loan", columns), key=str):
     print("row", *(row[c] for c in columns), sep=",")

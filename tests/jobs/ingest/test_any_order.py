@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from jobs import declare, ingest
+from jobs import declare
 from jobs import settings as site_settings
 from jobs.declare import headings
-from jobs.ingest import balance
+from jobs.ingest import balance, clean, journal, raw
 from jobs.judging import judge
 from jobs.lake import deliveries, tables
 from jobs.lake.history import in_force
@@ -73,9 +73,9 @@ def lake_of(home: Path, batches: list[list[str]], spark: SparkSession, patch: py
             file = settings.landing / FEED / SENDER / delivery / name
             file.parent.mkdir(parents=True)
             file.write_bytes(data)
-        ingest.write_raw(settings, f"2024-10-01.{number}", FEED)
-        ingest.clean_rows(settings, spark, f"2024-10-01.{number}", FEED)
-        assert not ingest.has_work(settings, FEED)
+        raw.write_raw(settings, f"2024-10-01.{number}", FEED)
+        clean.clean_rows(settings, spark, f"2024-10-01.{number}", FEED)
+        assert not journal.has_work(settings, FEED)
         assert balance.broken(settings) == []
     return settings
 
@@ -299,8 +299,8 @@ def test_corrections_and_withdrawals_through_ingest(settings: Settings, spark: S
         source = settings.home / name
         source.write_text(text, encoding="utf-8")
         deliveries.land(settings, source, "place_demand", "110000", date.fromisoformat(day))
-        ingest.write_raw(settings, f"{day}.1", "place_demand")
-        ingest.clean_rows(settings, spark, f"{day}.1", "place_demand")
+        raw.write_raw(settings, f"{day}.1", "place_demand")
+        clean.clean_rows(settings, spark, f"{day}.1", "place_demand")
 
     header = "区,出生年,出生人数"
     send("2025-01-20", "更正.csv", f"{header}\n东城区,2024,11\n")

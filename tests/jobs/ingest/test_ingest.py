@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import openpyxl
 import pytest
 
-from jobs import declare, ingest
+from jobs import declare
+from jobs.ingest import clean, journal, raw
 from jobs.lake import deliveries, tables
 from jobs.reading import shape
 from jobs.settings import Settings
@@ -41,8 +42,8 @@ def hand_in(
 
 
 def take(settings: Settings, spark: SparkSession, run_id: str = "2025-01-01.1") -> dict[str, int]:
-    ingest.write_raw(settings, run_id, FEED)
-    return ingest.clean_rows(settings, spark, run_id, FEED)
+    raw.write_raw(settings, run_id, FEED)
+    return clean.clean_rows(settings, spark, run_id, FEED)
 
 
 def content(settings: Settings) -> dict[str, list[tuple[Any, ...]]]:
@@ -114,7 +115,7 @@ def test_equal_bytes_in_two_batches_are_one_delivery(
     settings: Settings, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A landing too large for one batch: what an earlier batch accepts, a later one does not take again."""
-    monkeypatch.setattr(ingest, "BATCH_FILES", 1)
+    monkeypatch.setattr(journal, "BATCH_FILES", 1)
     hand_in(settings, births(2024), "2025-01-10")
     hand_in(settings, births(2024), "2025-01-11", "again.csv")
     take(settings, spark)

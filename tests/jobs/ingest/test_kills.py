@@ -37,7 +37,7 @@ import json, os, signal, sys, threading
 home, until, delay = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 from deltalake import DeltaTable
 from jobs import settings as site_settings
-from jobs import ingest
+from jobs.ingest import clean
 from jobs.lake import persons, runs, tables
 steps = []
 def step(name):
@@ -64,16 +64,16 @@ def before(module, name):
         step(name)
         return real(*args, **kwargs)
     setattr(module, name, wrapped)
-from jobs import pipeline
+from jobs.run import tasks
 settings = site_settings.load()
 run_id = runs.open_run(settings, "test").run_id
 before(tables, "write_deltalake")
 before(persons, "write_deltalake")
 before(tables, "append")
-before(ingest, "_count")
+before(clean, "_count")
 before(DeltaTable, "delete")
 sys.addaudithook(hook)
-counts = [pipeline.write_raw(run_id, "place_demand"), pipeline.clean_rows(run_id, "place_demand")]
+counts = [tasks.write_raw(run_id, "place_demand"), tasks.clean_rows(run_id, "place_demand")]
 print(json.dumps([steps, counts]))
 """
 

@@ -11,9 +11,10 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from jobs import declare, ingest
+from jobs import declare
 from jobs.declare import headings
 from jobs.declare.examples import example_rows
+from jobs.ingest import staged
 from jobs.judging import judge
 from jobs.reading import reader
 
@@ -170,7 +171,7 @@ def test_an_unmapped_code_is_kept_as_sent_but_not_a_persons(judge: Judge) -> Non
 @pytest.mark.parametrize("dataset", sorted(declare.load()))
 def test_every_contract_parses_no_line_into_its_clean_columns(dataset: str) -> None:
     contract = declare.load()[dataset]
-    files = pa.Table.from_pylist([], schema=ingest.FILES_SCHEMA)
+    files = pa.Table.from_pylist([], schema=staged.FILES_SCHEMA)
     with duckdb.connect() as db:
         db.register("raw", reader.RAW_SCHEMA.empty_table())
         db.execute("set TimeZone = 'UTC'")

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs import declare, ingest
+from jobs import declare
 from jobs.decide import frames
-from jobs.ingest import balance, rotation
+from jobs.ingest import balance, clean, raw, rotation
 from jobs.judging import values
 from jobs.lake import asof, deliveries, identity, persons, tables
 from jobs.lake.runs import Run
@@ -41,8 +41,8 @@ def roll(settings: Settings, spark: SparkSession, day: str, term: int, lines: li
     source = settings.home / f"名册_2025-2026-{term}.csv"
     source.write_text("\n".join([HEADER, *lines, ""]), encoding="gb18030")
     deliveries.land(settings, source, "enrollment", "110101", date.fromisoformat(day))
-    ingest.write_raw(settings, f"{day}.1", "enrollment")
-    ingest.clean_rows(settings, spark, f"{day}.1", "enrollment")
+    raw.write_raw(settings, f"{day}.1", "enrollment")
+    clean.clean_rows(settings, spark, f"{day}.1", "enrollment")
 
 
 def keys_in_force(settings: Settings) -> dict[int, set[str]]:

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 import openpyxl
 import pytest
 
-from jobs import declare, ingest
+from jobs import declare
+from jobs.ingest import clean, journal, raw
 from jobs.lake import deliveries, tables
 from jobs.reading import isolated
 from jobs.settings import Settings
@@ -318,13 +319,13 @@ def hand_in(settings: Settings, numbers: range) -> None:
 
 def check(settings: Settings, spark: SparkSession, numbers: range) -> None:
     hand_in(settings, numbers)
-    ingest.write_raw(settings, "2025-03-01.1", FEED)
-    ingest.clean_rows(settings, spark, "2025-03-01.1", FEED)
+    raw.write_raw(settings, "2025-03-01.1", FEED)
+    clean.clean_rows(settings, spark, "2025-03-01.1", FEED)
     receipts = tables.rows(settings, "ops__receipt")
     assert len(receipts) == len(numbers)
-    raw = tables.open_arrow(settings, f"raw_{FEED}")
-    assert raw is not None
-    clean = [(r["_delivery_id"], r["_file_sha256"]) for r in tables.rows(settings, "clean_places__birth")]
+    lines = tables.open_arrow(settings, f"raw_{FEED}")
+    assert lines is not None
+    accepted = [(r["_delivery_id"], r["_file_sha256"]) for r in tables.rows(settings, "clean_places__birth")]
     refused = {
         (r["delivery_id"], r["file_sha256"], r["member"], r["sheet"], r["line_number"])
         for r in tables.rows(settings, "ops__refused_row")
@@ -334,11 +335,11 @@ def check(settings: Settings, spark: SparkSession, numbers: range) -> None:
         assert receipt["line_count"] == receipt["accepted_count"] + receipt["refused_count"], receipt
         assert receipt["refused_count"] == sum(r[:2] == of_file for r in refused), receipt
         is_taken = receipt["outcome"] == "accepted"
-        assert clean.count(of_file) == (receipt["accepted_count"] if is_taken else 0), receipt
+        assert accepted.count(of_file) == (receipt["accepted_count"] if is_taken else 0), receipt
         assert is_taken or receipt["reasons"], receipt
-    assert raw.count_rows() == sum(r["line_count"] for r in receipts)
+    assert lines.count_rows() == sum(r["line_count"] for r in receipts)
     assert {"accepted", "held", "refused"} <= {r["outcome"] for r in receipts}
-    assert ingest.unfinished(settings, FEED) == []
+    assert journal.unfinished(settings, FEED) == []
 
 
 def test_damaged_files_in_one_batch_are_each_receipted(settings: Settings, spark: SparkSession) -> None:

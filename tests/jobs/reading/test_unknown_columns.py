@@ -25,13 +25,13 @@ POLICIES = {"birth": "refuse", "capacity_project": "freeze", "housing_delivery":
 _TAKE = """
 import json
 from jobs import settings as site_settings
-from jobs import ingest
+from jobs.ingest import clean, raw
 from jobs.lake import tables
 from jobs.spark import server
 settings = site_settings.load()
-ingest.write_raw(settings, "2025-03-01.1", "place_demand")
+raw.write_raw(settings, "2025-03-01.1", "place_demand")
 with server.session(settings) as spark:
-    ingest.clean_rows(settings, spark, "2025-03-01.1", "place_demand")
+    clean.clean_rows(settings, spark, "2025-03-01.1", "place_demand")
 made = {name: tables.rows(settings, name) for name in (
     "ops__receipt", "raw_place_demand", "clean_places__birth", "clean_places__capacity_project")}
 print(json.dumps(made, default=str))

@@ -12,8 +12,9 @@ import openpyxl
 import pytest
 import xlsxwriter
 
-from jobs import declare, ingest
+from jobs import declare
 from jobs.declare import Contract, words
+from jobs.ingest import clean, raw
 from jobs.judging import judge, values
 from jobs.lake import deliveries, tables
 from jobs.replies import report, report_files
@@ -57,8 +58,8 @@ def land(settings: Settings, feed: str, sender: str, name: str, data: bytes, day
 
 
 def take(settings: Settings, spark: SparkSession, feed: str) -> None:
-    ingest.write_raw(settings, "2025-09-20.1", feed)
-    ingest.clean_rows(settings, spark, "2025-09-20.1", feed)
+    raw.write_raw(settings, "2025-09-20.1", feed)
+    clean.clean_rows(settings, spark, "2025-09-20.1", feed)
 
 
 def text_of(file: Path) -> str:

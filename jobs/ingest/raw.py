@@ -1,0 +1,113 @@
+"""From landing to `raw_<feed>`: every new file read once, its lines appended once. Needs no engine."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from jobs import declare
+from jobs.ingest import journal, receipts, verdicts
+from jobs.ingest.journal import Batch, FileNote
+from jobs.ingest.verdicts import REFUSED, REPEATED
+from jobs.lake import tables
+from jobs.reading import isolated, reader, shape
+from jobs.settings import Settings
+
+
+def write_raw(settings: Settings, run_id: str, feed: str) -> dict[str, int]:
+    """Read every pending file of the feed into `raw_<feed>`. Returns counts of files, lines and batches.
+
+    Raises UserError for a folder in landing that is no delivery.
+    """
+    counts = {"files": 0, "lines": 0, "batches": 0}
+    with journal.feed_lock(settings, feed):
+        planned = journal.plan(settings, feed)
+        append(settings, run_id, planned)
+        for batch in planned:
+            counts["files"] += len(batch.files)
+            counts["lines"] += sum(note.line_count for note in batch.files)
+            counts["batches"] += 1
+    return counts
+
+
+def append(settings: Settings, run_id: str, batches: list[Batch]) -> None:
+    """Append the raw lines of each batch, once; the lines go from the readers to the table as they come."""
+    for place, batch in enumerate(batches):
+        if not batch.is_read:
+            lines = _read(settings, batch, batches[:place])
+            table = f"raw_{batch.feed}"
+            tables.append_batches(settings, table, lines, reader.RAW_SCHEMA, batch.batch_id, run_id)
+            batch.is_read = True
+            journal.save(settings, batch)
+
+
+def _read(settings: Settings, batch: Batch, before: list[Batch]) -> Iterator[pa.RecordBatch]:
+    """Read the batch's files, note beside each what it holds, and yield its raw lines.
+
+    `before` are the batches that will have their receipts earlier.
+    """
+    fresh = _fresh(settings, batch, before)
+    stage = settings.restricted / "stage" / batch.feed
+    shutil.rmtree(stage, ignore_errors=True)
+    stage.mkdir(parents=True)
+    try:
+        paths = [settings.landing / note.path for note in fresh]
+        reading = isolated.read_all(paths, declare.datasets_of(batch.feed), stage)
+        for note, (found, lines) in zip(fresh, reading, strict=True):
+            _note_found(note, found)
+            if note.outcome is None:
+                for part in lines:
+                    yield _raw_lines(batch, note, part)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _fresh(settings: Settings, batch: Batch, before: list[Batch]) -> list[FileNote]:
+    """The files of the batch whose content is new; the others are noted as repeated or refused."""
+    files = [receipts.as_filed(b, n) for b in before for n in b.files if n.outcome not in (REFUSED, REPEATED)]
+    earlier = verdicts.first_of_content([*receipts.filed(settings), *files])
+    fresh: list[FileNote] = []
+    for note in batch.files:
+        this = receipts.as_filed(batch, note)
+        if again := verdicts.repeated(this, earlier):
+            note.outcome, note.reasons = again.outcome, list(again.reasons)
+        elif any(n.key == note.key for n in fresh):
+            note.outcome = REFUSED
+            note.reasons = ["与同一批次的另一个文件内容相同而文件名中的学期不同: 请分两批报送"]
+        else:
+            earlier[this.content] = this
+            fresh.append(note)
+    return fresh
+
+
+def _note_found(note: FileNote, found: isolated.Found) -> None:
+    note.container, note.encoding, note.duration_ms = found.container, found.encoding, found.milliseconds
+    note.remarks, note.tables = found.remarks, found.tables
+    if found.dataset is None:
+        note.outcome, note.reasons = REFUSED, found.reasons
+        return
+    note.dataset = found.dataset
+    contract = declare.load()[found.dataset]
+    note.extra_columns = shape.unknown_columns(contract, found.tables)
+    note.missing_columns = shape.missing_columns(contract, found.tables)
+    note.line_count = sum(table.line_count for table in found.tables)
+    note.school_year_start, note.term = journal.period(note)
+    if not note.line_count:
+        note.outcome, note.reasons = REFUSED, ["只有表头, 没有数据行"]
+    elif reason := shape.refusal(contract, note.extra_columns):
+        note.outcome, note.reasons = REFUSED, [reason]
+
+
+def _raw_lines(batch: Batch, note: FileNote, part: pa.RecordBatch) -> pa.RecordBatch:
+    """Lines of one file with the columns that every raw line carries."""
+    table = part.column("_table")
+    constant = [
+        pa.repeat(pa.scalar(value, pa.string()), part.num_rows)
+        for value in (batch.batch_id, note.delivery_id, note.sha256)
+    ]
+    places = [pa.array([getattr(t, name) for t in note.tables], pa.string()) for name in ("member", "sheet")]
+    return pa.RecordBatch.from_arrays(
+        [*constant, table, *(p.take(table) for p in places), *part.columns[1:]], schema=reader.RAW_SCHEMA
+    )
