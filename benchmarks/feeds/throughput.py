@@ -36,7 +36,7 @@ from jobs.ingest import clean, raw
 from jobs.judging.judge import NOTHING
 from jobs.lake import deliveries, identity, tables
 from jobs.settings import Settings
-from jobs.spark import server
+from jobs.spark import launch, server
 
 Outcome = tuple[int, int]  # accepted, refused
 CORES = 2
@@ -230,7 +230,7 @@ def main() -> None:
             feed, theirs = "physical_fitness", with_polars
         settings = site_settings.load("beijing", home=folder / "engine").prepare()
         # As a run does for a landing of this size.
-        server.LARGE_LANDING_BYTES = min(server.LARGE_LANDING_BYTES, sum(f.stat().st_size for f in files))
+        launch.LARGE_LANDING_BYTES = min(launch.LARGE_LANDING_BYTES, sum(f.stat().st_size for f in files))
         shutil.copytree(sent, settings.landing / feed / "x" / "2024-11-01_1")
         url = server.start(settings).url
         own: list[float] = []

@@ -28,7 +28,7 @@ from jobs.decide.fitness import standard as st
 from jobs.decide.fitness.score import ITEM_CODES
 from jobs.decide.fitness.spark import score_results
 from jobs.decide.fitness.values import decimals
-from jobs.spark import server
+from jobs.spark import launch, server
 
 BONUS_ITEMS = ("rope_skip_1min", "sit_up_1min", "pull_up", "run_1000m", "run_800m")
 TYPES = {"height": (4, 1), "weight": (4, 1), "run_50m": (4, 2), "sit_and_reach": (4, 1)}
@@ -195,7 +195,7 @@ def run(folder: Path, count: int, repeats: int, seed: int) -> None:
 
     timings = {"spark": Timing(), "duckdb": Timing()}
     settings = site_settings.load(home=folder / "home")
-    server.LARGE_LANDING_BYTES = -1  # the compiler that a run has from a landing of this size on
+    launch.LARGE_LANDING_BYTES = -1  # the compiler that a run has from a landing of this size on
     with server.session(settings) as spark:
         # Wider code than this is never compiled by the JVM, and a row of 50 columns is wider.
         spark.conf.set("spark.sql.codegen.hugeMethodLimit", "8000")

@@ -24,7 +24,7 @@ from jobs.judging import judge
 from jobs.lake import deliveries, identity, persons, tables
 from jobs.reading import shape
 from jobs.settings import Settings
-from jobs.spark import server
+from jobs.spark.launch import CORES
 from jobs.sql import literals
 
 JUDGING_MEMORY = "2GB"
@@ -89,7 +89,7 @@ def connection(settings: Settings, feed: str) -> Iterator[duckdb.DuckDBPyConnect
     spill = settings.restricted / "stage" / f"{feed}_judging"
     # Left by a killed process.
     shutil.rmtree(spill, ignore_errors=True)
-    with duckdb.connect(config={"threads": server.CORES, "memory_limit": JUDGING_MEMORY}) as db:
+    with duckdb.connect(config={"threads": CORES, "memory_limit": JUDGING_MEMORY}) as db:
         db.execute("set TimeZone = 'UTC'")
         db.execute("set temp_directory = $spill", {"spill": str(spill)})
         try:

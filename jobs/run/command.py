@@ -19,7 +19,7 @@ from jobs.lake import deliveries, runs
 from jobs.publish import release
 from jobs.run import summary
 from jobs.settings import Settings, UserError
-from jobs.spark import archive
+from jobs.spark import make_archive, server
 
 
 def run(settings: Settings, scale: float, seed: int, console: Console) -> None:
@@ -47,12 +47,11 @@ def run(settings: Settings, scale: float, seed: int, console: Console) -> None:
         stages["all"] = time.monotonic() - begun
         summary.finished(settings, stages, console)
         if settings.spark_url is None:
-            archive.make_later()
+            make_archive.make_later()
 
 
 def _run_dag(settings: Settings, seed: int, stages: dict[str, float], console: Console) -> None:
     from jobs.run import airflow as orchestrate
-    from jobs.spark import server
 
     this = runs.open_run(settings, "command", seed if settings.is_synthetic else None)
     console.print(f"run {this.run_id} of {settings.site}: as of {this.as_of_date}, code {this.code_version}")

@@ -22,6 +22,7 @@ from jobs.lake import runs
 from jobs.run import airflow
 from jobs.settings import LEAST_FREE_BYTES, ROOT, Settings, UserError
 from jobs.spark import jars, server
+from jobs.spark.java import find_java
 
 GB = 1024**3
 LEAST_MEMORY_BYTES = 6 * GB  # what all processes of a run take together at their peak
@@ -102,7 +103,7 @@ def _lock() -> Check:
 
 def _java() -> Check:
     try:
-        java = server.find_java()
+        java = find_java()
     except UserError as error:
         return Check("Java", "missing", error.message, error.way_out)
     return Check("Java", "ok", f"{java.version}, {java.found}: {java.executable}")

@@ -1,3 +1,5 @@
+"""Java's archive of loaded classes: when it is used, and that each Java can make one."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -5,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from jobs.settings import load
-from jobs.spark import archive, server
+from jobs.spark import archive, make_archive, server
+from jobs.spark.java import Java, classpath, find_java
 
 
 @pytest.fixture
@@ -15,23 +18,23 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "archive"
 
 
-def _javas(monkeypatch: pytest.MonkeyPatch) -> list[server.Java]:
+def _javas(monkeypatch: pytest.MonkeyPatch) -> list[Java]:
     """The packaged Java, and the machine's own where it has one."""
-    found = [server.find_java()]
+    found = [find_java()]
     monkeypatch.setenv("EDULAKE_JAVA", "packaged")
-    return list({java.executable: java for java in [*found, server.find_java()]}.values())
+    return list({java.executable: java for java in [*found, find_java()]}.values())
 
 
 def test_used_only_when_both_parts_are_there_for_this_java_and_these_jars(folder: Path) -> None:
-    java = server.find_java()
+    java = find_java()
     assert archive.java_options(java, "a.jar") == []
-    base, top = archive._files(java, "a.jar")
+    base, top = archive.files(java, "a.jar")
     base.touch()
     assert archive.java_options(java, "a.jar") == []
     top.touch()
     assert archive.java_options(java, "a.jar") == [f"-XX:SharedArchiveFile={base}:{top}"]
     assert archive.java_options(java, "b.jar") == []
-    assert archive.java_options(server.Java(java.executable, "17.0.99", "PATH"), "a.jar") == []
+    assert archive.java_options(Java(java.executable, "17.0.99", "PATH"), "a.jar") == []
 
 
 @pytest.mark.slow
@@ -40,11 +43,11 @@ def test_made_in_each_java_and_used_by_the_server(
 ) -> None:
     for java in _javas(monkeypatch):
         monkeypatch.setenv("EDULAKE_JAVA", str(java.executable))
-        assert archive.make()
-        assert not archive.make(), "once is enough"
+        assert make_archive.make()
+        assert not make_archive.make(), "once is enough"
         site = load("beijing", home=tmp_path / "home")
         started = server.start(site)
-        _, top = archive._files(server.find_java(), server.classpath())
+        _, top = archive.files(find_java(), classpath())
         assert started.pid
         assert str(top) in Path(f"/proc/{started.pid}/maps").read_text(), "the archive is not mapped"
         server.stop(site)

@@ -23,8 +23,9 @@ import psutil
 import pytest
 from deltalake import DeltaTable
 
-from jobs.settings import Settings, UserError, load
-from jobs.spark import archive, jars, server
+from jobs.settings import ROOT, Settings, UserError, load
+from jobs.spark import archive, jars, launch, record, server
+from jobs.spark.java import classpath, find_java
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -51,13 +52,13 @@ def own(tmp_path: Path) -> Iterator[Settings]:
 
 
 def test_every_setting_has_reached_the_sessions(spark: SparkSession) -> None:
-    assert {key: spark.conf.get(key) for key in server.CONFIG} == dict(server.CONFIG)
+    assert {key: spark.conf.get(key) for key in launch.CONFIG} == dict(launch.CONFIG)
 
 
 def test_settings_that_answers_depend_on() -> None:
-    assert server.CONFIG["spark.sql.parquet.outputTimestampType"] == "TIMESTAMP_MICROS"
-    assert server.CONFIG["spark.sql.session.timeZone"] == "UTC"
-    assert server.CONFIG["spark.sql.legacy.javaCharsets"] == "true"
+    assert launch.CONFIG["spark.sql.parquet.outputTimestampType"] == "TIMESTAMP_MICROS"
+    assert launch.CONFIG["spark.sql.session.timeZone"] == "UTC"
+    assert launch.CONFIG["spark.sql.legacy.javaCharsets"] == "true"
 
 
 def test_duckdb_reads_what_spark_wrote(spark: SparkSession, settings: Settings) -> None:
@@ -113,7 +114,7 @@ def test_python_workers_of_the_server_know_our_modules(spark: SparkSession) -> N
             yield pd.DataFrame({"module": [settings.__file__], "zone": [os.environ["TZ"]]})
 
     found = spark.range(1).mapInPandas(module_and_zone, "module string, zone string").collect()
-    assert tuple(found[0]) == (str(server.ROOT / "jobs" / "settings.py"), "UTC")
+    assert tuple(found[0]) == (str(ROOT / "jobs" / "settings.py"), "UTC")
 
 
 def test_repeated_transaction_writes_nothing(spark: SparkSession, settings: Settings) -> None:
@@ -131,12 +132,12 @@ def test_repeated_transaction_writes_nothing(spark: SparkSession, settings: Sett
 
 
 def test_only_a_large_landing_pays_for_the_second_compiler(settings: Settings) -> None:
-    assert not server._is_large(settings)
+    assert not launch.is_large(settings)
     file = settings.landing / "physical_fitness" / "school" / "2025-09-10_1" / "large.xlsx"
     file.parent.mkdir(parents=True)
     with file.open("wb") as sparse:
-        sparse.truncate(server.LARGE_LANDING_BYTES + 1)
-    assert server._is_large(settings)
+        sparse.truncate(launch.LARGE_LANDING_BYTES + 1)
+    assert launch.is_large(settings)
 
 
 # --- who may call it
@@ -158,7 +159,7 @@ def test_only_loopback_is_listened_to_and_a_token_is_needed(engine_home: Path, e
     from pyspark.errors.exceptions.connect import SparkConnectGrpcException
 
     # Closed without a word to the server, which would refuse it, and the client would ask for ten minutes.
-    nobody = server._connect(server.Engine(engine_url.split(";authorization=")[0]), str(uuid.uuid4()))
+    nobody = server._connect(record.Engine(engine_url.split(";authorization=")[0]), str(uuid.uuid4()))
     with pytest.raises(SparkConnectGrpcException, match="No authentication token"):
         nobody.range(1).count()
     nobody.client.close()
@@ -181,7 +182,7 @@ def test_a_server_finds_a_free_port_is_shared_dies_and_is_started_again_once(
 ) -> None:
     # A damaged archive of classes ends Java 17 at once; it is thrown away.
     monkeypatch.setattr(archive, "FOLDER", tmp_path)
-    damaged = archive._files(server.find_java(), server.classpath())
+    damaged = archive.files(find_java(), classpath())
     for part in damaged:
         part.write_bytes(b"not an archive" * 1000)
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -190,8 +191,8 @@ def test_a_server_finds_a_free_port_is_shared_dies_and_is_started_again_once(
         offers = iter([occupied])
         monkeypatch.setattr(server, "_free_port", lambda: next(offers, None) or free())
         first = server.start(own)
-    assert server._port(first.url) != occupied
-    if server.find_java().version.startswith("17"):
+    assert record.port_of(first.url) != occupied
+    if find_java().version.startswith("17"):
         assert not any(part.exists() for part in damaged)
     assert server.start(own) == first, "a second start must find the running server"
 
@@ -216,7 +217,7 @@ def test_a_server_finds_a_free_port_is_shared_dies_and_is_started_again_once(
     assert "spark.log" in told.value.way_out
 
 
-def _kill(site: Settings, started: server.Engine) -> None:
+def _kill(site: Settings, started: record.Engine) -> None:
     assert started.pid
     os.kill(started.pid, signal.SIGKILL)
     assert _wait(lambda: server.running(site) is None)
@@ -326,31 +327,6 @@ def test_work_of_a_killed_client_is_ended_before_it_is_repeated(
 # --- errors a person can act on
 
 
-def test_missing_java_says_what_was_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("EDULAKE_JAVA", str(tmp_path / "java"))
-    with pytest.raises(UserError, match="no Java 17 or 21") as told:
-        server.find_java()
-    assert str(tmp_path / "java") in told.value.message
-    assert "OpenJDK" in told.value.way_out
-
-
-def test_java_is_taken_by_its_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def make(name: str, version: str) -> Path:
-        home = tmp_path / name
-        (home / "bin").mkdir(parents=True)
-        (home / "bin" / "java").write_text("#!/bin/sh\n")
-        (home / "bin" / "java").chmod(0o755)
-        (home / "release").write_text(f'IMPLEMENTOR="x"\nJAVA_VERSION="{version}"\n')
-        return home
-
-    old, new = make("eight", "1.8.0_412"), make("seventeen", "17.0.1")
-    monkeypatch.setenv("PATH", str(new / "bin"))
-    monkeypatch.setenv("JAVA_HOME", str(old))
-    assert server.find_java() == server.Java(new / "bin" / "java", "17.0.1", "PATH")
-    monkeypatch.setenv("PATH", str(old / "bin"))
-    assert server.find_java().found == "packaged"
-
-
 def test_given_server_that_does_not_answer_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDULAKE_SPARK", f"sc://127.0.0.1:{server._free_port()}/;token=secret")
     site = load("beijing", home=tmp_path)
@@ -364,7 +340,7 @@ def test_server_that_cannot_start_shows_its_last_words(
 ) -> None:
     # An archive is not to blame, so it is kept.
     kept = list(archive.FOLDER.glob("*.jsa"))
-    monkeypatch.setattr(server, "CONFIG", {**server.CONFIG, "spark.serializer": "no.such.Nonsense"})
+    monkeypatch.setattr(launch, "CONFIG", {**launch.CONFIG, "spark.serializer": "no.such.Nonsense"})
     with pytest.raises(UserError, match="did not start") as told:
         server.start(own)
     assert "no.such.Nonsense" in told.value.way_out, "the log's own words"
