@@ -19,6 +19,7 @@ from datetime import date
 import numpy as np
 
 from benchmarks.city_calibration.fit_fitness import totals
+from jobs.declare import standards
 from synthetic.city import fitness
 from synthetic.city.figures import (
     DATA,
@@ -283,10 +284,7 @@ def _plan(scale: float, seed: int) -> Iterator[Row]:
     whole = make_projects(1.0, seed, areas_of_districts(make_schools(1.0, seed)))
     count = sum(p.opening.year in range(PLAN_YEARS[0], PLAN_YEARS[1] + 1) for p in whole)
     yield Row("projects of the plan 2021–2025 (scale 1)", PLAN_PROJECTS, count, 0.5, "verified")
-    with (DATA.parents[2] / "expectations/standards/evaluation/plan_indicators.csv").open(
-        encoding="utf-8"
-    ) as lines:
-        plan = list(csv.DictReader(lines))
+    plan = standards.rows("evaluation/plan_indicators")
     values = indicator_values(seed, range(2020, 2026))
     for row in plan:
         if row["base_value"]:

@@ -28,6 +28,7 @@ from jobs.decide.fitness import standard as st
 from jobs.decide.fitness.score import ITEM_CODES
 from jobs.decide.fitness.spark import score_results
 from jobs.decide.fitness.values import decimals
+from jobs.settings import EXPECTATIONS
 from jobs.spark import launch, server
 
 BONUS_ITEMS = ("rope_skip_1min", "sit_up_1min", "pull_up", "run_1000m", "run_800m")
@@ -75,7 +76,7 @@ def pupils(count: int, seed: int) -> pa.Table:
 def duckdb_script(source: str) -> str:
     """A view `scored` over `source`: an ASOF join an item for points, one for bonus; totals; level."""
     own = "unnest(string_split(grade_codes, '|'))::int as grade, sex_code as sex"
-    read = f"from read_csv('{st.STANDARDS}/2014/{{}}.csv', all_varchar = true)"
+    read = f"from read_csv('{EXPECTATIONS}/standards/fitness/2014/{{}}.csv', all_varchar = true)"
     signed = "threshold::decimal(7, 1) * if(comparison = '<=', -1, 1) as least"
     weight = ", ".join(
         f"max(if(item_code = '{code}', weight_pct::int, null)) as w_{code}" for code in ITEM_CODES

@@ -39,7 +39,8 @@ def run(
     from jobs.decide.places import base as published
 
     base, day = published.load(site_settings.load(site))
-    idle = standards.in_force("warning_levels", day).query("direction == 'surplus'")["least_gap_share"].min()
+    levels = standards.frame("places/warning_levels", day, needed=True)
+    idle = levels.loc[levels["direction"] == "surplus", "least_gap_share"].min()
     named = {"against": against or [], "scenario": lever or []}
     made = {
         name: scenario.apply(base, [scenario.parse(text) for text in texts], float(idle))
@@ -57,7 +58,7 @@ def run(
         console.print(f"{name}: {'; '.join(texts) or 'as things stand'}")
     console.print(_table(shown, district))
     if district and stage and year:
-        table = standards.in_force("levers", day)
+        table = standards.frame("places/levers", day, needed=True)
         most = scenario.limits(made["scenario"], district, stage, year, table)
         lacking = -float(shown["gap_scenario"].iloc[0])
         mix = scenario.cheapest(max(int(-(-lacking // 1)), 0), most, table)

@@ -6,7 +6,6 @@ bounds, never in their place.
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,8 +13,8 @@ from datetime import date
 from functools import cache
 from itertools import pairwise
 
+from jobs.declare import standards
 from jobs.declare.model import Contract, ContractError
-from jobs.settings import EXPECTATIONS
 
 LIMITS = ("ask_from", "ask_to", "refuse_from", "refuse_to")
 
@@ -42,11 +41,8 @@ def load(name: str, by: tuple[str, ...]) -> tuple[Bound, ...]:
     """The bounds of `expectations/standards/<name>.csv`, in its order. Raises ContractError for a file that
     contradicts itself: two rows for one day, or a possible value that is not inside the usual ones' frame.
     """
-    path = EXPECTATIONS / "standards" / f"{name}.csv"
-    if not path.is_file():
-        raise ContractError(f"there are no bounds {path.name}")
-    with path.open(encoding="utf-8", newline="") as lines:
-        found = tuple(_bound(path.name, row, by) for row in csv.DictReader(lines))
+    path = standards.file(name)
+    found = tuple(_bound(path.name, row, by) for row in standards.rows(name))
     spans: dict[tuple[str, ...], list[Bound]] = defaultdict(list)
     for bound in found:
         spans[bound.column, *bound.by].append(bound)

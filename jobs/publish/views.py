@@ -19,18 +19,18 @@ from deltalake import DeltaTable
 from duckdb import DuckDBPyConnection
 
 from jobs import declare
-from jobs.declare import EXPECTATIONS
+from jobs.declare import EXPECTATIONS, standards
 from jobs.sql import literals
 
 SCHEMA = "lake"
 STANDARDS_SCHEMA = "standards"
 # Dated standards that marts join, beside all code lists.
 STANDARDS = {
-    "plan_indicator_target": EXPECTATIONS / "standards" / "evaluation" / "plan_indicators.csv",
-    "fitness_eyesight": EXPECTATIONS / "standards" / "fitness" / "eyesight.csv",
-    "fitness_item": EXPECTATIONS / "standards" / "fitness" / "items.csv",
-    "fitness_weight_2014": EXPECTATIONS / "standards" / "fitness" / "2014" / "weights.csv",
-    "plan_place_target": EXPECTATIONS / "standards" / "places" / "plan_places.csv",
+    "plan_indicator_target": "evaluation/plan_indicators",
+    "fitness_eyesight": "fitness/eyesight",
+    "fitness_item": "fitness/items",
+    "fitness_weight_2014": "fitness/2014/weights",
+    "plan_place_target": "places/plan_places",
 }
 
 _READABLE_FEATURES = {"timestampNtz"}
@@ -78,7 +78,7 @@ def create_views(conn: DuckDBPyConnection, pins: dict[str, dict[str, Any]]) -> N
 def standard_files() -> dict[str, Path]:
     """View name -> CSV file: all code lists, and the dated standards that marts join."""
     lists = {path.stem: path for path in sorted((EXPECTATIONS / "codes").glob("*.csv"))}
-    return lists | STANDARDS
+    return lists | {view: standards.file(name) for view, name in STANDARDS.items()}
 
 
 def _query(table: str, pin: dict[str, Any] | None) -> str:

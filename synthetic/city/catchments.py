@@ -14,9 +14,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.settings import ROOT
 from synthetic.city.enrollment import habit
 from synthetic.city.figures import districts
-from synthetic.city.ladder import GRADES_OF, ROOT
+from synthetic.city.ladder import GRADES_OF
 from synthetic.city.numbers import Stream, allocate, stream
 from synthetic.city.part import Part
 from synthetic.city.schools import year_index

@@ -15,7 +15,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from synthetic.city.ladder import ENTRY_OF, GRADES, GRADES_OF, J1, P1, P6, ROOT, S1, STAGES
+from jobs.settings import ROOT
+from synthetic.city.ladder import ENTRY_OF, GRADES, GRADES_OF, J1, P1, P6, S1, STAGES
 from synthetic.city.numbers import Stream, stream
 
 DATA = ROOT / "infra" / "data" / "beijing"

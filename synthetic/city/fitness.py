@@ -16,12 +16,12 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.declare import standards
 from synthetic.city.figures import DATA
-from synthetic.city.ladder import J1, P1, ROOT, S1, grades
+from synthetic.city.ladder import J1, P1, S1, grades
 
 Floats = NDArray[np.float64]
 
-_SCORING = ROOT / "expectations" / "standards" / "fitness" / "2014" / "scoring.csv"
 
 # Share of 优良 that the city publishes (reference: distributions.md): 62.4 is the plan's base, 77.5 is 2024's
 # figure, "above 80 for the first time" 2025's; 2021 and 2022 lie between by assumption.
@@ -90,12 +90,11 @@ def steps() -> dict[tuple[str, int, int], tuple[Floats, Floats]]:
     """(item, sex, grade position) -> points ascending and the threshold of each."""
     position = {g.fitness_code: n for n, g in enumerate(grades()) if g.fitness_code}
     found: dict[tuple[str, int, int], list[tuple[float, float]]] = {}
-    with _SCORING.open(encoding="utf-8", newline="") as lines:
-        for row in csv.DictReader(lines):
-            for code in row["grade_codes"].split("|"):
-                if row["threshold"] and code in position:
-                    key = (row["item_code"], int(row["sex_code"]), position[code])
-                    found.setdefault(key, []).append((float(row["points"]), float(row["threshold"])))
+    for row in standards.rows("fitness/2014/scoring"):
+        for code in row["grade_codes"].split("|"):
+            if row["threshold"] and code in position:
+                key = (row["item_code"], int(row["sex_code"]), position[code])
+                found.setdefault(key, []).append((float(row["points"]), float(row["threshold"])))
     return {
         key: (np.array([p for p, _ in sorted(steps)]), np.array([t for _, t in sorted(steps)]))
         for key, steps in found.items()

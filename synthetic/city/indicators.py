@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import numpy as np
 
+from jobs.declare import standards
 from synthetic.city.figures import districts
 from synthetic.city.fitness import GOOD_SHARE
 from synthetic.city.forms import fill, office, send
-from synthetic.city.ladder import ROOT
 from synthetic.city.numbers import Stream, stream
 from synthetic.city.part import Part
 
-_INDICATORS = ROOT / "expectations" / "standards" / "evaluation" / "plan_indicators.csv"
+_INDICATORS = "evaluation/plan_indicators"
 FIRST_INDICATOR_YEAR = 2020
 # Where the plan prints no base: what is assumed of 2020 so that the way to the target has a start.
 _ASSUMED_BASE = {"smart_campus_coverage": 55.0, "green_school_rate": 38.0}
@@ -81,8 +80,7 @@ def indicator_values(seed: int, years: range) -> list[Value]:
     Districts lie above and below the city, which itself meets base and end. Counts are the whole city's at
     any scale: a small city would make steps of several points.
     """
-    with _INDICATORS.open(encoding="utf-8", newline="") as lines:
-        plan = list(csv.DictReader(lines))
+    plan = standards.rows(_INDICATORS)
     shares = np.array([d.shares["primary"] for d in districts()])
     rng = stream(seed, Stream.PLANNING, 1)
     start, gain = rng.standard_normal((2, len(shares), len(plan)))
@@ -146,6 +144,5 @@ def write_indicators(part: Part) -> None:
 
 def reached(code: str, year: int) -> float:
     """The city's mean of an indicator in a year as a share, straight from base to end, flat beyond."""
-    with _INDICATORS.open(encoding="utf-8", newline="") as lines:
-        row = next(r for r in csv.DictReader(lines) if r["indicator_code"] == code)
+    row = next(r for r in standards.rows(_INDICATORS) if r["indicator_code"] == code)
     return _city_value(row, year, min(max((year - FIRST_INDICATOR_YEAR) / 5, 0.0), 1.0)) / 100

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-GRADE_FILE = ROOT / "expectations" / "codes" / "grade.csv"
+from jobs.declare import code_list
 
 STAGES = ("kindergarten", "primary", "junior", "senior")
 STAGE_ZH = {"kindergarten": "幼儿园", "primary": "小学", "junior": "初中", "senior": "高中"}
@@ -39,8 +36,7 @@ class Grade:
 
 @cache
 def grades() -> tuple[Grade, ...]:
-    with GRADE_FILE.open(encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines))
+    rows = code_list("grade").rows
     return tuple(Grade(r["code"], r["meaning_zh"], r["jyt_code"], r["fitness_code"]) for r in rows)
 
 

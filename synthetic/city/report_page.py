@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from jobs.settings import ROOT
 from synthetic.city.faults import KINDS
-from synthetic.city.ladder import ROOT
 from synthetic.city.report import Findings, district_names, grade_names
 
 _GEO = ROOT / "infra" / "data" / "geo" / "beijing_districts.geojson"

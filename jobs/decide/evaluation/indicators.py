@@ -9,14 +9,12 @@ dated data.
 
 from __future__ import annotations
 
-import csv
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from jobs.declare import EXPECTATIONS
+from jobs.declare import standards
 
-STANDARD = EXPECTATIONS / "standards" / "evaluation" / "plan_indicators.csv"
 CITY = "city"
 
 _MEETS = {
@@ -29,13 +27,7 @@ _MEETS = {
 
 def targets(on: date) -> dict[str, dict[str, str]]:
     """Indicator code -> its row of the plan's table in force on a day."""
-    with STANDARD.open(encoding="utf-8", newline="") as lines:
-        return {
-            row["indicator_code"]: row
-            for row in csv.DictReader(lines)
-            if row["valid_from"] <= on.isoformat()
-            and (not row["valid_to"] or on.isoformat() < row["valid_to"])
-        }
+    return {row["indicator_code"]: row for row in standards.rows("evaluation/plan_indicators", on)}
 
 
 def evaluate(values: list[dict[str, Any]], on: date) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from jobs.decide.fitness import standard as st
 from jobs.decide.fitness.values import PLACES, SCALE, State, day_numbers, numbers
+from jobs.declare import standards
 
 FIRST_HALF_YEAR, LAST_HALF_YEAR = 12, 36  # 6.0 and 18.0 years
 NO_BOUND = -1
@@ -89,8 +90,8 @@ def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 def _bounds() -> tuple[NDArray[np.int64], ...]:
     """Tenths by (sex, half-year from 6.0): obese, overweight, mild and moderate or severe thin, stunting."""
     columns = {
-        "bmi_wst586_2018.csv": ("obese_bmi_ge", "overweight_bmi_ge"),
-        "bmi_thinness_wst456_2014.csv": (
+        "bmi_wst586_2018": ("obese_bmi_ge", "overweight_bmi_ge"),
+        "bmi_thinness_wst456_2014": (
             "mild_thin_bmi_le",
             "moderate_severe_thin_bmi_le",
             "stunting_height_cm_le",
@@ -100,7 +101,7 @@ def _bounds() -> tuple[NDArray[np.int64], ...]:
     for table, names in columns.items():
         for name in names:
             bound = np.full((2, LAST_HALF_YEAR - FIRST_HALF_YEAR + 1), NO_BOUND, np.int64)
-            for row in st.read_rows(table):
+            for row in standards.rows(f"fitness/{table}"):
                 if row[name]:
                     at = st.in_units(row["age_from_years"], 1) * 2 // 10 - FIRST_HALF_YEAR
                     bound[("male", "female").index(row["sex"]), at] = st.in_units(row[name], 1)

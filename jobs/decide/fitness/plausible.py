@@ -7,16 +7,13 @@ What is ours and not the source's stands in `SOURCES.md` beside it.
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date
 
-from jobs.declare import EXPECTATIONS
+from jobs.declare import standards
 
-FOLDER = EXPECTATIONS / "standards" / "fitness"
-FILE = FOLDER / "plausible.csv"
 HEADER = (
     "column_name,sex_code,fitness_grade_code,ask_from,ask_to,refuse_from,refuse_to,valid_from,valid_to,source"
 )
@@ -38,8 +35,8 @@ def rows() -> list[dict[str, str]]:
 
 
 def _body() -> Iterator[dict[str, str]]:
-    growth = {(r["sex_code"], int(r["age_years"])): r for r in _read("growth_2005.csv")}
-    for grade in _read("2014/grades.csv"):
+    growth = {(r["sex_code"], int(r["age_years"])): r for r in standards.rows("fitness/growth_2005")}
+    for grade in standards.rows("fitness/2014/grades"):
         code = int(grade["grade_code"])
         # Pupils are six by 31 August of the year they enter; who is older stays longer in the table of 18.
         year = {1: 0, 2: 6, 3: 9, 4: 12}[code // 10] + code % 10
@@ -65,12 +62,12 @@ def _body() -> Iterator[dict[str, str]]:
 
 def _items() -> Iterator[dict[str, str]]:
     """Half a ladder (its 10 to its 100 points) beyond both its ends, and beyond the last bonus step."""
-    names = {r["item_code"]: (r["column_name"], int(r["decimals"])) for r in _read("items.csv")}
+    names = {r["item_code"]: (r["column_name"], int(r["decimals"])) for r in standards.rows("fitness/items")}
     bonus: dict[tuple[str, str, str], list[float]] = defaultdict(list)
-    for r in _read("2014/bonus.csv"):
+    for r in standards.rows("fitness/2014/bonus"):
         bonus[r["item_code"], r["sex_code"], r["grade_codes"]].append(float(r["threshold"]))
     ladders: dict[tuple[str, str, str], list[float]] = defaultdict(list)
-    for r in _read("2014/scoring.csv"):
+    for r in standards.rows("fitness/2014/scoring"):
         if r["threshold"]:
             ladders[r["item_code"], r["sex_code"], r["grade_codes"]].append(float(r["threshold"]))
     for (item, sex, codes), steps in ladders.items():
@@ -96,19 +93,14 @@ def _row(
     source: str,
 ) -> dict[str, str]:
     numbers = ["" if n is None else f"{n:.{decimals}f}" for n in (ask_from, ask_to, refuse_from, refuse_to)]
-    first = min(date.fromisoformat(r["valid_from"]) for r in _read("editions.csv"))
+    first = min(date.fromisoformat(r["valid_from"]) for r in standards.rows("fitness/editions"))
     cells = [column, sex, str(grade), *numbers, first.isoformat(), "", source]
     return dict(zip(HEADER.split(","), cells, strict=True))
 
 
-def _read(name: str) -> list[dict[str, str]]:
-    with (FOLDER / name).open(encoding="utf-8", newline="") as lines:
-        return list(csv.DictReader(lines))
-
-
 def write() -> None:
     lines = [HEADER, *(",".join(row.values()) for row in rows())]
-    FILE.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    standards.file("fitness/plausible").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

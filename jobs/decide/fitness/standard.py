@@ -3,7 +3,6 @@
 Source: expectations/standards/fitness (国家学生体质健康标准, 2014 edition; see SOURCES.md there).
 """
 
-import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -14,9 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.declare import EXPECTATIONS
-
-STANDARDS = EXPECTATIONS / "standards" / "fitness"
+from jobs.declare import standards
 
 SEX_CODES = (1, 2)
 NO_POINTS = -1  # the item does not belong to this grade and sex, or there is no value
@@ -94,12 +91,6 @@ class Standard:
         return self.group_count - 1
 
 
-def read_rows(name: str) -> Iterator[dict[str, str]]:
-    """Rows of one table under expectations/standards/fitness."""
-    with (STANDARDS / name).open(encoding="utf-8", newline="") as file:
-        yield from csv.DictReader(file)
-
-
 def in_units(text: str, decimals: int) -> int:
     """A table's decimal as a whole number of 10^-decimals. Raises ValueError where it is finer than that."""
     scaled = Decimal(text).scaleb(decimals)
@@ -116,7 +107,7 @@ def days(day: date) -> int:
 def load_measures() -> dict[str, Measure]:
     """Measured columns by item code, in the order of the standard."""
     measures = {}
-    for row in read_rows("items.csv"):
+    for row in standards.rows("fitness/items"):
         decimals = int(row["decimals"])
         possible = (in_units(row["possible_from"], decimals), in_units(row["possible_to"], decimals))
         measures[row["item_code"]] = Measure(row["item_code"], row["column_name"], decimals, possible)
@@ -136,11 +127,11 @@ class _Step:
 def load() -> Standard:
     """Read every edition in editions.csv. Raises ValueError where a table contradicts itself."""
     measures = {code: m for code, m in load_measures().items() if code not in ("height", "weight")}
-    editions = sorted(read_rows("editions.csv"), key=lambda row: row["valid_from"])
+    editions = sorted(standards.rows("fitness/editions"), key=lambda row: row["valid_from"])
 
     def dated(table: str) -> Iterator[tuple[int, dict[str, str]]]:
         for number, edition in enumerate(editions):
-            for row in read_rows(f"{edition['folder']}/{table}.csv"):
+            for row in standards.rows(f"fitness/{edition['folder']}/{table}"):
                 yield number, row
 
     grades = sorted({int(row["grade_code"]) for _, row in dated("grades")})

@@ -69,7 +69,7 @@ def load(settings: Settings) -> tuple[Base, date]:
     )
     for name in ("planned_opening_date", "expected_opening_date", "actual_opening_date"):
         projects[name] = projects[name].astype(object)
-    shares = supply.opening_shares(projects, day, standards.in_force("opening_delay", day))
+    shares = supply.opening_shares(projects, day, standards.frame("places/opening_delay", day, needed=True))
     years = sorted(rows["school_year_start"].unique())
     coming = supply.coming_places(projects, day, years, shares)
     columns = ["project_code", "district_code", "stage_code", "place_count"]

@@ -112,7 +112,7 @@ def known_events(
 ) -> list[Event]:
     """Schools that open, close and merge in the years ahead, as told up to a day."""
     ladder = {key: str(year) for key, year in _ladder_years().items()}
-    shares = supply.opening_shares(projects, day, standards.in_force("opening_delay", day))
+    shares = supply.opening_shares(projects, day, standards.frame("places/opening_delay", day, needed=True))
     standing = places.assign(grade_key=places["grade_key"].map(ladder))
     opening = coming.openings(projects, standing, units, stage_spans(), shares, day, years)
     return [*opening, *coming.closings(changes, register, units, years[0] - 1)]
@@ -267,8 +267,8 @@ def place_rows(counts: pd.DataFrame, register: pd.DataFrame, day: date) -> pd.Da
     stage_of = {grade: stage for stage, grades in stage_grades().items() for grade in grades}
     is_open = register["closed_date"].isna() | (pd.to_datetime(register["closed_date"]) > pd.Timestamp(day))
     schools = register[is_open].drop_duplicates("school_code")
-    premises = standards.in_force("premises", day)
-    return supply.school_places(schools, pupils, stage_of, standards.class_sizes(day), premises)
+    premises = standards.frame("places/premises", day, needed=True)
+    return supply.school_places(schools, pupils, stage_of, supply.class_sizes(day), premises)
 
 
 def part_rows(
@@ -317,7 +317,7 @@ def gap_rows(
     for column in ("forecast", "lower_80", "upper_80"):
         demand[column] = demand[column].astype(float)
     standing = gap.summed(places, units, ["stage_code"], ["place_count"])
-    shares = supply.opening_shares(projects, day, standards.in_force("opening_delay", day))
+    shares = supply.opening_shares(projects, day, standards.frame("places/opening_delay", day, needed=True))
     years = sorted(demand["school_year_start"].unique())
     to_open = supply.coming_places(projects, day, years, shares)
     zone_of = dict(zip(units["district"], units["zone"], strict=True))
@@ -326,7 +326,7 @@ def gap_rows(
         demand[[*gap.KEY, "lead", "forecast", "lower_80", "upper_80"]],
         standing,
         to_come,
-        standards.in_force("warning_levels", day),
+        standards.frame("places/warning_levels", day, needed=True),
     )
     counted = {name: rows[name].astype(int) for name in ("place_count", "planned_place_count")}
     counted["existing_place_count"] = counted.pop("place_count")

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jobs.decide.places.rows import rows_of
+from jobs.declare import standards
 
 Floats = NDArray[np.float64]
 
@@ -39,6 +40,12 @@ def parted(total: int, weights: Iterable[float]) -> list[int]:
     order = np.argsort(floor - exact, kind="stable")
     floor[order[: int(total - floor.sum())]] += 1
     return [int(n) for n in floor]
+
+
+def class_sizes(day: date) -> dict[str, int]:
+    """Grade -> the most pupils that a class of it may have on a day."""
+    table = standards.frame("places/class_size", day, needed=True)
+    return dict(zip(table["grade_key"], table["pupils_per_class"].astype(int), strict=True))
 
 
 def school_places(

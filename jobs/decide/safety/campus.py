@@ -15,10 +15,8 @@ import pandas as pd
 
 from jobs.decide.safety.alerts import frame, once_alert
 from jobs.decide.safety.hazards import overdue
-from jobs.decide.safety.rules import STANDARDS, in_force_on, load_dated
+from jobs.declare import standards
 
-CRITERIA = STANDARDS / "campus_criteria.csv"
-GUARDS = STANDARDS / "guards_required.csv"
 KINDERGARTEN_TYPE = "11"
 # A month or quarter with fewer school days asks for no drill of its own.
 _LEAST_SCHOOL_DAYS = 10
@@ -73,7 +71,7 @@ def judge(facts: Facts, as_of: pd.Timestamp) -> pd.DataFrame:
     `value` null with `missing_reason` where nothing tells it; such a criterion is not met. `is_met` null
     where a criterion asks nothing yet (no month is over).
     """
-    criteria = in_force_on(load_dated(CRITERIA), as_of)
+    criteria = standards.frame("safety/campus_criteria", as_of)
     is_young = facts.schools["school_type_code"] == KINDERGARTEN_TYPE
     rows = []
     for rule in criteria.to_dict("records"):
@@ -148,7 +146,8 @@ def _counted(rows: pd.DataFrame, schools: pd.DataFrame, as_of: pd.Timestamp) -> 
 
 
 def _guard_share(check: pd.DataFrame, schools: pd.DataFrame, as_of: pd.Timestamp) -> pd.Series:
-    needed = guards_required(schools["pupil_count"], in_force_on(load_dated(GUARDS), as_of))
+    steps = standards.frame("safety/guards_required", as_of, needed=True)
+    needed = guards_required(schools["pupil_count"], steps)
     return 100.0 * check["guard_count"].astype(float) / needed
 
 
@@ -216,7 +215,7 @@ def alerts_of_criteria(judged: pd.DataFrame, facts: Facts, as_of: pd.Timestamp) 
     A criterion without evidence raises one alert per school and school year. Hazards have alerts of their
     own.
     """
-    in_force = in_force_on(load_dated(CRITERIA), as_of).to_dict("records")
+    in_force = standards.frame("safety/campus_criteria", as_of).to_dict("records")
     criteria: dict[str, dict[Any, Any]] = {rule["criterion_code"]: rule for rule in in_force}
     rows = []
     failed = judged[judged["is_met"].eq(False) & judged["is_required"]]

@@ -9,9 +9,8 @@ from __future__ import annotations
 import pandas as pd
 
 from jobs.decide.safety.alerts import frame, once_alert
-from jobs.decide.safety.rules import STANDARDS, in_force_on, load_dated
+from jobs.declare import standards
 
-ESCALATION = STANDARDS / "hazard_escalation.csv"
 GRADE_ZH = {"major": "重大", "general": "一般"}
 
 
@@ -33,7 +32,7 @@ def escalated(hazards: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     the first step."""
     rows = hazards[is_open(hazards, as_of)].copy()
     rows["days_after_due"] = (as_of - rows["hazard_due_date"]).dt.days
-    steps = in_force_on(load_dated(ESCALATION), as_of).sort_values("days_after_due_from")
+    steps = standards.frame("safety/hazard_escalation", as_of).sort_values("days_after_due_from")
     steps = steps[["hazard_grade_code", "days_after_due_from", "alert_level", "owner_zh"]]
     rows = rows.sort_values("days_after_due").astype({"days_after_due": "int64"})
     found = pd.merge_asof(

@@ -9,9 +9,7 @@ import numpy as np
 import pandas as pd
 
 from jobs.decide.safety.alerts import frame, once_alert
-from jobs.decide.safety.rules import STANDARDS, in_force_on, load_dated
-
-CLOCKS = STANDARDS / "hotline_clocks.csv"
+from jobs.declare import standards
 
 
 def judged(cases: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
@@ -21,7 +19,7 @@ def judged(cases: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     handling_hours` (null: told by the days alone, of which the last one counts whole). A class without a
     clock has neither due date nor late.
     """
-    clocks = in_force_on(load_dated(CLOCKS), as_of).set_index("clock_code")
+    clocks = standards.frame("safety/hotline_clocks", as_of).set_index("clock_code")
     hours = cases["hotline_urgency_code"].map(clocks["hours"]).astype(float)
     due = cases["accepted_date"] + pd.to_timedelta(np.ceil(hours / 24), unit="D")
     closed = cases["closed_case_date"].where(cases["closed_case_date"] <= as_of)
@@ -35,7 +33,7 @@ def judged(cases: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
 
 def alerts_of_cases(rows: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     """One alert per case of `judged` that is open past its clock, once for ever."""
-    clocks = in_force_on(load_dated(CLOCKS), as_of).set_index("clock_code").to_dict("index")
+    clocks = standards.frame("safety/hotline_clocks", as_of).set_index("clock_code").to_dict("index")
     alerts = []
     for case in rows[rows["is_open"] & rows["is_late"].eq(True)].to_dict("records"):
         clock = clocks[case["hotline_urgency_code"]]

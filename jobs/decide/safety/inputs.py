@@ -10,17 +10,16 @@ import duckdb
 import pandas as pd
 
 from jobs import declare
-from jobs.decide.safety import rules
+from jobs.declare import standards
 from jobs.lake import asof
 from jobs.lake.runs import Run
-from jobs.settings import ROOT, Settings
+from jobs.settings import Settings
 
 _DATASETS = (
     *("illness_report", "incident", "hazard_register", "drill", "guard_check", "alert_state", "hotline_case"),
     *("school_register", "grade_return", "pupil_roll"),
 )
 TABLES = tuple(declare.load()[dataset].table for dataset in _DATASETS)
-SYNDROMES = rules.STANDARDS / "syndromes.csv"
 OTHER_SYNDROME = "other"
 # Incidents of these kinds are cases of food poisoning, by the number of persons who came to harm.
 _POISONING = ("food_borne", "poisoning")
@@ -46,10 +45,8 @@ def rows(lake: duckdb.DuckDBPyConnection, dataset: str, columns: str = "", order
 
 def calendar(settings: Settings) -> pd.DataFrame:
     """The site's school calendar as `date, is_open`."""
-    file = ROOT / "expectations" / "standards" / "calendar" / f"{settings.site}.csv"
-    days = pd.read_csv(file, parse_dates=["date"])
-    is_open = days["is_school_day"].astype(str).isin(["1", "True", "true"])
-    return pd.DataFrame({"date": days["date"], "is_open": is_open})
+    days = standards.frame(f"calendar/{settings.site}")
+    return pd.DataFrame({"date": pd.to_datetime(days["date"]), "is_open": days["is_school_day"] == 1})
 
 
 def schools(lake: duckdb.DuckDBPyConnection, as_of: date) -> pd.DataFrame:
@@ -149,7 +146,7 @@ def on_school_days(illness: pd.DataFrame, calendar: pd.DataFrame, as_of: date) -
 def by_syndrome(illness: pd.DataFrame, series: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     """`syndrome_code, unit, date, count`: the school days of `on_school_days` once for each syndrome of
     `syndromes.csv`, and for all conditions that none of them names (`other`)."""
-    groups = rules.in_force_on(rules.load_dated(SYNDROMES), as_of)
+    groups = standards.frame("safety/syndromes", as_of)
     of = {
         condition: row["syndrome_code"]
         for row in groups.to_dict("records")
@@ -166,6 +163,6 @@ def by_syndrome(illness: pd.DataFrame, series: pd.DataFrame, as_of: pd.Timestamp
 
 def syndrome_names(as_of: pd.Timestamp) -> dict[str, str]:
     """Code → Chinese name, with `other`."""
-    groups = rules.in_force_on(rules.load_dated(SYNDROMES), as_of)
+    groups = standards.frame("safety/syndromes", as_of)
     named = dict(zip(groups["syndrome_code"], groups["syndrome_zh"], strict=True))
     return named | {OTHER_SYNDROME: "其他症状"}

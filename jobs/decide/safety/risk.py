@@ -21,9 +21,8 @@ from numpy.typing import NDArray
 from scipy import optimize, special
 
 from jobs.decide.safety.hazards import is_open
-from jobs.decide.safety.rules import STANDARDS, in_force_on, load_dated
+from jobs.declare import standards
 
-MODEL = STANDARDS / "inspection_model.csv"
 _LOG_SHAPE = (-3.0, 7.0)
 _LEAST_OF_KIND = 5  # incidents, below which a kind of school takes the mean of all
 
@@ -45,7 +44,7 @@ class InspectionModel:
     @classmethod
     def of(cls, day: pd.Timestamp) -> InspectionModel:
         """The model in force on a day."""
-        rows = in_force_on(load_dated(MODEL), day)
+        rows = standards.frame("safety/inspection_model", day, needed=True)
         return cls(
             **{name: float(value) for name, value in zip(rows["parameter"], rows["value"], strict=True)}
         )

@@ -7,17 +7,14 @@ texts). Pure functions over small tables; the caller reads and writes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jobs.settings import ROOT
+from jobs.declare import standards
 
-STANDARDS = ROOT / "expectations" / "standards" / "safety"
-RULES = STANDARDS / "illness_thresholds.csv"
 # What a report of cases by class and day can decide. The rest waits for facts it does not hold: a dormitory,
 # a death, an event somebody declares.
 _SETTINGS = {
@@ -54,26 +51,9 @@ HIT_COLUMNS = [
 ]
 
 
-def load_dated(path: Path) -> pd.DataFrame:
-    """Rules of a file of `expectations/standards/safety`: one row per rule and span of validity.
-
-    Dates as timestamps, an open `valid_to` as NaT; other empty cells as null.
-    """
-    rules = pd.read_csv(path)
-    for column in ("valid_from", "valid_to"):
-        rules[column] = pd.to_datetime(rules[column])
-    return rules
-
-
-def in_force_on(rules: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
-    """The rules of a dated file that hold on a day; `valid_to` is the first day on which one does not."""
-    ends = rules["valid_to"].isna() | (rules["valid_to"] > day)
-    return rules[(rules["valid_from"] <= day) & ends]
-
-
-def load_rules(path: Path = RULES) -> pd.DataFrame:
-    """The illness thresholds; `conditions` is empty where a rule is about something else than cases."""
-    rules = load_dated(path).astype({"report_within_hours": "Int64"})
+def load_rules() -> pd.DataFrame:
+    """The illness thresholds of all dates; `conditions` is empty where a rule is not about cases."""
+    rules = standards.frame("safety/illness_thresholds").astype({"report_within_hours": "Int64"})
     return rules.assign(conditions=rules["conditions"].fillna(""))
 
 

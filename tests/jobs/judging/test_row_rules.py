@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import pytest
 
 from jobs import declare
 from jobs.decide.fitness import plausible
-from jobs.declare import ContractError, bounds
+from jobs.declare import ContractError, bounds, standards
 from jobs.declare.examples import example_rows
 from jobs.judging import judge
 
@@ -229,8 +228,7 @@ def test_bounds_count_from_their_day(judge: Judge) -> None:
 
 
 def test_the_bounds_are_what_the_ladders_and_the_growth_reference_give() -> None:
-    with plausible.FILE.open(encoding="utf-8", newline="") as lines:
-        kept = list(csv.DictReader(lines))
+    kept = standards.rows("fitness/plausible")
     assert kept == plausible.rows(), "run `python -m jobs.decide.fitness.plausible`"
     columns = {c.name for c in declare.load()["test_result"].columns}
     assert {row["column_name"] for row in kept} <= columns
@@ -239,7 +237,7 @@ def test_the_bounds_are_what_the_ladders_and_the_growth_reference_give() -> None
 def test_bounds_that_contradict_themselves_are_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bounds, "EXPECTATIONS", tmp_path)
+    monkeypatch.setattr(standards, "EXPECTATIONS", tmp_path)
     (tmp_path / "standards").mkdir()
 
     def wrong(name: str, *lines: str) -> None:
@@ -253,7 +251,7 @@ def test_bounds_that_contradict_themselves_are_an_error(
         bounds.load("order", ("sex_code",))
     with pytest.raises(ContractError, match="two bounds of h, 1 on 2020-01-01"):
         bounds.load("twice", ("sex_code",))
-    with pytest.raises(ContractError, match="no bounds"):
+    with pytest.raises(ContractError, match="no standard"):
         bounds.load("nothing", ("sex_code",))
     assert [b.valid_from for b in bounds.load("parted", ("sex_code",))] == [
         date(2014, 1, 1),

@@ -1,14 +1,13 @@
 """National BMI classes at every bound of both standards."""
 
-import csv
 from datetime import date
 from decimal import Decimal
 
 import pyarrow as pa
 import pytest
 
-from jobs.decide.fitness import standard as st
 from jobs.decide.fitness.nutrition import CLASSES, classify
+from jobs.declare import standards
 
 
 def classified(*rows: tuple[str, date | None, date, str | None, str | None]) -> list[dict[str, object]]:
@@ -31,18 +30,17 @@ def at_age(sex: str, years: str, bmi: str | None, height: str | None = "150") ->
 
 
 def rows_of(table: str) -> list[dict[str, str]]:
-    with (st.STANDARDS / table).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    return standards.rows(f"fitness/{table}")
 
 
 @pytest.mark.parametrize(
     ("table", "column", "at_bound", "beyond", "shift"),
     [
-        ("bmi_wst586_2018.csv", "overweight_bmi_ge", {"overweight"}, {"normal", None}, "-0.1"),
-        ("bmi_wst586_2018.csv", "obese_bmi_ge", {"obese"}, {"overweight"}, "-0.1"),
-        ("bmi_thinness_wst456_2014.csv", "mild_thin_bmi_le", {"mild_thin"}, {"normal"}, "0.1"),
+        ("bmi_wst586_2018", "overweight_bmi_ge", {"overweight"}, {"normal", None}, "-0.1"),
+        ("bmi_wst586_2018", "obese_bmi_ge", {"obese"}, {"overweight"}, "-0.1"),
+        ("bmi_thinness_wst456_2014", "mild_thin_bmi_le", {"mild_thin"}, {"normal"}, "0.1"),
         (
-            "bmi_thinness_wst456_2014.csv",
+            "bmi_thinness_wst456_2014",
             "moderate_severe_thin_bmi_le",
             {"moderate_severe_thin"},
             {"mild_thin"},
@@ -68,7 +66,7 @@ def test_every_bound_and_the_side_beyond(
 
 
 def test_stunting_at_the_bound_and_above() -> None:
-    rows = [row for row in rows_of("bmi_thinness_wst456_2014.csv") if row["stunting_height_cm_le"]]
+    rows = [row for row in rows_of("bmi_thinness_wst456_2014") if row["stunting_height_cm_le"]]
     heights = [row["stunting_height_cm_le"] for row in rows]
     at = [
         at_age(row["sex"], row["age_from_years"], "18", height)

@@ -12,8 +12,9 @@ import pytest
 
 from jobs.decide.fitness import standard as st
 from jobs.decide.fitness.score import ITEM_CODES, MEASURE_COLUMNS, OUTPUT_SCHEMA, score
+from jobs.settings import EXPECTATIONS
 
-TABLES = st.STANDARDS / "2014"
+TABLES = EXPECTATIONS / "standards" / "fitness" / "2014"
 COLUMN = {
     "vital_capacity": "vital_capacity_ml",
     "run_50m": "run_50m_s",

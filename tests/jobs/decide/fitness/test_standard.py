@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 
 from jobs.decide.fitness import standard as st
+from jobs.declare import standards
 
 
 def test_the_tables_are_whole() -> None:
     counts = {
-        name: len(list(st.read_rows(f"2014/{name}.csv"))) for name in ("weights", "bmi", "scoring", "bonus")
+        name: len(standards.rows(f"fitness/2014/{name}")) for name in ("weights", "bmi", "scoring", "bonus")
     }
     assert counts == {"weights": 78, "bmi": 104, "scoring": 3120, "bonus": 560}
-    assert sum(row["cell_status"] == "official_blank" for row in st.read_rows("2014/scoring.csv")) == 43
+    assert sum(row["cell_status"] == "official_blank" for row in standards.rows("fitness/2014/scoring")) == 43
 
 
 def test_better_never_earns_less() -> None:

@@ -19,7 +19,7 @@ from synthetic.city.planning import areas_of_districts, make_projects
 from synthetic.city.schools import YEARS, district_births, make_schools, year_index
 
 DAY = date(2025, 11, 20)
-RULES = standards.in_force("warning_levels", DAY)
+RULES = standards.frame("places/warning_levels", DAY, needed=True)
 
 
 def test_chances_and_means_are_those_of_a_normal_gap() -> None:

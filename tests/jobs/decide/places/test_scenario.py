@@ -169,7 +169,7 @@ def test_the_mix_is_the_cheapest_of_all() -> None:
 def test_no_shortage_costs_nothing_and_levers_reach_as_far_as_the_settings_say() -> None:
     from datetime import date
 
-    table = standards.in_force("levers", date(2025, 11, 20))
+    table = standards.frame("places/levers", date(2025, 11, 20), needed=True)
     assert cheapest(0, {"build": 100}, table).places == {}
     result = apply(base(), [parse("premises 400 district=B stage=primary from=2026")])
     found = limits(result, "A", "primary", 2026, table)

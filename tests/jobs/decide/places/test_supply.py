@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from jobs.decide.places import supply
 from jobs.decide.places.supply import coming_places, opening_shares, parted, school_places, school_year_of
 from jobs.declare import standards
 from jobs.settings import UserError
@@ -134,12 +135,12 @@ def test_chances_of_opening_grow_year_by_year_and_never_before_the_next_autumn()
 
 
 def test_settings_are_those_of_the_day() -> None:
-    assert standards.class_sizes(DAY)["S3"] == 45
-    assert standards.in_force("warning_levels", DAY)["warning_level"].tolist()[:4] == [
+    assert supply.class_sizes(DAY)["S3"] == 45
+    assert standards.frame("places/warning_levels", DAY, needed=True)["warning_level"].tolist()[:4] == [
         "red",
         "orange",
         "yellow",
         "blue",
     ]
     with pytest.raises(UserError, match="class_size"):
-        standards.class_sizes(date(1990, 1, 1))
+        supply.class_sizes(date(1990, 1, 1))

@@ -10,7 +10,7 @@ import pytest
 
 from jobs.decide.safety import campus, hazards, hotline
 from jobs.decide.safety.alerts import only_new
-from jobs.decide.safety.rules import in_force_on, load_dated
+from jobs.declare import standards
 
 AS_OF = pd.Timestamp("2025-11-20")
 DAYS = pd.date_range("2025-02-17", "2025-11-20")
@@ -103,7 +103,7 @@ def test_one_step_below_fails(column: str, value: object, criterion: str) -> Non
     ("pupils", "guards"), [(0, 1), (99, 1), (100, 2), (999, 2), (1000, 3), (1499, 3), (1500, 4), (2600, 6)]
 )
 def test_guards_go_by_pupils(pupils: int, guards: int) -> None:
-    rules = in_force_on(load_dated(campus.GUARDS), AS_OF)
+    rules = standards.frame("safety/guards_required", AS_OF)
     assert campus.guards_required(pd.Series([float(pupils)]), rules).item() == guards
 
 

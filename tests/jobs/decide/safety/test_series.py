@@ -7,7 +7,7 @@ from datetime import date
 import pandas as pd
 
 from jobs.decide.safety import inputs
-from jobs.decide.safety.rules import load_dated
+from jobs.declare import standards
 from jobs.settings import ROOT
 
 DAYS = pd.bdate_range("2025-08-18", "2025-09-19")
@@ -51,6 +51,6 @@ def test_each_absence_stands_in_one_syndrome() -> None:
 
 def test_syndromes_name_known_conditions_once() -> None:
     known = set(pd.read_csv(ROOT / "expectations" / "codes" / "symptom.csv")["code"])
-    named = [c for row in load_dated(inputs.SYNDROMES)["conditions"] for c in row.split("|")]
+    named = [c for row in standards.frame("safety/syndromes")["conditions"] for c in row.split("|")]
     assert set(named) <= known
     assert len(set(named)) == len(named)
