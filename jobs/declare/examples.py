@@ -6,14 +6,15 @@ character.
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 
+from jobs import clock
 from jobs.declare import bounds
 from jobs.declare.codes import code_list
 from jobs.declare.model import Column, Contract
 
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-_FIRST_DAY = date(2025, 9, 1)
+_FIRST_DAY = clock.first_day(2025)
 
 
 def example_rows(contract: Contract, count: int = 2) -> list[dict[str, str]]:

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 
-from jobs import declare
+from jobs import clock, declare
 from jobs.files import replacing
 from jobs.ingest import reopening
 from jobs.lake import deliveries
@@ -152,10 +152,7 @@ def period(note: FileNote) -> tuple[int, int]:
     named = reader.period_in_name(Path(note.path).name)
     if named:
         return named
-    day = date.fromisoformat(note.received)
-    if day.month >= 9:
-        return day.year, 1
-    return (day.year - 1, 1) if day.month == 1 else (day.year - 1, 2)
+    return clock.term(date.fromisoformat(note.received))
 
 
 def _sender_today(code: str) -> str:

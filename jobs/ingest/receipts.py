@@ -8,10 +8,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from jobs import declare
+from jobs import clock, declare
 from jobs.ingest import verdicts
 from jobs.ingest.journal import Batch, FileNote
-from jobs.lake import deliveries, tables
+from jobs.lake import tables
 from jobs.settings import Settings
 
 
@@ -58,7 +58,7 @@ def write(settings: Settings, run_id: str, batch: Batch) -> None:
                 "received_date": received,
                 "file_name": Path(note.path).name,
                 "file_sha256": note.sha256,
-                "recorded_at": deliveries.start_of_day(received, settings),
+                "recorded_at": clock.start_of_day(received, settings.timezone),
                 "batch_id": batch.batch_id,
             }
         )

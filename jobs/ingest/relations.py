@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 import yaml
 
-from jobs import declare
+from jobs import clock, declare
 from jobs.declare import EXPECTATIONS, Contract, ContractError
 from jobs.lake import asof, tables
 from jobs.lake.runs import Run
@@ -245,8 +245,7 @@ def _on_roll(relation: Relation, contract: Contract) -> str:
     return f"""
         with own as (select {_PLACE}, pupil_key, {_day(relation, contract)} as day from {contract.table}),
         termed as (
-            select *, case when month(day) >= 9 then year(day) else year(day) - 1 end as school_year_start,
-                case when month(day) >= 9 or month(day) = 1 then 1 else 2 end as term
+            select *, {clock.school_year_sql("day")} as school_year_start, {clock.term_sql("day")} as term
             from own
         ),
         term as (select distinct school_year_start, term from {roll.table}),
@@ -296,14 +295,13 @@ def _entry_year(relation: Relation, contract: Contract) -> str:
         with ladder(grade_key, ladder_year) as (values {ladder}),
         own as (
             select {_PLACE}, school_year_start, term, ladder_year,
-                try_cast(substr(entry_month, 1, 4) as integer) as year,
-                try_cast(substr(entry_month, 5, 2) as integer) as month
+                try_cast(left(entry_month, 4) || '-' || substr(entry_month, 5, 2) || '-01' as date) as entry
             from {contract.table} left join ladder using (grade_key)
         )
         select {_PLACE},
-            -- a school year begins in September; kindergartens count from their own first year
-            case when year is null or month is null or ladder_year is null then null else
-                (year - if(month < 9, 1, 0)) between
+            -- kindergartens count from their own first year
+            case when entry is null or ladder_year is null then null else
+                {clock.school_year_sql("entry")} between
                     school_year_start - (ladder_year - if(ladder_year < {first}, 1, {first}))
                         - {relation.spare_years}
                     and school_year_start

@@ -17,11 +17,11 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from jobs import declare
+from jobs import clock, declare
 from jobs.declare import Contract, headings
 from jobs.ingest.journal import Batch, FileNote
 from jobs.judging import judge
-from jobs.lake import deliveries, identity, persons, tables
+from jobs.lake import identity, persons, tables
 from jobs.reading import shape
 from jobs.settings import Settings
 from jobs.spark.launch import CORES
@@ -161,7 +161,7 @@ def files_table(settings: Settings, notes: list[FileNote]) -> pa.Table:
             "sender_code": note.sender,
             "received_date": date.fromisoformat(note.received),
             "delivery_no": note.delivery_no,
-            "recorded_at": deliveries.start_of_day(date.fromisoformat(note.received), settings),
+            "recorded_at": clock.start_of_day(date.fromisoformat(note.received), settings.timezone),
             "school_year_start": note.school_year_start,
             "term": note.term,
         }

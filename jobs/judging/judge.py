@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 import duckdb
 import pyarrow as pa
 
+from jobs import clock
 from jobs.declare import STATING, WITHDRAWING, Contract, duckdb_type
 from jobs.declare import Column as Declared
 from jobs.judging import expressions as sql
@@ -357,13 +358,13 @@ def _valid_from(contract: Contract) -> Sql:
     if name is None:
         return col("received_date")
     if name == "term_start":
-        second = sql.call("make_date", col("school_year_start") + 1, 3, 1)
+        second = sql.call("make_date", col("school_year_start") + 1, *clock.TERM_BEGINS[2])
         return choose(
             (col("term") == 2, second),
-            otherwise=sql.call("make_date", col("school_year_start"), 9, 1),
+            otherwise=sql.call("make_date", col("school_year_start"), *clock.YEAR_BEGINS),
         )
     if name == "school_year_start":
-        return sql.call("make_date", col(f"_value_{name}"), 9, 1)
+        return sql.call("make_date", col(f"_value_{name}"), *clock.YEAR_BEGINS)
     if declared[name].type == "year":
         return sql.call("make_date", col(f"_value_{name}"), 1, 1)
     return coalesce(col(f"_value_{name}"), col("received_date"))

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import duckdb
 
-from jobs import declare
-from jobs.lake import deliveries, persons, tables
+from jobs import clock, declare
+from jobs.lake import persons, tables
 from jobs.lake.history import in_force_sql
 from jobs.settings import Settings, UserError
 from jobs.sql import literals
@@ -34,7 +34,7 @@ def query(
     `known` is the last day whose deliveries count (whole, in the site's time zone); the newest landed day
     where it is not given. Raises UserError for a lake without statements, and for what DuckDB refuses.
     """
-    known_at = end_of(known, settings) if known else newest_known(settings)
+    known_at = clock.end_of_day(known, settings.timezone) if known else newest_known(settings)
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         create_views(connection, settings, as_of_date, known_at)
@@ -89,12 +89,7 @@ def newest_known(settings: Settings) -> datetime:
     days = [row["received_date"] for row in tables.rows(settings, "ops__receipt", ["received_date"])]
     if not days:
         raise UserError(f"the lake of {settings.site} holds no statement yet.", "./edulake run")
-    return end_of(max(days), settings)
-
-
-def end_of(day: date, settings: Settings) -> datetime:
-    """The last second of a day in the site's time zone, in UTC."""
-    return deliveries.start_of_day(day + timedelta(days=1), settings) - timedelta(seconds=1)
+    return clock.end_of_day(max(days), settings.timezone)
 
 
 def _all_rows(

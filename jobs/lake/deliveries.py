@@ -13,10 +13,10 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
+from jobs import clock
 from jobs.files import replacing
 from jobs.lake import tables
 from jobs.settings import Settings, UserError, writing
@@ -47,12 +47,7 @@ class LandedFile:
 
     def recorded_at(self, settings: Settings) -> datetime:
         """The start of the received day in the site's time zone, as an instant in UTC."""
-        return start_of_day(self.received, settings)
-
-
-def start_of_day(day: date, settings: Settings) -> datetime:
-    """Midnight of a day in the site's time zone, in UTC."""
-    return datetime.combine(day, time(), ZoneInfo(settings.timezone)).astimezone(UTC)
+        return clock.start_of_day(self.received, settings.timezone)
 
 
 def scan(settings: Settings) -> list[LandedFile]:

@@ -18,8 +18,8 @@ import pyarrow as pa
 from deltalake import CommitProperties, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
-from jobs import declare
-from jobs.lake import deliveries, identity, tables
+from jobs import clock, declare
+from jobs.lake import identity, tables
 from jobs.lake.identity import Keys
 from jobs.settings import Settings, UserError
 from jobs.sql import literals
@@ -213,7 +213,7 @@ def decide(settings: Settings, one: str, other: str, note: str, day: date, *, ar
         raise UserError("a decision about persons needs a reason.", "Say it with --reason.")
     today = [r for r in tables.rows(settings, LINKS) if r["stated_on"] == day]
     number = max((r["delivery_no"] for r in today), default=0) + 1
-    recorded = deliveries.start_of_day(day, settings)
+    recorded = clock.start_of_day(day, settings.timezone)
     row = _link(settings, min(one, other), max(one, other), recorded) | {
         "link_reason_code": BUREAU,
         "note": note,

@@ -10,11 +10,12 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 from deltalake import DeltaTable
 
+from jobs import clock
 from jobs.lake import deliveries, tables
 from jobs.settings import Settings, UserError
 
@@ -98,7 +99,7 @@ def _open(settings: Settings, newest: date, trigger: str, seed: int | None) -> R
         run_id=f"{newest}.{number}",
         site=settings.site,
         as_of_date=newest,
-        known_at=deliveries.start_of_day(newest + timedelta(days=1), settings) - timedelta(seconds=1),
+        known_at=clock.end_of_day(newest, settings.timezone),
         trigger=trigger,
         code_version=fingerprint(settings),
         seed=seed,

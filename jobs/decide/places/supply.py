@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from jobs import clock
 from jobs.decide.places.rows import rows_of
 from jobs.declare import standards
 
@@ -114,8 +115,8 @@ def _premises(
 
 
 def school_year_of(day: date) -> int:
-    """The first school year that places opened on a day serve: it begins on 1 September."""
-    return day.year + (day > date(day.year, 9, 1))
+    """The first school year that places opened on a day serve: the next to begin, that day or later."""
+    return clock.school_year(day - timedelta(days=1)) + 1
 
 
 def opening_shares(projects: pd.DataFrame, as_of: date, prior: pd.DataFrame) -> Floats:

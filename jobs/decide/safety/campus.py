@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from jobs import clock
 from jobs.decide.safety.alerts import frame, once_alert
 from jobs.decide.safety.hazards import overdue
 from jobs.declare import standards
@@ -219,7 +220,7 @@ def alerts_of_criteria(judged: pd.DataFrame, facts: Facts, as_of: pd.Timestamp) 
     criteria: dict[str, dict[Any, Any]] = {rule["criterion_code"]: rule for rule in in_force}
     rows = []
     failed = judged[judged["is_met"].eq(False) & judged["is_required"]]
-    school_year = as_of.year - (as_of.month < 9)
+    school_year = clock.school_year(as_of)
     for row in failed.to_dict("records"):
         rule = criteria[row["criterion_code"]]
         if pd.isna(rule["alert_level"]) or rule["measure"].startswith("drill_share"):

@@ -9,7 +9,7 @@ from datetime import date
 import duckdb
 import pandas as pd
 
-from jobs import declare
+from jobs import clock, declare
 from jobs.declare import standards
 from jobs.lake import asof
 from jobs.lake.runs import Run
@@ -119,7 +119,7 @@ def rule_reports(illness: pd.DataFrame, incidents: pd.DataFrame) -> pd.DataFrame
         [one for one in (illness[names], extra) if not one.empty] or [extra], ignore_index=True
     )
     date_ = pd.to_datetime(reports["date"])
-    return reports.assign(date=date_, school_year=date_.dt.year - (date_.dt.month < 8))
+    return reports.assign(date=date_, school_year=clock.school_years(date_))
 
 
 def on_school_days(illness: pd.DataFrame, calendar: pd.DataFrame, as_of: date) -> pd.DataFrame:
@@ -138,7 +138,7 @@ def on_school_days(illness: pd.DataFrame, calendar: pd.DataFrame, as_of: date) -
     grid = pd.MultiIndex.from_product([sorted(sender.index), days], names=["unit", "date"])
     series = counts.rename_axis(["unit", "date"]).reindex(grid, fill_value=0).rename("count").reset_index()
     began = illness.groupby("school_code")["date"].min()
-    since = pd.to_datetime((began.dt.year - (began.dt.month < 9)).astype(str) + "-09-01")
+    since = pd.to_datetime(clock.school_years(began).map(clock.first_day))
     told = series["date"].between(series["unit"].map(since), series["unit"].map(sender).map(until))
     return series[told].reset_index(drop=True)
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs import declare
+from jobs import clock, declare
 from jobs.decide import frames
 from jobs.ingest import balance, clean, raw, rotation
 from jobs.judging import values
@@ -91,7 +91,7 @@ def test_a_temporary_number_and_the_later_one_are_one_pupil(two_terms: Settings,
     assert persons.find_links(two_terms) == persons.find_links(two_terms) == 1
     (row,) = tables.rows(two_terms, persons.LINKS)
     assert row["link_reason_code"] == "same_document"
-    assert row["recorded_at"] == deliveries.start_of_day(date(2026, 3, 5), two_terms)
+    assert row["recorded_at"] == clock.start_of_day(date(2026, 3, 5), two_terms.timezone)
     after = keys_in_force(two_terms)
     assert after[1] == after[2]
     assert after[1] == {min(before[1] ^ before[2]), *(before[1] & before[2])}
