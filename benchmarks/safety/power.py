@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from jobs.decide.safety import reference
-from jobs.decide.safety.detect import Method, detect_frame
+from jobs.decide.safety.choices import Method
+from jobs.decide.safety.detect import detect_frame
 from jobs.decide.safety.school import tail_score, window_sums
 from synthetic.outbreaks import Array, World, daily, power, weekly
 

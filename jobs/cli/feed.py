@@ -1,4 +1,4 @@
-"""Commands around feeds, for those who send them: `feed list`, `feed template`."""
+"""`./edulake feed`: what can be sent and in which form, receipts, and the reports that go back to senders."""
 
 from __future__ import annotations
 
@@ -6,47 +6,46 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from jobs.cli import report
+from jobs import settings as site_settings
+from jobs.cli.options import Dataset, Limit, Site
+from jobs.cli.screen import console, print_table, wide
 from jobs.settings import UserError
 
 if TYPE_CHECKING:
     from jobs.declare import Contract
+    from jobs.settings import Settings
 
-app = typer.Typer(help="报送 What is sent, in which form, and what became of it.", no_args_is_help=True)
-console = Console(highlight=False)
-
-
-@app.callback()
-def _group() -> None:
-    """报送 What is sent, in which form, and what became of it."""
+app = typer.Typer(
+    help="报送 What can be sent, in which form, and what became of each file.", no_args_is_help=True
+)
 
 
 @app.command(name="list")
 def list_datasets() -> None:
-    """Every dataset that can be sent: its feed, its Chinese name, who sends it, what one row is.
+    """List every dataset that can be sent: its feed, its Chinese name, who sends it, what one row is.
 
     可以报送的全部数据表：所属数据源、中文名、报送单位、一行代表什么。
     """
     from jobs import declare
 
-    table = Table("feed", "dataset", "数据表", "sender", "one row")
-    for contract in sorted(declare.load().values(), key=lambda c: (c.feed, c.dataset)):
-        table.add_row(contract.feed, contract.dataset, contract.zh, contract.sender, contract.grain)
-    # Written to a file or a pipe, nothing needs to fit a screen.
-    (console if console.is_terminal else Console(highlight=False, width=160)).print(table)
+    contracts = sorted(declare.load().values(), key=lambda c: (c.feed, c.dataset))
+    rows = [(c.feed, c.dataset, c.zh, c.sender, c.grain) for c in contracts]
+    print_table(("feed", "dataset", "数据表", "sender", "one row"), rows)
 
 
 @app.command()
 def template(
-    dataset: Annotated[str, typer.Argument(help="A dataset, as `feed list` names it.")],
-    output: Annotated[Path | None, typer.Option(help="Where to write; else <中文名>_模板.xlsx here.")] = None,
+    dataset: Dataset,
+    output: Annotated[
+        Path | None, typer.Option(help="Workbook to write. Default: <中文名>_模板.xlsx in this folder.")
+    ] = None,
 ) -> None:
     """Write the workbook that a sender fills in: headings, what each means, code lists to choose from.
 
     生成报送单位填写的工作簿模板：表头、填写说明、可选代码、示例行。
+
+    Example: `./edulake feed template test_result`
     """
     from jobs.declare.template import write_template
 
@@ -58,8 +57,8 @@ def template(
 
 @app.command()
 def contract(
-    dataset: Annotated[str, typer.Argument(help="A dataset, as `feed list` names it.")],
-    output: Annotated[Path | None, typer.Option(help="Where to write; else it is printed.")] = None,
+    dataset: Dataset,
+    output: Annotated[Path | None, typer.Option(help="File to write. Default: it is printed.")] = None,
 ) -> None:
     """Print the contract as Open Data Contract Standard (YAML), valid by the standard's schema.
 
@@ -77,7 +76,92 @@ def contract(
     console.print(f"{output}", soft_wrap=True)
 
 
-report.mount(app)
+@app.command()
+def receipts(
+    site: Site = None,
+    sender: Annotated[str | None, typer.Option(help="Show only this sender.")] = None,
+    outcome: Annotated[
+        str | None, typer.Option(help="Show only this outcome: accepted, held, refused, repeated.")
+    ] = None,
+    limit: Limit = 50,
+) -> None:
+    """List receipts, the newest delivery first: file, outcome, counts, reasons.
+
+    查看各文件的回执：结果、行数、原因。
+    """
+    from jobs.replies import report
+
+    found = report.receipts_of(site_settings.load(site), sender)
+    found = [r for r in found if outcome is None or r["outcome"] == outcome]
+    counts = ("line_count", "accepted_count", "flagged_count", "refused_count")
+    rows = [
+        (
+            *(r["receipt_id"], r["delivery_id"], r["file_name"], r["dataset"], r["outcome"]),
+            *(f"{r[name]:,}" for name in counts),
+        )
+        for r in found[:limit]
+    ]
+    headings = ("receipt", "delivery", "file", "dataset", "outcome")
+    print_table((*headings, "lines", "accepted", "flagged", "refused"), rows)
+    for r in found[:limit]:
+        if r["reasons"]:
+            wide().print(f"  {r['receipt_id']} {r['outcome']}: {'; '.join(r['reasons'])}", soft_wrap=True)
+    if len(found) > limit:
+        wide().print(f"{limit} of {len(found)} receipts shown; --limit shows more")
+
+
+@app.command()
+def report(
+    receipt: Annotated[
+        str | None, typer.Argument(help="Id of a receipt, or its first characters (see `feed receipts`).")
+    ] = None,
+    all_of: Annotated[
+        str | None, typer.Option("--all-of", help="Instead of one receipt, every receipt of this sender.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the two files that may be sent. Default: reports/<sender>."),
+    ] = None,
+    site: Site = None,
+) -> None:
+    """Write the sender's report: a workbook and a page in Chinese without values, and the marked copy.
+
+    生成反馈给报送单位的报告（不含个人数据）和标注了问题的原文件。
+    """
+    from jobs.replies import report as reports
+    from jobs.replies import report_files
+
+    settings = site_settings.load(site)
+    for row in _chosen(settings, receipt, all_of):
+        made = reports.gather(settings, row)
+        files = report_files.write(settings, made, out)
+        console.print(
+            f"{row['receipt_id']} {row['file_name']}: {reports.OUTCOMES[row['outcome']]}, "
+            f"{len(made.problems):,} 条问题",
+            soft_wrap=True,
+        )
+        for reason in row["reasons"] or []:
+            console.print(f"  {reason}", soft_wrap=True)
+        if made.receipt["outcome"] != "accepted" or made.problems:
+            console.print(f"  {reports.WAY_OUT[row['outcome']]}", soft_wrap=True)
+        for kind, file in files.items():
+            note = " (restricted: holds values)" if kind == "marked" else ""
+            console.print(f"  {kind}: {file}{note}", soft_wrap=True)
+
+
+def _chosen(settings: Settings, receipt: str | None, sender: str | None) -> list[dict]:
+    from jobs.replies import report as reports
+
+    if (receipt is None) == (sender is None):
+        raise UserError("name a receipt, or a sender with --all-of.", "`./edulake feed receipts` lists both.")
+    if receipt is not None:
+        return [reports.find_receipt(settings, receipt)]
+    found = reports.receipts_of(settings, sender)
+    if not found:
+        raise UserError(
+            f"{sender!r} has no receipt at {settings.site}.", "`./edulake feed receipts` lists them."
+        )
+    return found
 
 
 def _contract(dataset: str) -> Contract:

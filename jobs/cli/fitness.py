@@ -1,4 +1,4 @@
-"""Commands of the fitness service: `fitness score`."""
+"""`./edulake fitness`: scores a file of results by the national standard."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import Progress
 
+from jobs.cli.options import OutputCsv
+from jobs.cli.screen import remarks
+
 app = typer.Typer(
-    help="体质健康 How fit pupils are by the national standard (2014 edition).", no_args_is_help=True
+    help="体质健康 How fit pupils are, by the national standard (2014 edition).", no_args_is_help=True
 )
 
 
 @app.callback()
 def _group() -> None:
-    """体质健康 How fit pupils are by the national standard (2014 edition)."""
+    """Typer would take an application with one command for that command."""
 
 
 @app.command()
@@ -26,21 +28,24 @@ def score(
         Path,
         typer.Option(
             help="CSV (UTF-8) with grade_code, sex_code and results: height_cm, weight_kg (or bmi), "
-            "vital_capacity_ml, run_50m_s, … Times in seconds, blank is not tested; others are passed on."
+            "vital_capacity_ml, run_50m_s, … Times are seconds; a blank is not tested. "
+            "Other columns are copied."
         ),
     ],
-    output: Annotated[Path, typer.Option(help="CSV to write: the same rows with points, totals and status.")],
+    output: OutputCsv,
     settings: Annotated[
-        Path | None, typer.Option(help="YAML that decides points the standard leaves open.")
+        Path | None, typer.Option(help="YAML file with decisions that the standard leaves open.")
     ] = None,
 ) -> None:
-    """Score results by the national tables: points, bonus, total and level of every row.
+    """Score each row by the national tables: points, bonus, total and level.
 
     按《国家学生体质健康标准（2014年修订）》逐行评分：单项得分、加分、标准分、总分、等级与状态。
 
     Every row in gives one row out, in order. status: scored 已评分, retest 补测, incomplete 缺项,
     missing 未测, exempt 免测, deferred 缓测, invalid 数据有误; status_reason names items and columns.
     Optional columns: test_date (which edition applies), is_retest, exemption_status (exempt, deferred).
+
+    Example: `./edulake fitness score --input results.csv --output scores.csv`
     """
     from jobs.decide.fitness.csv_file import read_settings, score_file
     from jobs.decide.fitness.score import STATUS_ZH
@@ -48,10 +53,9 @@ def score(
 
     begun = time.monotonic()
     open_points = read_settings(settings) if settings else DEFAULTS
-    console = Console(stderr=True, highlight=False)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as shown:
+    with Progress(console=remarks, transient=True, disable=not remarks.is_terminal) as shown:
         task = shown.add_task("评分 scoring", total=input.stat().st_size if input.is_file() else None)
         counts = score_file(input, output, open_points, lambda read: shown.update(task, completed=read))
-    console.print(f"{counts.total():,} rows in {output}, {time.monotonic() - begun:.1f} s", soft_wrap=True)
+    remarks.print(f"{counts.total():,} rows in {output}, {time.monotonic() - begun:.1f} s", soft_wrap=True)
     for status, count in counts.most_common():
-        console.print(f"  {count:>9,}  {status} {STATUS_ZH[status]}")
+        remarks.print(f"  {count:>9,}  {status} {STATUS_ZH[status]}")

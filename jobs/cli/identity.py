@@ -1,72 +1,91 @@
-"""`./edulake identity`: which tokens are one person, said and unsaid; a new key."""
+"""`./edulake identity`: which pupil keys are one person, and a new key for all identifiers."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from jobs import settings as site_settings
-from jobs.settings import Settings, UserError
+from jobs.cli.options import DecisionDay, Site
+from jobs.cli.screen import console, print_table
+from jobs.settings import UserError
 
-app = typer.Typer(help="Who is who: links between pupils' tokens, and the key.", no_args_is_help=True)
-console = Console(highlight=False)
-Site = Annotated[str | None, typer.Option("--site", help="A site of infra/sites; else the one last run.")]
-Day = Annotated[
-    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day of the decision; else the newest landed.")
-]
+if TYPE_CHECKING:
+    from jobs.settings import Settings
+
+app = typer.Typer(
+    help="身份 Which pupil keys are one person, and a new key for all identifiers.", no_args_is_help=True
+)
+Token = Annotated[str, typer.Argument(help="A pupil_key of a clean table.")]
+OtherToken = Annotated[str, typer.Argument(help="The other pupil_key.")]
 
 
 @app.command()
 def links(site: Site = None) -> None:
-    """List all statements about who is who."""
+    """List the links between pupil keys, each with its reason and day.
+
+    列出学生标识之间的关联。
+    """
     from jobs.lake import persons, tables
 
-    table = Table("token", "linked token", "reason", "stated on", "withdrawn", "note")
     rows = tables.rows(site_settings.load(site), persons.LINKS)
-    for row in sorted(rows, key=lambda r: (r["person_token"], r["linked_person_token"], r["stated_on"])):
-        withdrawn = "yes" if row["is_withdrawn"] else ""
-        cells = (row["link_reason_code"], str(row["stated_on"]), withdrawn, row["note"] or "")
-        table.add_row(row["person_token"], row["linked_person_token"], *cells)
-    (console if console.is_terminal else Console(highlight=False, width=1000)).print(table)
+    rows = sorted(rows, key=lambda r: (r["person_token"], r["linked_person_token"], r["stated_on"]))
+    print_table(
+        ("token", "linked token", "reason", "stated on", "withdrawn", "note"),
+        [
+            (
+                *(r["person_token"], r["linked_person_token"], r["link_reason_code"], r["stated_on"]),
+                *("yes" if r["is_withdrawn"] else "", r["note"]),
+            )
+            for r in rows
+        ],
+    )
 
 
 @app.command()
 def link(
-    token: Annotated[str, typer.Argument(help="A pupil_key of a clean table.")],
-    other: Annotated[str, typer.Argument(help="Another one, of the same person.")],
-    reason: Annotated[str, typer.Option(help="Why they are one person; no values.")],
-    on: Day = None,
+    token: Token,
+    other: OtherToken,
+    reason: Annotated[str, typer.Option(help="Why they are one person. Write no values of persons.")],
+    on: DecisionDay = None,
     site: Site = None,
 ) -> None:
-    """Say that two tokens are one person; no row is rewritten."""
+    """Declare that two pupil keys are one person. No row is rewritten.
+
+    认定两个标识为同一学生。
+    """
     _decide(site_settings.load(site), token, other, reason, on, are_one=True)
 
 
 @app.command()
 def unlink(
-    token: Annotated[str, typer.Argument(help="One token of a link.")],
-    other: Annotated[str, typer.Argument(help="The other one.")],
-    reason: Annotated[str, typer.Option(help="Why they are two persons; no values.")],
-    on: Day = None,
+    token: Token,
+    other: OtherToken,
+    reason: Annotated[str, typer.Option(help="Why they are two persons. Write no values of persons.")],
+    on: DecisionDay = None,
     site: Site = None,
 ) -> None:
-    """Say that two tokens are not one person, also where evidence was found."""
+    """Declare that two pupil keys are two persons, whatever evidence links them.
+
+    认定两个标识不是同一学生。
+    """
     _decide(site_settings.load(site), token, other, reason, on, are_one=False)
 
 
 @app.command()
 def rotate(
     new_key: Annotated[
-        Path | None, typer.Option(help="File with the next key; not for a synthetic site.")
+        Path | None, typer.Option(help="File with the next key. A synthetic site makes its own.")
     ] = None,
     site: Site = None,
 ) -> None:
-    """Put all identifiers under a new key: rewrites one small table, and destroys the old mint."""
+    """Put all identifiers under a new key. One small table is rewritten.
+
+    更换密钥。
+    """
     from jobs.ingest import rotation
 
     settings = site_settings.load(site)
@@ -86,7 +105,7 @@ def _decide(
 
     day = on.date() if on else _newest(settings)
     persons.decide(settings, token, other, reason, day, are_one=are_one)
-    console.print(f"stated on {day}; the next run resolves pupil_key by it")
+    console.print(f"stated on {day}; from the next run on, pupil_key follows it")
 
 
 def _newest(settings: Settings) -> date:

@@ -1,20 +1,22 @@
-"""Command `places scenario`: two scenarios side by side, and the cheapest mix that closes what is left."""
+"""`./edulake places scenario`: two scenarios side by side, and the cheapest mix that closes a gap."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import pandas as pd
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from jobs import settings as site_settings
-from jobs.decide.places import scenario
-from jobs.declare import standards
-from jobs.files import replacing
+from jobs.cli.options import Site
+from jobs.cli.screen import console
 from jobs.settings import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from jobs.decide.places.scenario import Mix
 
 CITY = "全市 city"
 _RESULT = ["pupils", "places", "gap", "shortage_probability", "surplus_probability"]
@@ -23,20 +25,34 @@ _RESULT = ["pupils", "places", "gap", "shortage_probability", "surplus_probabili
 def run(
     lever: Annotated[
         list[str] | None,
-        typer.Option(help='A change, such as "births -10%" or "delay 1 project=XM20270003". Repeat it.'),
+        typer.Option(
+            help='A change, such as "births -10%" or "premises 400 district=110105 stage=primary'
+            ' from=2027". Repeat the option for several.'
+        ),
     ] = None,
     against: Annotated[
-        list[str] | None, typer.Option(help="A change of the scenario beside it; none: as things stand.")
+        list[str] | None,
+        typer.Option(help="A change of the scenario to compare with. Default: nothing changes."),
     ] = None,
-    district: Annotated[str | None, typer.Option(help="Only this district; else the city.")] = None,
-    stage: Annotated[str | None, typer.Option(help="Only this stage.")] = None,
+    district: Annotated[str | None, typer.Option(help="Only this district. Default: the city.")] = None,
+    stage: Annotated[
+        str | None, typer.Option(help="Only this stage: kindergarten, primary, junior or senior.")
+    ] = None,
     year: Annotated[int | None, typer.Option(help="Only this school year.")] = None,
-    output: Annotated[Path | None, typer.Option(help="CSV of all districts, both scenarios.")] = None,
-    site: Annotated[str | None, typer.Option("--site", help="A site of infra/sites; else the last.")] = None,
+    output: Annotated[Path | None, typer.Option(help="CSV to write: all districts, both scenarios.")] = None,
+    site: Site = None,
 ) -> None:
-    """What if: the gap of places under levers, beside another scenario; with --district, --stage and --year
-    the cheapest mix of levers that closes it."""
+    """Compare places and pupils under two scenarios. With --district, --stage and --year, also print the
+    cheapest mix of levers that closes the gap.
+
+    比较两种情景下的学位余缺；指定区、学段和学年时给出费用最低的补足方案。
+
+    Example: `./edulake places scenario --lever "births -10%" --stage primary`
+    """
     from jobs.decide.places import base as published
+    from jobs.decide.places import scenario
+    from jobs.declare import standards
+    from jobs.files import replacing
 
     base, day = published.load(site_settings.load(site))
     levels = standards.frame("places/warning_levels", day, needed=True)
@@ -53,7 +69,6 @@ def run(
     shown = both[_meant(both, district, stage, year)]
     if shown.empty:
         raise UserError("no such district, stage or year.", 'See `./edulake sql "from fct_places_gap"`.')
-    console = Console(highlight=False)
     for name, texts in named.items():
         console.print(f"{name}: {'; '.join(texts) or 'as things stand'}")
     console.print(_table(shown, district))
@@ -62,19 +77,23 @@ def run(
         most = scenario.limits(made["scenario"], district, stage, year, table)
         lacking = -float(shown["gap_scenario"].iloc[0])
         mix = scenario.cheapest(max(int(-(-lacking // 1)), 0), most, table)
-        _tell(console, mix, most, table)
+        _tell(mix, most, table)
 
 
 def _meant(rows: pd.DataFrame, district: str | None, stage: str | None, year: int | None) -> pd.Series:
+    import pandas as pd
+
+    from jobs.decide.places.scenario import KEY
+
     held = pd.Series(True, index=rows.index)
-    for column, value in zip(scenario.KEY, (district, stage, year), strict=True):
+    for column, value in zip(KEY, (district, stage, year), strict=True):
         if value is not None:
             held &= rows[column] == value
     return held
 
 
 def _table(rows: pd.DataFrame, district: str | None) -> Table:
-    table = Table(title="places less pupils, side by side")
+    table = Table(title="places minus pupils, side by side")
     for heading in ("", "stage", "year", "pupils", "places", "gap", "pupils'", "places'", "gap'", "change"):
         table.add_column(heading, justify="right")
     counts = [f"{column}_{name}" for name in ("against", "scenario") for column in _RESULT[:3]]
@@ -91,10 +110,10 @@ def _table(rows: pd.DataFrame, district: str | None) -> Table:
     return table
 
 
-def _tell(console: Console, mix: scenario.Mix, most: dict[str, int], table: pd.DataFrame) -> None:
-    """The mix, what it assumes, and how much is lacking where it cannot be closed."""
+def _tell(mix: Mix, most: dict[str, int], table: pd.DataFrame) -> None:
+    """Print the mix, what it assumes, and how many places are missing where it cannot close the gap."""
     if not mix.places and not mix.lacking:
-        console.print("no places are lacking, so nothing needs to be done")
+        console.print("no places are missing, so nothing needs to be done")
         return
     names = dict(zip(table["lever"], table["lever_zh"], strict=True))
     costs = dict(zip(table["lever"], table["cost_per_place_yuan"], strict=True))
@@ -106,4 +125,6 @@ def _tell(console: Console, mix: scenario.Mix, most: dict[str, int], table: pd.D
         f"cost: {mix.cost_yuan:,.0f} yuan, at the assumed costs of expectations/standards/places/levers.csv"
     )
     if mix.lacking:
-        console.print(f"[bold]cannot be closed: {mix.lacking:,} places are lacking with every lever used[/]")
+        console.print(
+            f"[bold]cannot be closed: {mix.lacking:,} places are missing even with every lever used[/]"
+        )

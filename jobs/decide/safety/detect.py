@@ -8,19 +8,18 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from jobs.decide.safety import reference
+from jobs.decide.safety.choices import Method, Step, StepsOfYear
 from jobs.decide.safety.reference import Array, Detection
 from jobs.decide.safety.school import Axis, Progress, school
 from jobs.settings import UserError
 
-Method = Literal["ears_c1", "ears_c2", "ears_c3", "farrington_flexible", "farrington_classic", "school"]
-METHODS: tuple[Method, ...] = get_args(Method)
 ANSWERS = ("expected", "upper_bound", "p_value", "score", "alarm")
 # First open days after so long a gap count as a reopening: a holiday, not a weekend with a day bridged.
 _HOLIDAY_DAYS = 4
@@ -32,8 +31,8 @@ def detect_frame(
     df: pd.DataFrame,
     method: Method = "school",
     *,
-    freq: Literal["daily", "weekly"] = "daily",
-    frequency: Literal[12, 52, 365] | None = None,
+    freq: Step = "daily",
+    frequency: StepsOfYear | None = None,
     calendar: pd.DataFrame | None = None,
     alpha: float | None = None,
     baseline: int | None = None,
@@ -211,7 +210,7 @@ def _positions(df: pd.DataFrame, time: str, frequency: int, step_days: int) -> N
 def _farrington(
     df: pd.DataFrame,
     time: str,
-    frequency: Literal[12, 52, 365],
+    frequency: StepsOfYear,
     step_days: int,
     is_open: NDArray[np.bool_],
     p: reference.FarringtonParameters,

@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 from jobs.decide.frames import append_frame, hundredths
 from jobs.decide.safety import campus, hazards, hotline, inputs, risk, rules
 from jobs.decide.safety.alerts import ALERT_COLUMNS, alerts_of_detection, alerts_of_rules, frame, only_new
-from jobs.decide.safety.detect import Method
+from jobs.decide.safety.choices import Method
 from jobs.decide.safety.spark import detect
 from jobs.lake import tables
 from jobs.lake.runs import Run

@@ -12,7 +12,8 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.decide.safety.detect import Method, detect_frame
+from jobs.decide.safety.choices import Method
+from jobs.decide.safety.detect import detect_frame
 
 _PARTS = 8
 _ANSWERS = "expected double, upper_bound double, p_value double, score double, alarm int"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from synthetic.city import CitySummary, write_city
+from synthetic.city.write import CitySummary, write_city
 
 SCALE, SEED = 0.002, 7
 

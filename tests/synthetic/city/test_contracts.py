@@ -13,7 +13,7 @@ import pytest
 from jobs import declare
 from jobs.judging.judge import NOTHING
 from jobs.reading import reader
-from synthetic.city import CitySummary
+from synthetic.city.write import CitySummary
 
 City = tuple[Path, CitySummary]
 

@@ -14,10 +14,10 @@ import pytest
 from typer.testing import CliRunner
 
 from jobs.settings import ROOT, UserError
-from synthetic.city import write_city
 from synthetic.city.commands import app
 from synthetic.city.faults import KINDS, Faults, parse
 from synthetic.city.truth import Truth
+from synthetic.city.write import write_city
 
 from .test_write import City, digest
 

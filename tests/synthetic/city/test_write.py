@@ -19,9 +19,9 @@ import pytest
 from jobs import declare
 from jobs.reading import reader
 from jobs.settings import FEEDS, ROOT, UserError
-from synthetic.city import CitySummary, write_city
 from synthetic.city.faults import KINDS
 from synthetic.city.figures import districts
+from synthetic.city.write import CitySummary, write_city
 
 City = tuple[Path, CitySummary]
 CODES = {d.code for d in districts()}
@@ -56,7 +56,7 @@ def lines_of(file: Path) -> list[tuple[int, dict[str, str]]]:
 
 def test_same_seed_gives_same_bytes_in_another_process(city: City, tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path; from synthetic.city import write_city; "
+        "from pathlib import Path; from synthetic.city.write import write_city; "
         f"write_city(Path({str(tmp_path / 'landing')!r}), 0.002, 7)"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "4711"}

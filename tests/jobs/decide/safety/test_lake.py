@@ -19,7 +19,8 @@ from deltalake import write_deltalake
 
 from jobs import declare
 from jobs.decide.safety import job as safety
-from jobs.decide.safety.detect import Method, detect_frame
+from jobs.decide.safety.choices import Method
+from jobs.decide.safety.detect import detect_frame
 from jobs.decide.safety.spark import detect
 from jobs.lake import tables
 from jobs.lake.runs import Run

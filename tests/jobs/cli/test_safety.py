@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from jobs.cli.safety import app
 from jobs.settings import UserError
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "decide" / "safety" / "golden"
 COLUMNS = ["unit", "date", "count", "expected", "upper_bound", "p_value", "score", "alarm"]
 
 
@@ -120,6 +120,17 @@ def test_a_bad_file_is_named_with_line_and_column_and_nothing_is_written(
 def test_an_option_of_another_method_is_refused(weekly: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--w is not for ears_c2"):
         detect("--input", weekly, "--method", "ears_c2", "--w", 3, "--output", tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(
+    "options", [("--alpha", "2"), ("--fdr", "0"), ("--frequency", "7"), ("--method", "ears"), ("--b", "0")]
+)
+def test_a_value_out_of_range_is_refused(options: tuple[str, str], weekly: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        app, ["detect", "--input", str(weekly), "--output", str(tmp_path / "a.csv"), *options]
+    )
+    assert result.exit_code == 2
+    assert options[0] in result.output
 
 
 def test_help_tells_the_levels(tmp_path: Path) -> None:

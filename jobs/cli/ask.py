@@ -1,0 +1,71 @@
+"""Commands that read: the portal, SQL on the release, SQL on the lake as it was."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from jobs import settings as site_settings
+from jobs.cli.options import Csv, Limit, Port, Site
+from jobs.cli.screen import print_rows
+
+
+def serve(site: Site = None, port: Port = 8090) -> None:
+    """Serve the portal and its API from the published release, on this machine only.
+
+    启动门户网站与接口，仅本机可访问。
+    """
+    from portal.serve import serve as serve_portal
+
+    serve_portal(site_settings.load(site), port)
+
+
+def sql(
+    query: Annotated[str, typer.Argument(help="One SELECT over the marts of the release.")],
+    site: Site = None,
+    release: Annotated[int | None, typer.Option(help="Number of an older release.")] = None,
+    lake: Annotated[
+        bool, typer.Option("--lake", help="Query the Delta tables of the lake instead of the marts.")
+    ] = False,
+    csv: Csv = False,
+    limit: Limit = 50,
+) -> None:
+    """Query the published release (or the lake) with SQL. Nothing can be written.
+
+    用 SQL 查询已发布的数据，只读。
+
+    Example: `./edulake sql "from dim_school limit 5"`
+    """
+    from jobs.run import summary
+
+    columns, rows = summary.query(site_settings.load(site), query, release, lake)
+    print_rows(columns, rows, csv=csv, limit=limit)
+
+
+def asof(
+    day: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="The day the rows were true on.")],
+    query: Annotated[str, typer.Argument(help="One SELECT over the clean and decision tables.")],
+    known: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="Leave out what was received after this day. Default: nothing is left out.",
+        ),
+    ] = None,
+    site: Site = None,
+    csv: Csv = False,
+    limit: Limit = 50,
+) -> None:
+    """Query the lake as it was on a day, and as it was known then. Nothing can be written; no Spark starts.
+
+    查询某一天的数据，可限定为当时已知的内容，只读。
+
+    Example: `./edulake asof 2025-10-01 "select count(*) from clean_enrollment__pupil_roll"`
+    """
+    from jobs.lake import asof as history
+
+    settings = site_settings.load(site)
+    columns, rows = history.query(settings, query, day.date(), known.date() if known else None)
+    print_rows(columns, rows, csv=csv, limit=limit)

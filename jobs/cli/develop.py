@@ -1,0 +1,28 @@
+"""Commands for those who change the code: `test`, `dictionary`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from jobs.cli.screen import console
+
+
+def run_tests(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also run the slow tests: browser pages, scheduler, kills.")
+    ] = False,
+    only: Annotated[str, typer.Option("--only", help="A pytest expression that chooses tests by name.")] = "",
+) -> None:
+    """Run linters, type checks and tests, as CI does."""
+    from jobs.cli import check
+
+    raise typer.Exit(check.run(everything, only, console))
+
+
+def dictionary() -> None:
+    """Write the data dictionary (docs/dictionary) from the contracts."""
+    from jobs.declare import dictionary as pages
+
+    console.print(f"{pages.write()} pages in {pages.FOLDER}", soft_wrap=True)

@@ -1,0 +1,126 @@
+"""Commands on a whole site, in the order of use: run, status, land, doctor, airflow, clean."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jobs import settings as site_settings
+from jobs.cli.options import ReceivedDay, Site
+from jobs.cli.screen import console
+from jobs.settings import UserError
+
+if TYPE_CHECKING:
+    from jobs.settings import Settings
+
+
+def run(
+    site: Annotated[str, typer.Option("--site", help="A site of infra/sites.")] = site_settings.DEFAULT_SITE,
+    scale: Annotated[
+        float, typer.Option(min=0.001, max=1.0, help="Size of the synthetic city; 1 is all of Beijing.")
+    ] = 0.02,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the synthetic city.")] = 7,
+) -> None:
+    """Take in what has been landed, decide, and publish a release. Run it again: only new files are taken.
+
+    从落地文件到发布版本，一次运行完成；再次运行只处理新文件。
+
+    A synthetic site writes its own files first. Example: `./edulake run --scale 0.05`
+    """
+    from jobs.run import command
+
+    command.run(site_settings.load(site), scale=scale, seed=seed, console=console)
+
+
+def status(site: Site = None) -> None:
+    """Show the last runs, the release, and the files that wait, are held or were refused.
+
+    查看运行、发布版本，以及等待、暂存或退回的文件。
+    """
+    from jobs.run import summary
+
+    summary.status(site_settings.load(site), console)
+
+
+def land(
+    file: Annotated[Path, typer.Argument(help="The file as the sender sent it.")],
+    feed: Annotated[str, typer.Option(help="The feed it belongs to, such as physical_fitness.")],
+    sender: Annotated[
+        str, typer.Option(help="Code of the sender: a district, a school, or 110000 for the city.")
+    ],
+    received: ReceivedDay = None,
+    site: Site = None,
+) -> None:
+    """Hand in one file: it is copied to landing as a new delivery, and the next run takes it.
+
+    交入一个报送文件，下次运行时处理。
+
+    Example: `./edulake land 体质健康测试成绩_模板.xlsx --feed physical_fitness --sender 110105`
+    """
+    from jobs.lake import deliveries
+
+    settings = site_settings.load(site).prepare()
+    day = received.date() if received else _newest_day(settings)
+    where = deliveries.land(settings, file, feed, sender, day)
+    console.print(f"landed: {where}\nnext: ./edulake run --site {settings.site}", soft_wrap=True)
+
+
+def doctor(site: Site = None) -> None:
+    """Check this machine: what was found, what is missing, and what it is needed for.
+
+    检查本机环境。
+    """
+    from jobs.run import doctor as examination
+
+    raise typer.Exit(0 if examination.show(site_settings.load(site), console) else 1)
+
+
+def airflow(
+    site: Site = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = None,
+) -> None:
+    """Open Airflow's web page with the DAG runs of this site.
+
+    打开 Airflow 页面，查看本站点的运行。
+    """
+    from jobs.run import airflow as orchestrate
+
+    settings = site_settings.load(site).prepare()
+    orchestrate.serve_ui(settings, **({"port": port} if port else {}), say=console.print)
+
+
+def clean(
+    site: Site = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
+) -> None:
+    """Delete the site's lake: landed files, tables, releases and Airflow's database.
+
+    删除站点的全部数据；运行环境保留。
+    """
+    import shutil
+
+    from jobs.run import airflow as orchestrate
+    from jobs.spark import server
+
+    settings = site_settings.load(site)
+    if not settings.home.exists():
+        console.print(f"nothing to remove: {settings.home} does not exist", soft_wrap=True)
+        return
+    if not yes:
+        typer.confirm(f"Remove {settings.home} with all its tables and releases?", abort=True)
+    orchestrate.down(settings)
+    server.stop(settings)
+    shutil.rmtree(settings.home)
+    console.print(f"removed {settings.home}", soft_wrap=True)
+
+
+def _newest_day(settings: Settings) -> date:
+    from jobs.lake import deliveries
+
+    files = deliveries.scan(settings)
+    if not files:
+        raise UserError("landing is empty, so there is no newest day.", "Give --received YYYY-MM-DD.")
+    return max(file.received for file in files)
