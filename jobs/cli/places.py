@@ -143,8 +143,10 @@ def report(
     生成学位预测报告页面。
     """
     from jobs.decide.places import report as page
+    from jobs.publish import release
 
-    page.write(page.look(site_settings.load(site), district), output)
+    settings = site_settings.load(site)
+    page.write(page.look(settings, release.published_day(settings), district), output)
     remarks.print(f"written: {output}")
 
 

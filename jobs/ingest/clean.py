@@ -23,9 +23,8 @@ from jobs.ingest import journal, raw, receipts, reopening, staged, verdicts
 from jobs.ingest.journal import Batch, FileNote
 from jobs.ingest.staged import Judged
 from jobs.ingest.verdicts import ACCEPTED, HELD
-from jobs.judging import judge
+from jobs.judging import audit, judge
 from jobs.lake import identity, persons, tables
-from jobs.publish import audit
 from jobs.settings import Settings
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
@@ -209,3 +210,14 @@ def pin(settings: Settings) -> dict[str, int]:
     """Table -> version, of every declared table that exists: what a run reads from now on."""
     opened = {table: open_table(settings, table) for table in declare.all_tables()}
     return {table: found.version() for table, found in opened.items() if found is not None}
+
+
+def views(settings: Settings) -> duckdb.DuckDBPyConnection:
+    """A connection in memory with a view of each declared table that exists: all statements, no window."""
+    connection = duckdb.connect()
+    for table in declare.all_tables():
+        found = open_table(settings, table)
+        files = found.file_uris() if found else []
+        if files:
+            connection.read_parquet(files).create_view(table)
+    return connection

@@ -18,7 +18,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +193,16 @@ def current(settings: Settings) -> Release | None:
     except FileNotFoundError:
         return None
     return _read(settings.releases / str(number))
+
+
+def published_day(settings: Settings) -> date:
+    """The day that the current release shows. Raises UserError before the first release."""
+    published = current(settings)
+    if published is None:
+        raise UserError(
+            f"there is no release of {settings.site}.", f"Make one: ./edulake run --site {settings.site}"
+        )
+    return date.fromisoformat(published.manifest["as_of_date"])
 
 
 def find(settings: Settings, number: int) -> Release | None:

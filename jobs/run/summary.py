@@ -9,7 +9,6 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
-from jobs import declare
 from jobs.lake import deliveries, runs, tables
 from jobs.publish import release
 from jobs.settings import Settings, UserError
@@ -120,7 +119,7 @@ def query(
     """Answer one SELECT from the release, or from the lake's tables as views. Raises UserError for what SQL
     refuses.
     """
-    connection = _lake_connection(settings) if lake else _release_connection(settings, number)
+    connection = tables.views(settings) if lake else _release_connection(settings, number)
     try:
         answer = connection.execute(text)
         return [column[0] for column in answer.description or []], answer.fetchall()
@@ -141,13 +140,3 @@ def _release_connection(settings: Settings, number: int | None) -> duckdb.DuckDB
             f"./edulake run --site {settings.site}",
         )
     return release.open_release(found, "full")
-
-
-def _lake_connection(settings: Settings) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect()
-    for table in declare.all_tables():
-        found = tables.open_table(settings, table)
-        files = found.file_uris() if found else []
-        if files:
-            connection.read_parquet(files).create_view(table)
-    return connection

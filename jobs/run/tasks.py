@@ -68,7 +68,9 @@ def build_marts(run_id: str) -> Counts:
     Raises CheckFailedError when a check that stops the release failed.
     """
     from jobs.ingest import balance, relations
-    from jobs.publish import audit, marts
+    from jobs.judging import audit
+    from jobs.publish import marts
+    from jobs.publish.audit import audit_marts
 
     settings, run = _context(run_id)
     persons.find_links(settings)
@@ -76,7 +78,7 @@ def build_marts(run_id: str) -> Counts:
     pins = tables.pin(settings)
     _pins_note(settings, run_id).write_text(json.dumps(pins, sort_keys=True))
     built = marts.build(settings, run, pins)
-    checks = [*built.checks(), *audit.audit_marts(built.file, run_id)]
+    checks = [*built.checks(), *audit_marts(built.file, run_id)]
     checks += [*related, balance.check(settings, run_id)]
     tables.append_rows(settings, "ops__check", checks, f"marts/{run_id}/{uuid.uuid4().hex}", run_id)
     if failed := audit.stopping(checks):

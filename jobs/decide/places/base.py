@@ -12,26 +12,14 @@ from jobs.decide.places.gap import UNIT_80
 from jobs.decide.places.scenario import KEY, Base
 from jobs.declare import standards
 from jobs.lake import asof
-from jobs.publish import release
 from jobs.settings import Settings, UserError
 
 
-def day_of(settings: Settings) -> date:
-    """The day of the published release. Raises UserError where there is none."""
-    published = release.current(settings)
-    if published is None:
-        raise UserError(
-            f"there is no release of {settings.site}.", f"Make one: ./edulake run --site {settings.site}"
-        )
-    return date.fromisoformat(published.run_id.split(".")[0])
+def load(settings: Settings, day: date) -> Base:
+    """Districts' forecast, its parts, places, classes and projects as they stood on `day`.
 
-
-def load(settings: Settings) -> tuple[Base, date]:
-    """Districts' forecast, its parts, places, classes and projects, and the day they hold for.
-
-    Raises UserError for a site without a release or without places.
+    Raises UserError for a site without places.
     """
-    day = day_of(settings)
     rows = _frame(
         settings,
         "select district_code, stage_code, school_year_start, forecast::double as forecast,"
@@ -83,7 +71,7 @@ def load(settings: Settings) -> tuple[Base, date]:
         parts[[*KEY, "is_birth_known", "is_entrant_forecast", "product"]],
         pd.DataFrame(chances, columns=[*columns, "chance"]),
         of,
-    ), day
+    )
 
 
 def _frame(settings: Settings, query: str, day: date) -> pd.DataFrame:

@@ -13,10 +13,9 @@ from pathlib import Path
 import pandas as pd
 
 from jobs import declare
-from jobs.decide.places.base import day_of
 from jobs.decide.places.rows import rows_of
 from jobs.files import replacing
-from jobs.lake import asof
+from jobs.lake import asof, tables
 from jobs.settings import ROOT, Settings, UserError
 
 _GEO = ROOT / "infra" / "data" / "geo" / "beijing_districts.geojson"
@@ -46,9 +45,8 @@ class Findings:
     vintages: pd.DataFrame
 
 
-def look(settings: Settings, unit: str | None = None) -> Findings:
-    """Read the published decisions; `unit` is a district, else the city. UserError where there are none."""
-    day = day_of(settings)
+def look(settings: Settings, day: date, unit: str | None = None) -> Findings:
+    """Read the decisions that stood on `day`; `unit` is a district, else the city. UserError without any."""
 
     def ask(query: str) -> pd.DataFrame:
         columns, rows = asof.query(settings, query, day)
@@ -82,17 +80,12 @@ def look(settings: Settings, unit: str | None = None) -> Findings:
 
 def _vintages(settings: Settings, day: date) -> pd.DataFrame:
     """The city's kept forecasts against what came, by origin and lead; the last made of each origin."""
-    from jobs.run import summary
-
-    columns, rows = summary.query(
-        settings,
+    found = tables.views(settings).execute(
         "select origin, lead, school_year_start,"
         " last(forecast::double order by recorded_at, run_id) as forecast from decision_places__forecast"
-        " where level = 'total' and grade_key = 'all' group by all",
-        None,
-        True,
+        " where level = 'total' and grade_key = 'all' group by all"
     )
-    made = pd.DataFrame(rows, columns=columns)
+    made = pd.DataFrame(found.fetchall(), columns=[column[0] for column in found.description])
     names, counts = asof.query(
         settings,
         "select school_year_start, sum(pupil_count)::double as pupil_count"

@@ -15,10 +15,10 @@ from deltalake import write_deltalake
 
 from jobs import declare
 from jobs.declare import ContractError
+from jobs.judging.audit import CheckFailedError, stopping
 from jobs.lake import tables
 from jobs.lake.runs import Run
 from jobs.publish import marts, views
-from jobs.publish.audit import CheckFailedError, stopping
 from jobs.publish.views import PinError
 from jobs.settings import Settings
 

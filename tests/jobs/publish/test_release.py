@@ -355,7 +355,8 @@ def test_models_come_from_dbts_manifest(tmp_path: Path) -> None:
 PUBLISHER = """
 import sys
 from pathlib import Path
-from jobs import release, settings
+from jobs import settings
+from jobs.publish import release
 from jobs.publish.release import Model
 
 home, build_file, first = sys.argv[1:]

@@ -24,7 +24,8 @@ UNKNOWN_RUN = "2019-06-30.1"
 # A command that is killed in the middle of its DAG run.
 COMMAND = """
 import sys, time
-from jobs import orchestrate, settings
+from jobs import settings
+from jobs.run import airflow as orchestrate
 site = settings.load("us", home=sys.argv[1])
 airflow = orchestrate.up(site)
 orchestrate.run_dag(site, airflow, sys.argv[2], on_progress=lambda tasks: print("under way", flush=True))
@@ -32,7 +33,8 @@ time.sleep(600)
 """
 JOIN = """
 import sys
-from jobs import orchestrate, settings
+from jobs import settings
+from jobs.run import airflow as orchestrate
 site = settings.load("us", home=sys.argv[1])
 airflow = orchestrate.up(site)
 orchestrate.down(site, airflow)

@@ -18,8 +18,9 @@ from rich.console import Console
 
 from jobs import declare
 from jobs import settings as site_settings
+from jobs.judging import audit
 from jobs.lake import deliveries, runs, tables
-from jobs.publish import audit, release
+from jobs.publish import release
 from jobs.reading import reader
 from jobs.run import airflow, command, tasks
 from jobs.settings import Settings, UserError

@@ -75,7 +75,7 @@ def test_the_plan_is_progress_towards_its_places(marts: duckdb.DuckDBPyConnectio
 
 
 def test_scenarios_start_from_what_is_published(lake: Settings, marts: duckdb.DuckDBPyConnection) -> None:
-    start, _ = base.load(lake)
+    start = base.load(lake, release.published_day(lake))
     made = scenario.apply(start, [])
     told = marts.execute(
         "select district_code, stage_code, school_year_start, surplus_count::double as surplus"
@@ -109,7 +109,7 @@ def test_command_shows_two_scenarios_and_the_cheapest_mix(
 ) -> None:
     monkeypatch.setenv("EDULAKE_HOME", str(lake.home.parent))
     monkeypatch.setenv("EDULAKE_SITE", lake.site)
-    start, _ = base.load(lake)
+    start = base.load(lake, release.published_day(lake))
     gaps = scenario.apply(start, [])
     place = gaps.sort_values("gap").iloc[0]
     assert place["gap"] < 0
