@@ -22,7 +22,8 @@ def run_tests(
 
 
 def dictionary() -> None:
-    """Write the data dictionary (docs/dictionary) from the contracts."""
+    """Write docs/reference: the data dictionary, modules, commands, settings, marts and codes."""
+    from jobs.cli import reference
     from jobs.declare import dictionary as pages
 
-    console.print(f"{pages.write()} pages in {pages.FOLDER}", soft_wrap=True)
+    console.print(f"{pages.write() + reference.write()} pages in {reference.FOLDER}", soft_wrap=True)

@@ -1,7 +1,7 @@
 """The data dictionary, written from the declarations: nothing in it is typed by hand.
 
 One page a dataset: meaning, unit, source heading, checks, privacy class of each column, and the dbt models
-that read the table. `python -m jobs.declare.dictionary` writes `docs/dictionary/`; a test compares.
+that read the table. `python -m jobs.declare.dictionary` writes `docs/reference/dictionary/`; a test compares.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from jobs.declare.model import STATEMENT_COLUMNS, Column, Contract
 from jobs.declare.words import explain
 from jobs.settings import ROOT
 
-FOLDER = ROOT / "docs" / "dictionary"
+FOLDER = ROOT / "docs" / "reference" / "dictionary"
 _HEAD = "<!-- Written by `./edulake dictionary` from expectations/; a test compares. -->\n"
 _PRIVACY_ZH = {"direct": "直接标识", "quasi": "准标识", "sensitive": "敏感", "ordinary": "一般"}
 _SENDERS_ZH = {
@@ -100,7 +100,7 @@ def _page(c: Contract, readers: dict[str, list[str]]) -> str:
         lines += [
             "",
             f"按 {by} 另有范围 bounds by {by}: {', '.join(f'`{name}`' for name in bounded)}, "
-            f"[{c.bounds}](../../expectations/standards/{c.bounds}.csv)",
+            f"[{c.bounds}](../../../expectations/standards/{c.bounds}.csv)",
         ]
     if c.left_in_raw:
         lines += [
@@ -123,7 +123,7 @@ def _row(c: Contract, column: Column, checks: str) -> str:
         made = f" → `{c.person_key}`" if column.name == c.identity else ""
         name += f" (只在原始层 raw only{made})"
     kind = column.stored_type + (
-        f", [{column.codes}](../../expectations/codes/{column.codes}.csv)" if column.codes else ""
+        f", [{column.codes}](../../../expectations/codes/{column.codes}.csv)" if column.codes else ""
     )
     cells = [
         name,

@@ -1,0 +1,223 @@
+"""The reference pages, written from the code: modules, commands, settings, marts, codes.
+
+`./edulake dictionary` writes `docs/reference/`, together with the data dictionary; a test compares.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+import yaml
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+
+from jobs import declare
+from jobs import settings as site_settings
+from jobs.settings import ROOT
+
+FOLDER = ROOT / "docs" / "reference"
+_HEAD = "<!-- Written by `./edulake dictionary`; a test compares. -->\n"
+
+# Folder -> what a newcomer looks for there, in the order in which a row meets them.
+ROOMS = {
+    "jobs": "ground: what every room stands on",
+    "jobs/declare": "what is expected of data, loaded from `expectations/`",
+    "jobs/reading": "files as sent → numbered lines of cells",
+    "jobs/judging": "cells → typed values, with a verdict on each line",
+    "jobs/ingest": "a feed from landing to clean, batch by batch",
+    "jobs/lake": "tables, history, persons, deliveries, runs",
+    "jobs/spark": "the engine: one Spark Connect server",
+    "jobs/decide": "what the four decision services share",
+    "jobs/decide/fitness": "decision service: fitness 体质健康",
+    "jobs/decide/places": "decision service: places 学位",
+    "jobs/decide/safety": "decision service: safety 校园安全",
+    "jobs/decide/evaluation": "decision service: evaluation 教育评估监测",
+    "jobs/publish": "marts, audit, release",
+    "jobs/replies": "what a sender gets back",
+    "jobs/run": "a run: its tasks, the command, its summary",
+    "jobs/run/airflow": "Airflow's processes for one site",
+    "jobs/cli": "the command line",
+    "dags": "Airflow wiring",
+    "portal": "the one-stop portal and its API",
+    "synthetic": "simulated data that no site needs",
+    "synthetic/city": "the synthetic city",
+}
+
+# Environment variable -> what it does. A test finds every one that the code reads.
+ENVIRONMENT = {
+    "EDULAKE_HOME": "Folder that holds one folder per site. Default: `.edulake` in the checkout.",
+    "EDULAKE_SITE": "Site of every command that names none. Default: the site last run, else `beijing`.",
+    "EDULAKE_SPARK": "`sc://host:port` of a Spark Connect server. Default: one is started on this machine.",
+    "EDULAKE_STORAGE": "Folder for the tables; each site gets a folder in it. Default: `lake/` of the site.",
+    "EDULAKE_HMAC_KEY_FILE": "File with the secret of a real site's pupil keys; readable by its owner only.",
+    "EDULAKE_AIRFLOW_DB": "`postgresql://…` for Airflow's database, one per site. Default: SQLite.",
+    "EDULAKE_EXPECTATIONS": "Another folder of declarations. Default: `expectations/`.",
+    "EDULAKE_JAVA": "A Java executable, 17 or 21. Default: `JAVA_HOME`, `PATH`, then the packaged one.",
+    "EDULAKE_MAVEN": "A mirror of Maven Central for Delta's jars, asked while the environment is made.",
+    "EDULAKE_PYTHON": "A Python 3.11 for the environment. Default: the first one found.",
+}
+
+
+def pages() -> dict[Path, str]:
+    """Path -> text of every page made from the code."""
+    return {
+        FOLDER / "modules.md": _modules(),
+        FOLDER / "commands.md": _commands(),
+        FOLDER / "settings.md": _settings(),
+        FOLDER / "marts.md": _marts(),
+        FOLDER / "codes.md": _codes(),
+    }
+
+
+def write() -> int:
+    """Write all pages; returns how many there are."""
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")
+    return len(pages())
+
+
+def _table(headings: list[str], rows: list[list[str]]) -> list[str]:
+    lines = [f"| {' | '.join(headings)} |", f"|{' --- |' * len(headings)}"]
+    return [*lines, *(f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows)]
+
+
+def _cell(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip().replace("|", "\\|")
+
+
+def _modules() -> str:
+    lines = [_HEAD, "# Modules 模块表\n", "Each promise is the first line of the module's docstring.\n"]
+    for room, purpose in ROOMS.items():
+        found = [
+            [f"[`{file.stem}`](../../{file.relative_to(ROOT).as_posix()})", promise]
+            for file in sorted((ROOT / room).glob("*.py"))
+            if (promise := _promise(file))
+        ]
+        lines += [f"## `{room}/` {purpose}\n", *_table(["module", "promise"], found), ""]
+    return "\n".join(lines)
+
+
+def _promise(file: Path) -> str:
+    """The first sentence of a module's docstring, which may run over several lines."""
+    text = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
+    return text.split("\n\n")[0].strip()
+
+
+def _commands() -> str:
+    from jobs.cli.main import PANELS, app
+
+    root: Any = typer.main.get_command(app)
+    lines = [_HEAD, "# Commands 命令参考\n", "`./edulake <command> --help` prints the same.\n"]
+    for panel, members in PANELS.items():
+        lines.append(f"## {panel}\n")
+        for member in members:
+            for name, command in _leaves(root.commands[member], f"./edulake {member}"):
+                lines += _command(name, command)
+    return "\n".join(lines)
+
+
+def _command(name: str, command: TyperCommand | TyperGroup) -> list[str]:
+    """One command: how it is called, what it does, its arguments and options."""
+    arguments = [p for p in command.params if isinstance(p, TyperArgument)]
+    options = [p for p in command.params if isinstance(p, TyperOption) and p.name != "help"]
+    usage = " ".join([name, *(_argument(a) for a in arguments), *(["[options]"] if options else [])])
+    lines = [f"### `{name}`\n", f"```\n{usage}\n```\n", *_paragraphs(command.help or "")]
+    rows = [[f"`{_argument(a)}`", getattr(a, "help", None) or "", ""] for a in arguments]
+    rows += [[_option(o), o.help or "", _default(o)] for o in options]
+    return [*lines, *_table(["", "meaning", "default"], rows), ""] if rows else lines
+
+
+def _leaves(command: Any, name: str) -> Iterator[tuple[str, TyperCommand | TyperGroup]]:
+    """Every command that does something, with the words that call it."""
+    if not isinstance(command, TyperGroup):
+        yield name, command
+        return
+    if command.invoke_without_command and command.params:
+        yield name, command
+    for word, below in command.commands.items():
+        if not below.hidden:
+            yield from _leaves(below, f"{name} {word}")
+
+
+def _argument(argument: TyperArgument) -> str:
+    name = (argument.metavar or argument.name or "").upper()
+    return name if argument.required else f"[{name}]"
+
+
+def _option(option: TyperOption) -> str:
+    flags = ", ".join(f"`{flag}`" for flag in [*option.opts, *option.secondary_opts])
+    return f"{flags} (required)" if option.required else flags
+
+
+def _default(option: TyperOption) -> str:
+    """The default as typed; nothing where there is none."""
+    value: Any = option.default
+    if value is None or value is False or callable(value) or not isinstance(value, str | int | float):
+        return ""
+    return "on" if value is True else f"`{value}`"
+
+
+def _paragraphs(text: str) -> list[str]:
+    """Help as paragraphs: lines of one are joined, as a terminal does."""
+    parts = [re.sub(r"\s+", " ", part).strip() for part in text.replace("\b", "").split("\n\n")]
+    return [f"{part}\n" for part in parts if part]
+
+
+def _settings() -> str:
+    lines = [_HEAD, "# Settings 设置\n"]
+    lines += ["## A site's file, `infra/sites/<site>.yaml`\n"]
+    lines += _table(["key", "type"], [[f"`{n}`", k.__name__] for n, k in site_settings._SITE_KEYS.items()])
+    lines += ["", "## Environment variables\n"]
+    lines += _table(["variable", "meaning"], [[f"`{n}`", told] for n, told in ENVIRONMENT.items()])
+    return "\n".join([*lines, ""])
+
+
+def _marts() -> str:
+    lines = [
+        _HEAD,
+        "# Marts 数据集市\n",
+        "Read them with `./edulake sql`. Columns are in each model's YAML.\n",
+    ]
+    folders = {"management": "公共管理", "services": "公共服务", "resources": "公共资源"}
+    for folder, zh in (folders | {"portal": "门户", "public": "公开"}).items():
+        found = [
+            [f"[`{m['name']}`](../../{sql})", m["config"]["meta"].get("title_zh", ""), m["description"]]
+            for m in _models()
+            if (sql := _sql_of(m["name"])).split("/")[3] == folder
+        ]
+        lines += [f"## {zh} {folder}\n", *_table(["mart", "名称", "meaning"], found), ""]
+    return "\n".join(lines)
+
+
+def _models() -> list[dict[str, Any]]:
+    """Every declared mart, by name."""
+    files = sorted((ROOT / "dbt" / "models" / "marts").rglob("*.yml"))
+    found = [m for f in files for m in (yaml.safe_load(f.read_text("utf-8")) or {}).get("models", ())]
+    return sorted(found, key=lambda model: str(model["name"]))
+
+
+def _sql_of(name: str) -> str:
+    (file,) = (ROOT / "dbt" / "models" / "marts").rglob(f"{name}.sql")
+    return file.relative_to(ROOT).as_posix()
+
+
+def _codes() -> str:
+    used: dict[str, list[str]] = {}
+    for contract in declare.load().values():
+        for column in contract.columns:
+            if column.codes and column.name not in used.setdefault(column.codes, []):
+                used[column.codes].append(column.name)
+    lines = [_HEAD, "# Codes 代码表\n"]
+    lines += ["Spellings that senders also use are in the files. Sources: "]
+    lines[-1] += "[SOURCES.md](../../expectations/codes/SOURCES.md).\n"
+    for file in sorted((declare.EXPECTATIONS / "codes").glob("*.csv")):
+        columns = ", ".join(f"`{c}`" for c in sorted(used.get(file.stem, ()))) or "—"
+        lines += [f"## [{file.stem}](../../expectations/codes/{file.name})\n", f"使用 used by: {columns}\n"]
+        rows = declare.code_list(file.stem).rows
+        cells = [[f"`{r['code']}`", r.get("meaning_zh", ""), r.get("meaning_en", "")] for r in rows]
+        lines += [*_table(["code", "含义", "meaning"], cells), ""]
+    return "\n".join(lines)

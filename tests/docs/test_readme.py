@@ -1,0 +1,174 @@
+"""README, its Chinese twin and the tutorial run as pasted, on a copy of one finished small lake.
+
+`run` needs Airflow and minutes: here it ingests what was just handed in, which is all that the commands behind
+it read; the slow test runs it for what it is. Servers are started, asked, and ended by their process id.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from jobs import ingest
+from jobs import settings as site_settings
+from jobs.cli.main import app
+from jobs.lake import deliveries, runs
+from jobs.settings import ROOT, Settings
+from jobs.spark import server
+
+from . import pages
+
+README, README_ZH = ROOT / "README.md", ROOT / "README.zh.md"
+TUTORIAL = ROOT / "docs" / "tutorial" / "README.md"
+# What is tested elsewhere: `test` runs this file; `clean` and `doctor` have tests of their own machine.
+SERVERS = {"serve", "airflow"}
+
+
+@pytest.fixture
+def desk(lake: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine_url: str) -> Iterator[Path]:
+    """A folder like the checkout, and a copy of the small lake as the reader's own."""
+    shutil.copytree(lake.home, tmp_path / "home" / lake.site)
+    for name in ("docs", "expectations", "infra"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.setenv("EDULAKE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("EDULAKE_SPARK", engine_url)
+    monkeypatch.setenv("COLUMNS", "1000")
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    monkeypatch.chdir(ROOT)
+
+
+def call(*words: str) -> str:
+    """What a command prints; it must end well."""
+    done = CliRunner().invoke(app, list(words), catch_exceptions=False)
+    assert done.exit_code == 0, f"{' '.join(words)}\n{done.output}"
+    return done.output
+
+
+def take_in() -> None:
+    """The part of `run` that the commands behind it read: files that wait become receipts and rows."""
+    settings = site_settings.load()
+    run_id = runs.open_run(settings, "test", seed=7).run_id
+    for feed in sorted({file.feed for file in deliveries.pending(settings)}):
+        ingest.write_raw(settings, run_id, feed)
+        with server.session(settings) as spark:
+            ingest.clean_rows(settings, spark, run_id, feed)
+
+
+def served(folder: Path, *words: str) -> None:
+    """Start a server as its command does, wait for its page, end it by its process id."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-P", "-m", "jobs", *words, "--port", str(port)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL) as process:
+        try:
+            until = time.monotonic() + 60
+            while True:
+                assert process.poll() is None, "the server ended by itself"
+                assert time.monotonic() < until, "the server does not answer"
+                try:
+                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as page:
+                        assert page.status == 200
+                        return
+                except OSError:
+                    time.sleep(0.1)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+
+
+def paste(page: Path, folder: Path) -> dict[str, str]:
+    """Run a page's commands in order -> what each printed, by the command as written."""
+    printed: dict[str, str] = {}
+    for words in pages.commands(page):
+        line = " ".join(words)
+        if words[0] == "serve":
+            served(folder, *words)
+        elif words[0] == "run":
+            take_in()
+        elif words[0] == "clean":
+            assert "--yes" in words, "a page that is pasted must not wait for an answer"
+        elif words[0] not in {"airflow", "test"}:
+            printed[line] = call(*words)
+    return printed
+
+
+def test_readme_runs_as_pasted(desk: Path) -> None:
+    printed = paste(README, desk)
+    assert len(printed) >= 18
+    told = {line: text for line, text in printed.items() if line.startswith("feed report")}
+    assert ["births_2025.csv" in text for text in told.values()] == [True], "the receipt is the file's"
+    assert {p.name for p in desk.glob("*.csv")} == {
+        "scored.csv",
+        "backtest.csv",
+        "forecast.csv",
+        "alarms.csv",
+    }
+    assert list((desk / "reports").rglob("*.xlsx")), "the sender's report"
+    assert (desk / "places.html").is_file()
+    assert (desk / "city" / "city-report.html").is_file() or list(desk.rglob("city-report.html"))
+
+
+def test_the_chinese_page_has_the_same_commands() -> None:
+    assert pages.commands(README_ZH) == pages.commands(README)
+    assert len(pages.commands(README)) >= 25
+
+
+def test_tutorial_runs_as_pasted(desk: Path) -> None:
+    printed = paste(TUTORIAL, desk)
+    held, report = (printed[line] for line in printed if line.startswith(("feed receipts --sender 110000 --out", "feed report")))
+    assert "births_2025_with_a_mistake.csv" in held
+    assert "births_2025_with_a_mistake.csv" in report
+    before, after = (text for line, text in printed.items() if "as districts" in line)
+    assert ("│ 0 " in before, "│ 16 " in after) == (True, True)
+
+
+def test_a_day_counts_each_pupil_once(desk: Path) -> None:
+    """README's own example: a day's roll has no pupil twice."""
+    (asked,) = (words for words in pages.commands(README) if words[0] == "asof")
+    query = "select count(*) as pupils, count(distinct pupil_key) as persons from clean_enrollment__pupil_roll"
+    answer = call(*asked[:-1], query, "--csv")
+    ((pupils, persons),) = list(csv.reader(io.StringIO(answer)))[1:]
+    assert 0 < int(persons) == int(pupils)
+
+
+@pytest.mark.slow
+def test_readme_runs_whole(tmp_path: Path) -> None:
+    """Every command of the README in processes of their own, `run` and Airflow's page with them."""
+    for name in ("docs", "expectations", "infra"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    environment = os.environ | {"EDULAKE_HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT)}
+    for words in pages.commands(README):
+        if words == ["test"]:
+            continue
+        if words[0] in SERVERS:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("EDULAKE_HOME", str(tmp_path / "home"))
+                served(tmp_path, *words)
+            continue
+        small = ["--scale", "0.002"] if words == ["run"] else []
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "jobs", *words, *small],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout}\n{done.stderr}"
+    assert not (tmp_path / "home" / "beijing").exists(), "the last command removes the lake"
