@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,7 @@ def _marts() -> str:
     return "\n".join(lines)
 
 
+@cache
 def _models() -> list[dict[str, Any]]:
     """Every declared mart, by name."""
     files = sorted((ROOT / "dbt" / "models" / "marts").rglob("*.yml"))

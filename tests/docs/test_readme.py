@@ -1,7 +1,7 @@
 """README, its Chinese twin and the tutorial run as pasted, on a copy of one finished small lake.
 
-`run` needs Airflow and minutes: here it ingests what was just handed in, which is all that the commands behind
-it read; the slow test runs it for what it is. Servers are started, asked, and ended by their process id.
+`run` needs Airflow and minutes. Here it ingests what was just handed in, which is all that the commands after it
+read; the slow test runs it as it is. Servers are started, asked for a page, and ended by their process id.
 """
 
 from __future__ import annotations
@@ -131,7 +131,11 @@ def test_the_chinese_page_has_the_same_commands() -> None:
 
 def test_tutorial_runs_as_pasted(desk: Path) -> None:
     printed = paste(TUTORIAL, desk)
-    held, report = (printed[line] for line in printed if line.startswith(("feed receipts --sender 110000 --out", "feed report")))
+    held, report = (
+        printed[line]
+        for line in printed
+        if line.startswith(("feed receipts --sender 110000 --out", "feed report"))
+    )
     assert "births_2025_with_a_mistake.csv" in held
     assert "births_2025_with_a_mistake.csv" in report
     before, after = (text for line, text in printed.items() if "as districts" in line)
@@ -141,7 +145,9 @@ def test_tutorial_runs_as_pasted(desk: Path) -> None:
 def test_a_day_counts_each_pupil_once(desk: Path) -> None:
     """README's own example: a day's roll has no pupil twice."""
     (asked,) = (words for words in pages.commands(README) if words[0] == "asof")
-    query = "select count(*) as pupils, count(distinct pupil_key) as persons from clean_enrollment__pupil_roll"
+    query = (
+        "select count(*) as pupils, count(distinct pupil_key) as persons from clean_enrollment__pupil_roll"
+    )
     answer = call(*asked[:-1], query, "--csv")
     ((pupils, persons),) = list(csv.reader(io.StringIO(answer)))[1:]
     assert 0 < int(persons) == int(pupils)

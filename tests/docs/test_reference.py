@@ -36,5 +36,13 @@ def test_every_environment_variable_is_explained() -> None:
 
 def test_every_command_is_shown() -> None:
     page = reference.pages()[reference.FOLDER / "commands.md"]
-    for command in ("run", "asof", "feed report", "places scenario", "safety plan", "identity rotate", "city"):
+    for command in (
+        "run",
+        "asof",
+        "feed report",
+        "places scenario",
+        "safety plan",
+        "identity rotate",
+        "city",
+    ):
         assert f"### `./edulake {command}`" in page
