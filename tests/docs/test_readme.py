@@ -1,7 +1,7 @@
 """README, its Chinese twin and the tutorial run as pasted, on a copy of one finished small lake.
 
-`run` needs Airflow and minutes. Here it ingests what was just handed in, which is all that the commands after it
-read; the slow test runs it as it is. Servers are started, asked for a page, and ended by their process id.
+`run` needs Airflow and minutes. Here it ingests what was just handed in, all that later commands read;
+the slow test runs it as it is. Servers are started, asked for a page, and ended by their process id.
 """
 
 from __future__ import annotations
