@@ -18,7 +18,7 @@ from fastapi.testclient import TestClient
 from jobs.publish.release import Release
 from jobs.settings import Settings
 from portal import app as portal
-from portal import models
+from portal import models, replies
 
 Publish = Callable[..., Release]
 
@@ -240,7 +240,7 @@ def test_a_surprise_is_a_problem_without_its_details(
     def fail(_: object) -> bytes:
         raise RuntimeError("P17 secret")
 
-    monkeypatch.setattr(portal, "_cards", fail)
+    monkeypatch.setattr(replies, "cards", fail)
     with asking(published) as client:
         response = client.get("/api/v1/cards")
     problem(response, 500, "internal")

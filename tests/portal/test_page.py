@@ -256,4 +256,4 @@ def test_the_built_page_is_what_its_sources_make(tmp_path: Path) -> None:
     committed = {path.name: path.read_bytes() for path in STATIC.iterdir()}
     assert sorted(built) == sorted(committed)
     differing = [name for name in built if built[name] != committed[name]]
-    assert not differing, f"run `npm ci && npm run build` in services/web and commit: {differing}"
+    assert not differing, f"run `npm ci && npm run build` in portal/web and commit: {differing}"

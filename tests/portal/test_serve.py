@@ -17,7 +17,7 @@ from portal.serve import serve
 SERVE = """
 import sys
 from jobs import settings
-from services.serve import serve
+from portal.serve import serve
 serve(settings.load("beijing", sys.argv[1]), 0)
 """
 

@@ -1,0 +1,68 @@
+"""What stands around every request: the hosts that may ask, security headers, and a net under the code."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from portal import problems
+
+_log = logging.getLogger(__name__)
+
+_SECURITY_HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline';"
+        " img-src 'self' data:; connect-src 'self';"
+        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+class Guard:
+    """Refuse foreign hosts, set security headers, and answer an unexpected error with a problem."""
+
+    def __init__(self, app: ASGIApp, hosts: tuple[str, ...]) -> None:
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def guarded(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                headers.update(_SECURITY_HEADERS)
+                headers.setdefault("cache-control", "no-cache")
+            await send(message)
+
+        host = re.sub(r":\d+$", "", Headers(scope=scope).get("host", ""))
+        if host not in self._hosts:
+            refusal = problems.answer(
+                scope["path"],
+                421,
+                "wrong-host",
+                "请用本机地址访问",
+                f"served for {', '.join(self._hosts)} only",
+            )
+            await refusal(scope, receive, guarded)
+            return
+        try:
+            await self._app(scope, receive, guarded)
+        except Exception:
+            if started:
+                raise
+            _log.exception("%s %s failed", scope["method"], scope["path"])
+            surprise = problems.answer(scope["path"], 500, "internal", "服务内部出错", "see the server's log")
+            await surprise(scope, receive, guarded)

@@ -1,0 +1,52 @@
+"""What a failed request is answered with: `application/problem+json` (RFC 9457), its title in Chinese."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from portal.models import Problem
+
+_TITLES = {404: ("not-found", "没有这个地址"), 405: ("method-not-allowed", "不支持这种请求方法")}
+
+
+@dataclass
+class ProblemError(Exception):
+    """Ends a request with a problem."""
+
+    status: int
+    kind: str
+    title: str
+    detail: str
+
+
+def answer(path: str, status: int, kind: str, title: str, detail: str) -> Response:
+    """The response that tells a problem of the request for `path`."""
+    problem = Problem(
+        type=f"urn:edulake:problem:{kind}", title=title, status=status, detail=detail, instance=path
+    )
+    return Response(problem.model_dump_json(), status, media_type="application/problem+json")
+
+
+def handle(app: FastAPI) -> None:
+    """Answer every error of a request to `app` with a problem."""
+
+    @app.exception_handler(ProblemError)
+    def ours(request: Request, error: ProblemError) -> Response:
+        return answer(request.url.path, error.status, error.kind, error.title, error.detail)
+
+    @app.exception_handler(HTTPException)
+    def http(request: Request, error: HTTPException) -> Response:
+        kind, title = _TITLES.get(error.status_code, ("http-error", "请求未能完成"))
+        response = answer(request.url.path, error.status_code, kind, title, str(error.detail))
+        response.headers.update(error.headers or {})
+        return response
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(request: Request, error: RequestValidationError) -> Response:
+        # What was sent is not repeated: it may be anything.
+        wrong = "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors())
+        return answer(request.url.path, 422, "invalid-parameter", "参数不正确", wrong)

@@ -1,0 +1,111 @@
+"""The JSON replies of the API, made from one snapshot of a release.
+
+No business logic: cards and lists are marts (`rpt_portal__…`), and meanings come from the release's manifest.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from portal.models import ReleaseInfo
+from portal.snapshot import Snapshot
+
+API = "/api/v1"
+CARDS = "rpt_portal__service_card"
+ITEMS = "rpt_portal__platform_item"
+PLATFORMS = {
+    "management": ("教育公共管理", "Public management"),
+    "services": ("教育公共服务", "Public services"),
+    "resources": ("教育公共资源", "Public resources"),
+}
+
+
+def release_info(snapshot: Snapshot) -> bytes:
+    """Which release is served, and what it was made from."""
+    told = snapshot.release.manifest
+    fields = {name: told[name] for name in ReleaseInfo.model_fields if name in told}
+    return _json({**fields, "audience": snapshot.audience, "table_count": len(snapshot.tables)})
+
+
+def cards(snapshot: Snapshot) -> bytes:
+    """One card for each decision service."""
+    rows = _rows(snapshot, f"select * from {CARDS} order by sort_order, service")
+    for row in rows:
+        row["series"] = orjson.loads(row.pop("series_json") or "[]")
+    return _json({"release": snapshot.release.number, "cards": rows})
+
+
+def platforms(snapshot: Snapshot) -> bytes:
+    """The three platforms with their lists; a table that this audience may not open has no link."""
+    shown = snapshot.tables
+    lists: dict[str, list[dict[str, Any]]] = {platform: [] for platform in PLATFORMS}
+    for row in _rows(snapshot, f"select * from {ITEMS} order by platform, sort_order, table_name"):
+        row["href"] = f"{API}/tables/{row['table_name']}" if row["table_name"] in shown else None
+        lists[row.pop("platform")].append(row)
+    told = [
+        {"platform": name, "title_zh": zh, "title_en": en, "items": lists[name]}
+        for name, (zh, en) in PLATFORMS.items()
+    ]
+    return _json({"release": snapshot.release.number, "platforms": told})
+
+
+def tables(snapshot: Snapshot) -> bytes:
+    """Every table that this audience may open."""
+    told = [
+        {
+            "name": name,
+            **{key: table[key] for key in ("title_zh", "title_en", "description", "platform")},
+            "row_count": table["rows"],
+            "column_count": len(table["columns"]),
+            "href": f"{API}/tables/{name}",
+        }
+        for name, table in snapshot.tables.items()
+    ]
+    return _json({"release": snapshot.release.number, "tables": told})
+
+
+def page(snapshot: Snapshot, name: str, start: int, size: int) -> bytes:
+    """The columns of a table and its rows from `start` on, at most `size`."""
+    table = snapshot.tables[name]
+    # The rows of a release file never move, so their own numbers are the key to page by.
+    query = f"select * from {quoted(name)} where rowid >= ? and rowid < ? order by rowid"
+    return _json(
+        {
+            "release": snapshot.release.number,
+            "name": name,
+            **{key: table[key] for key in ("title_zh", "title_en", "description", "columns")},
+            "row_count": table["rows"],
+            "rows": _rows(snapshot, query, [start, start + size]),
+            "next": next_page(snapshot, name, start, size),
+        }
+    )
+
+
+def next_page(snapshot: Snapshot, name: str, start: int, size: int) -> str | None:
+    """The address of the page after this one; None for the last."""
+    if start + size >= snapshot.tables[name]["rows"]:
+        return None
+    return f"{API}/tables/{name}?limit={size}&cursor={snapshot.release.number}-{start + size}"
+
+
+def _rows(snapshot: Snapshot, query: str, values: list[Any] | None = None) -> list[dict[str, Any]]:
+    result = snapshot.cursor().execute(query, values)
+    names = [column[0] for column in result.description]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def _json(value: Any) -> bytes:
+    return orjson.dumps(value, default=_plain, option=orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z)
+
+
+def _plain(value: Any) -> Any:
+    # A decimal is written with its own digits, not with those of the nearest double.
+    return orjson.Fragment(format(value, "f")) if isinstance(value, Decimal) else str(value)
+
+
+def quoted(name: str) -> str:
+    """A name as an identifier in SQL."""
+    return '"' + name.replace('"', '""') + '"'
