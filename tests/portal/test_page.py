@@ -18,7 +18,7 @@ import uvicorn
 from jobs.settings import ROOT, Settings
 from portal.app import create_app
 
-WEB = ROOT / "services" / "web"
+WEB = ROOT / "portal" / "web"
 STATIC = ROOT / "services" / "static"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
