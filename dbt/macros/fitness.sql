@@ -37,13 +37,29 @@
 {# Each item's weight in the total, in percent, by edition, grade and sex. #}
 {% macro fitness_weights() %}
     select
-        '2014' as standard_version,
+        standard_version,
         unnest(string_split(grade_codes, '|'))::integer as fitness_grade_code,
         sex_code,
         item_code,
         weight_pct::integer as weight_percent,
-    from {{ source('standards', 'fitness_weight_2014') }}
+    from {{ source('standards', 'fitness_weight') }}
 {% endmacro %}
+
+{# The levels of each edition: from which total on, and what counts as a pass and as good. Nothing else says so. #}
+{% macro fitness_levels() %}
+    select
+        standard_version,
+        level as fitness_level,
+        level_rank::integer as level_rank,
+        total_score_ge::decimal(4, 1) as level_from_score,
+        level_rank::integer = max(level_rank::integer) over (partition by standard_version) as is_excellent,
+        is_good_or_excellent = '1' as is_good_or_excellent,
+        is_pass = '1' as is_pass,
+    from {{ source('standards', 'fitness_level') }}
+{% endmacro %}
+
+{# The day by whose standards a school year's results are judged: the national test is held in autumn. #}
+{% macro fitness_day(school_year_start) -%} make_date({{ school_year_start }}, 12, 31) {%- endmacro %}
 
 {# A code that nobody mapped and that decides which table, unit or status a result falls under. #}
 {% macro fitness_has_unmapped_code() -%}
@@ -67,6 +83,18 @@
             )
         else 0
     end
+{%- endmacro %}
+
+{# A cell's columns as marts publish them. #}
+{% macro fitness_cell(cell) -%}
+    {{ cell }}.unit_level,
+    {{ cell }}.unit_code,
+    {{ cell }}.district_code,
+    {{ cell }}.zone_code,
+    {{ cell }}.school_year_start,
+    {{ school_year_label(cell ~ '.school_year_start') }} as school_year,
+    {{ cell }}.grade_key,
+    {{ cell }}.sex_code
 {%- endmacro %}
 
 {# One cell of the cube on both sides of a join. #}

@@ -6,9 +6,22 @@
 {# `2025-2026` of 2025. #}
 {% macro school_year_label(year) -%} {{ year }} || '-' || ({{ year }} + 1) {%- endmacro %}
 
-{# The school year that a place opened on this day serves first: it starts on 1 September. #}
-{% macro first_school_year(day) -%}
-    year({{ day }}) + case when {{ day }} > make_date(year({{ day }}), 9, 1) then 1 else 0 end
+{# The year in which the school year of a day began: each starts on 1 September. Nothing else says so. #}
+{% macro school_year_of(day) -%}
+    (year({{ day }}) - case when {{ day }} < make_date(year({{ day }}), 9, 1) then 1 else 0 end)
+{%- endmacro %}
+
+{# The first school year that a place opened on this day serves from its beginning. #}
+{% macro first_school_year(day) -%} ({{ school_year_of('(' ~ day ~ ' - 1)') }} + 1) {%- endmacro %}
+
+{# Rows of a dated standard that hold on a day: `valid_from` is the first, `valid_to` the first no longer (null: open).
+   `on` may name columns of the query around it; then it stands behind `lateral`. #}
+{% macro standard_in_force(name, on) -%}
+    (
+        select *
+        from {{ source('standards', name) }}
+        where valid_from::date <= {{ on }} and (valid_to is null or valid_to::date > {{ on }})
+    )
 {%- endmacro %}
 
 {# Exact quotient of two counts, 0 to 1; null over nothing. #}

@@ -231,7 +231,7 @@ def generated() -> dict[Path, str]:
 
 def _sources_yaml() -> str:
     lake = [{"name": table, "description": _meaning(table)} for table in declare.all_tables()]
-    standards = [{"name": name} for name in sorted(pinning.standard_files())]
+    standards = [{"name": name} for name in sorted(pinning.standard_queries())]
     sources = [
         {
             "name": "lake",

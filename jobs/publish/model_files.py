@@ -25,7 +25,7 @@ Meaning = tuple[str, str, str]
 
 # Somebody who adds a column writes `- name: new_column` and runs the command.
 _COLUMNS = "    columns:  # types and meanings are filled in by `python -m jobs.publish.marts`\n"
-_BLOCK = re.compile(r"^    columns:.*\n(?P<listed>(?:(?:      .*)?\n)*)", re.MULTILINE)
+_BLOCK = re.compile(r"^    columns:.*\n(?P<listed>(?:      .*\n)*)", re.MULTILINE)
 
 
 def filled_in() -> dict[Path, str]:

@@ -29,9 +29,11 @@ STANDARDS = {
     "plan_indicator_target": "evaluation/plan_indicators",
     "fitness_eyesight": "fitness/eyesight",
     "fitness_item": "fitness/items",
-    "fitness_weight_2014": "fitness/2014/weights",
     "plan_place_target": "places/plan_places",
+    "portal_text": "portal/texts",
 }
+# Tables that each edition of the fitness standard has in a folder of its own.
+EDITION_STANDARDS = {"fitness_level": "levels", "fitness_weight": "weights"}
 
 _READABLE_FEATURES = {"timestampNtz"}
 
@@ -67,18 +69,32 @@ def create_views(conn: DuckDBPyConnection, pins: dict[str, dict[str, Any]]) -> N
     for table in declare.all_tables():
         conn.execute(f"create or replace view {SCHEMA}.{table} as {_query(table, pins.get(table))}")
     conn.execute(f"create schema if not exists {STANDARDS_SCHEMA}")
-    for name, file in standard_files().items():
-        conn.execute(
-            f"create or replace view {STANDARDS_SCHEMA}.{name} as"
-            f" select * from read_csv({literals(file)}, header = true, all_varchar = true, delim = ',',"
-            " quote = '\"')"
+    for name, query in standard_queries().items():
+        conn.execute(f"create or replace view {STANDARDS_SCHEMA}.{name} as {query}")
+
+
+def standard_queries() -> dict[str, str]:
+    """View name -> its SELECT: all code lists, the dated standards that marts join, and the tables of every
+    edition of the fitness standard, told apart by `standard_version`.
+    """
+    lists = {path.stem: _csv(path) for path in sorted((EXPECTATIONS / "codes").glob("*.csv"))}
+    dated = {view: _csv(standards.file(name)) for view, name in STANDARDS.items()}
+    editions = {
+        view: " union all by name ".join(
+            _csv(
+                standards.file(f"fitness/{edition['folder']}/{name}"),
+                f"*, {literals(edition['standard_version'])} as standard_version",
+            )
+            for edition in standards.rows("fitness/editions")
         )
+        for view, name in EDITION_STANDARDS.items()
+    }
+    return lists | dated | editions
 
 
-def standard_files() -> dict[str, Path]:
-    """View name -> CSV file: all code lists, and the dated standards that marts join."""
-    lists = {path.stem: path for path in sorted((EXPECTATIONS / "codes").glob("*.csv"))}
-    return lists | {view: standards.file(name) for view, name in STANDARDS.items()}
+def _csv(path: Path, columns: str = "*") -> str:
+    options = "header = true, all_varchar = true, delim = ',', quote = '\"'"
+    return f"select {columns} from read_csv({literals(path)}, {options})"
 
 
 def _query(table: str, pin: dict[str, Any] | None) -> str:

@@ -18,16 +18,12 @@ bounds as (
         max(rules.value::decimal(4, 2)) filter (where rules.rule = 'moderate_from') as moderate_from,
         max(rules.value::decimal(4, 2)) filter (where rules.rule = 'myopia_equivalent_below') as myopia_below,
     from (select distinct school_year_start from results) as school_years
-    left join {{ source('standards', 'fitness_eyesight') }} as rules
-        on
-            rules.valid_from::date <= make_date(school_year_start, 12, 31)
-            and coalesce(rules.valid_to::date, date '9999-12-31') > make_date(school_year_start, 12, 31)
+    left join lateral {{ standard_in_force('fitness_eyesight', fitness_day('school_years.school_year_start')) }} as rules
+        on true
     group by school_year_start
 ),
 
-schools as (select * from {{ ref('dim_school') }}),
-
-districts as (select * from {{ ref('dim_district') }}),
+schools as (select * from {{ ref('int_enrollment__school') }}),
 
 grades as (select * from {{ source('standards', 'grade') }} where fitness_code is not null),
 
@@ -68,8 +64,8 @@ select
     judged.school_year_start,
     judged.school_code,
     coalesce(schools.district_code, '?') as district_code,
-    coalesce(districts.zone_code, '?') as zone_code,
-    schools.is_registered and schools.district_code is null as is_district_unmapped,
+    coalesce(schools.zone_code, '?') as zone_code,
+    schools.is_district_unmapped,
     coalesce(grades.code, '?') as grade_key,
     coalesce(judged.sex_code, '9') as sex_code,
     judged.is_poor is not null as is_examined,
@@ -97,7 +93,5 @@ select
 from judged
 left join schools
     on judged.school_code = schools.school_code
-left join districts
-    on schools.district_code = districts.district_code
 left join grades
     on judged.fitness_grade_code = grades.fitness_code::integer

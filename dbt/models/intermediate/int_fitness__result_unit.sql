@@ -45,26 +45,31 @@ results as (
     select * from rechecks
 ),
 
-schools as (select * from {{ ref('dim_school') }}),
+levels as ({{ fitness_levels() }}),
 
-districts as (select * from {{ ref('dim_district') }}),
+schools as (select * from {{ ref('int_enrollment__school') }}),
 
 rolls as (select * from {{ ref('int_enrollment__pupil_year') }})
 
 select
     results.*,
     coalesce(schools.district_code, '?') as district_code,
-    coalesce(districts.zone_code, '?') as zone_code,
-    schools.is_registered and schools.district_code is null as is_district_unmapped,
+    coalesce(schools.zone_code, '?') as zone_code,
+    schools.is_district_unmapped,
     results.total_score is not null as is_scored,
-    results.fitness_level in ('优秀', '良好') as is_good_or_excellent,
+    levels.level_rank,
+    levels.is_excellent,
+    levels.is_good_or_excellent,
+    levels.is_pass,
     rolls.pupil_key is not null as is_on_roll,
     rolls.school_code = results.school_code as is_on_roll_of_school,
 from results
+left join levels
+    on
+        results.standard_version = levels.standard_version
+        and results.fitness_level = levels.fitness_level
 left join schools
     on results.school_code = schools.school_code
-left join districts
-    on schools.district_code = districts.district_code
 left join rolls
     on
         results.pupil_key = rolls.pupil_key

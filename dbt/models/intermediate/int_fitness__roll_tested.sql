@@ -5,9 +5,7 @@ with results as (select * from {{ ref('int_fitness__result_unit') }} where resul
 
 rolls as (select * from {{ ref('int_enrollment__pupil_year') }}),
 
-schools as (select * from {{ ref('dim_school') }}),
-
-districts as (select * from {{ ref('dim_district') }}),
+schools as (select * from {{ ref('int_enrollment__school') }}),
 
 grades as (select * from {{ source('standards', 'grade') }} where fitness_code is not null)
 
@@ -17,7 +15,7 @@ select
     rolls.school_year_start,
     rolls.school_code,
     coalesce(schools.district_code, '?') as district_code,
-    coalesce(districts.zone_code, '?') as zone_code,
+    coalesce(schools.zone_code, '?') as zone_code,
     rolls.grade_key,
     coalesce(rolls.sex_code, '9') as sex_code,
     rolls.is_status_unmapped,
@@ -32,6 +30,4 @@ left join results
         and rolls.school_year_start = results.school_year_start
 left join schools
     on rolls.school_code = schools.school_code
-left join districts
-    on schools.district_code = districts.district_code
 where rolls.school_year_start in (select school_year_start from results)

@@ -19,7 +19,7 @@ from jobs.settings import EXPECTATIONS, ROOT, UserError
 
 # Every reader of a standard, called once in a process of its own that notes each file it opens.
 _READERS = """
-import json, sys
+import json, re, sys
 from datetime import date
 import pandas as pd
 from jobs.settings import ROOT
@@ -46,7 +46,7 @@ supply.class_sizes(day)
 inputs.syndrome_names(pd.Timestamp(day))
 risk.InspectionModel.of(pd.Timestamp(day))
 rules.load_rules()
-opened += [str(path) for path in views.standard_files().values()]
+opened += re.findall(r"read_csv[(]'([^']+)'", " ".join(views.standard_queries().values()))
 print(json.dumps([path for path in opened if "expectations" in path]))
 """
 

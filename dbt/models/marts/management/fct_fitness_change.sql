@@ -5,14 +5,12 @@ with results as (
 
 rates as (select * from {{ ref('fct_fitness_rate') }}),
 
-levels as (select unnest(['不及格', '及格', '良好', '优秀']) as level, unnest([1, 2, 3, 4]) as level_rank),
-
 followed as (
     -- unit, grade and sex are today's, wherever the pupil was a year before
     select
         now.*,
         now.total_score - before.total_score as change_score,
-        rank_now.level_rank - rank_before.level_rank as level_step,
+        now.level_rank - before.level_rank as level_step,
         before.is_good_or_excellent as was_good_or_excellent,
         before.total_score as before_score,
     from results as now
@@ -20,10 +18,6 @@ followed as (
         on
             now.pupil_key = before.pupil_key
             and now.school_year_start = before.school_year_start + 1
-    inner join levels as rank_now
-        on now.fitness_level = rank_now.level
-    inner join levels as rank_before
-        on before.fitness_level = rank_before.level
 ),
 
 counted as (
@@ -43,14 +37,7 @@ counted as (
 )
 
 select
-    counted.unit_level,
-    counted.unit_code,
-    counted.district_code,
-    counted.zone_code,
-    counted.school_year_start,
-    {{ school_year_label('counted.school_year_start') }} as school_year,
-    counted.grade_key,
-    counted.sex_code,
+    {{ fitness_cell('counted') }},
     followed_count::integer as followed_count,
     mean_before::decimal(5, 2) as mean_before_score,
     mean_now::decimal(5, 2) as mean_now_score,

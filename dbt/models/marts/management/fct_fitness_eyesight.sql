@@ -47,14 +47,7 @@ flagged as (
 )
 
 select
-    unit_level,
-    unit_code,
-    district_code,
-    zone_code,
-    school_year_start,
-    {{ school_year_label('school_year_start') }} as school_year,
-    grade_key,
-    sex_code,
+    {{ fitness_cell('flagged') }},
     examined_count::integer as vision_examined_count,
     (given_count - examined_count)::integer as unusable_vision_count,
     poor_vision_count::integer as poor_vision_count,

@@ -9,6 +9,16 @@ rates as (select * from {{ ref('fct_fitness_rate') }}),
 
 weights as ({{ fitness_weights() }}),
 
+-- an item's points are read by the bounds of the total
+bounds as (
+    select
+        standard_version,
+        min(level_from_score) filter (where is_pass) as pass_from,
+        min(level_from_score) filter (where is_good_or_excellent) as good_from,
+    from ({{ fitness_levels() }}) as levels
+    group by standard_version
+),
+
 by_item as (
     {% for item in items %}
     select
@@ -23,10 +33,15 @@ by_item as (
 weighed as (
     select
         by_item.*,
-        -- the total, had nobody less than the 80 points of 良好 in this item; all else as it is
+        bounds.pass_from,
+        bounds.good_from,
+        -- the total, had nobody fewer points in this item than a good one has; all else as it is
         by_item.total_score
-        + (greatest(80 - by_item.points, 0) * weights.weight_percent)::decimal(9, 2) / 100 as raised_score,
+        + (greatest(bounds.good_from - by_item.points, 0) * weights.weight_percent)::decimal(9, 2) / 100
+            as raised_score,
     from by_item
+    inner join bounds
+        on by_item.standard_version = bounds.standard_version
     inner join weights
         on
             by_item.standard_version = weights.standard_version
@@ -42,25 +57,18 @@ counted as (
         count(*) as tested_count,
         avg(points) as mean,
         stddev_samp(points) as deviation,
-        count(*) filter (where points < 60) as item_failed_count,
-        count(*) filter (where points >= 80) as item_good_count,
+        count(*) filter (where points < pass_from) as item_failed_count,
+        count(*) filter (where points >= good_from) as item_good_count,
         count(total_score) as scored_count,
-        count(*) filter (where total_score >= 80) as good_or_excellent_count,
-        count(*) filter (where raised_score >= 80) as raised_count,
+        count(*) filter (where total_score >= good_from) as good_or_excellent_count,
+        count(*) filter (where raised_score >= good_from) as raised_count,
     from weighed
     group by {{ fitness_cube(['item_code']) }}
 )
 
 select
     counted.result_kind,
-    counted.unit_level,
-    counted.unit_code,
-    counted.district_code,
-    counted.zone_code,
-    counted.school_year_start,
-    {{ school_year_label('counted.school_year_start') }} as school_year,
-    counted.grade_key,
-    counted.sex_code,
+    {{ fitness_cell('counted') }},
     item_code,
     tested_count::integer as tested_count,
     mean::decimal(5, 2) as mean_points,

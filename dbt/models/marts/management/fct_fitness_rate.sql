@@ -3,14 +3,15 @@ with results as (select * from {{ ref('int_fitness__result_unit') }}),
 
 rolls as (select * from {{ ref('int_fitness__roll_tested') }}),
 
+-- the plan's target in force when the school year was tested, not the newest one
 targets as (
     select
-        target_value::decimal(6, 4) / 100 as target_share,
-        target_operator,
-        base_value::decimal(6, 4) / 100 as base_share,
-    from {{ source('standards', 'plan_indicator_target') }}
-    where indicator_code = 'fitness_good_or_excellent_rate'
-    qualify row_number() over (order by valid_from desc) = 1
+        school_years.school_year_start,
+        plan.target_value::decimal(6, 4) / 100 as target_share,
+        plan.target_operator,
+    from (select distinct school_year_start from results) as school_years
+    inner join lateral {{ standard_in_force('plan_indicator_target', fitness_day('school_years.school_year_start')) }} as plan
+        on plan.indicator_code = 'fitness_good_or_excellent_rate'
 ),
 
 counted as (
@@ -27,9 +28,9 @@ counted as (
         count(*) filter (where has_unmapped_code) as unmapped_count,
         count(*) filter (where is_district_unmapped) as unplaced_count,
         count(*) filter (where is_sex_unmapped) as sex_unmapped_count,
-        count(*) filter (where fitness_level = '优秀') as excellent_count,
+        count(*) filter (where is_excellent) as excellent_count,
         count(*) filter (where is_good_or_excellent) as good_or_excellent_count,
-        count(*) filter (where fitness_level in ('优秀', '良好', '及格')) as pass_count,
+        count(*) filter (where is_pass) as pass_count,
         avg(total_score) as mean_total,
         stddev_samp(total_score) as deviation,
     from results
@@ -95,14 +96,7 @@ judged as (
 
 select
     joined.result_kind,
-    joined.unit_level,
-    joined.unit_code,
-    joined.district_code,
-    joined.zone_code,
-    joined.school_year_start,
-    {{ school_year_label('joined.school_year_start') }} as school_year,
-    joined.grade_key,
-    joined.sex_code,
+    {{ fitness_cell('joined') }},
     joined.on_roll_count::integer as on_roll_count,
     joined.submitted_count::integer as submitted_count,
     joined.scored_count::integer as scored_count,
@@ -150,5 +144,5 @@ select
     {{ rate_status('joined.scored_count', 'joined.unmapped_count + joined.unmapped_on_roll_count') }} as rate_status,
 from judged as joined
 left join targets
-    on true
+    on joined.school_year_start = targets.school_year_start
 where {{ fitness_unit_known() }}

@@ -1,27 +1,39 @@
 -- one row per level (city, district), unit and school year; districts add up to the city
-with school_years as (
-    select own.*, own.district_code is null and schools.is_registered as is_district_unmapped
-    from {{ ref('fct_fitness_school_year') }} as own
-    left join {{ ref('dim_school') }} as schools
-        on own.school_code = schools.school_code
-    where own.scored_count > 0
+with rates as (
+    select
+        unit_level,
+        district_code,
+        school_year_start,
+        school_year,
+        scored_count,
+        good_or_excellent_count,
+        pass_count,
+        unmapped_count,
+        good_or_excellent_share,
+        pass_share,
+    from {{ ref('fct_fitness_rate') }}
+    where
+        result_kind = 'upload' and unit_level in ('city', 'district')
+        and grade_key = 'all' and sex_code = 'all' and scored_count > 0
 ),
 
 districts as (select * from {{ ref('dim_district') }}),
 
-counted as (
+-- Pupils of no known district are in the city's row alone. Where they are few, they are hidden like a small district:
+-- all the others would give them back.
+without_district as (
     select
-        case when grouping(district_code) = 1 then 'city' else 'district' end as unit_level,
-        district_code,
+        'district' as unit_level,
+        null as district_code,
         school_year_start,
         school_year,
-        sum(scored_count)::integer as scored_count,
-        sum(good_or_excellent_count)::integer as good_or_excellent_count,
-        sum(pass_count)::integer as pass_count,
-        sum(unmapped_count)::integer as unmapped_count,
-        bool_or(is_district_unmapped) as is_district_unmapped,
-    from school_years
-    group by grouping sets ((district_code, school_year_start, school_year), (school_year_start, school_year))
+        sum(if(unit_level = 'city', 1, -1) * scored_count)::integer as scored_count,
+        sum(if(unit_level = 'city', 1, -1) * good_or_excellent_count)::integer as good_or_excellent_count,
+        sum(if(unit_level = 'city', 1, -1) * pass_count)::integer as pass_count,
+        0 as unmapped_count,
+    from rates
+    group by school_year_start, school_year
+    having sum(if(unit_level = 'city', 1, -1) * scored_count) > 0
 ),
 
 {% set group_by = ['unit_level', 'school_year_start'] -%}
@@ -32,8 +44,12 @@ split as (
         scored_count - good_or_excellent_count as below_good_count,
         scored_count - pass_count as failed_count,
         -- a share over too many codes that nobody mapped is void
-        case when {{ is_void('good_or_excellent_count', 'scored_count', 'unmapped_count') }} then 'u' end as void_reason,
-    from counted
+        case when good_or_excellent_share is null then 'u' end as void_reason,
+    from (
+        select * from rates
+        union all by name
+        select * from without_district
+    ) as counted
 ),
 
 judged as (
@@ -65,23 +81,22 @@ select
     reasoned.scored_count_missing_reason,
     case when good_or_excellent_missing_reason is null then reasoned.good_or_excellent_count end
         as good_or_excellent_count,
-    case
-        when good_or_excellent_missing_reason is null
-            then {{ share('reasoned.good_or_excellent_count', 'reasoned.scored_count') }}
-    end as good_or_excellent_share,
+    case when good_or_excellent_missing_reason is null then reasoned.good_or_excellent_share end
+        as good_or_excellent_share,
     reasoned.good_or_excellent_missing_reason,
     case when pass_missing_reason is null then reasoned.pass_count end as pass_count,
-    case when pass_missing_reason is null then {{ share('reasoned.pass_count', 'reasoned.scored_count') }} end
-        as pass_share,
+    case when pass_missing_reason is null then reasoned.pass_share end as pass_share,
     reasoned.pass_missing_reason,
-    -- that there are some, never how many
+    -- that there are some, never how many; a code that any district may lack is one that the city's parts lack
     coalesce(
         reasoned.unmapped_count > 0
-        or bool_or(reasoned.is_district_unmapped) over (partition by reasoned.school_year_start),
+        or (
+            reasoned.unit_level = 'city'
+            and bool_or(reasoned.unmapped_count > 0) over (partition by reasoned.school_year_start)
+        ),
         false
     ) as has_unmapped_code,
 from reasoned
 left join districts
     on reasoned.district_code = districts.district_code
--- pupils of no known district are in the city's row alone, and hidden behind others where they are few
 where reasoned.unit_level = 'city' or reasoned.district_code is not null

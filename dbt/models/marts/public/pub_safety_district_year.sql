@@ -8,8 +8,7 @@ districts as (select * from {{ ref('dim_district') }}),
 placed as (
     select
         schools.district_code,
-        (year(incidents.occurred_date) - (month(incidents.occurred_date) < 9)::integer)::integer
-            as school_year_start,
+        {{ school_year_of('incidents.occurred_date') }}::integer as school_year_start,
         coalesce(incidents.injured_count, 0) as injured_count,
         schools.is_registered and schools.district_code is null as is_district_unmapped,
     from incidents

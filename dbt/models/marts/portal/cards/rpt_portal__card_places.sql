@@ -1,0 +1,52 @@
+-- one row per site with a forecast: the card of school places, the pupils forecast for next year
+with forecasts as (
+    select *
+    from {{ ref('fct_places_forecast') }}
+    where unit_level = 'city' and grade_span = 'all'
+),
+
+past_years as (
+    select school_year_start, sum(pupil_count) as pupil_count
+    from {{ ref('fct_enrollment_grade') }}
+    where school_year_start <= (select max(origin_school_year_start) from forecasts)
+    group by school_year_start
+    order by school_year_start desc
+    limit 10
+),
+
+-- by how much the same method missed in past years, one year ahead
+past_errors as (
+    select format({{ card_text('places', 'note_errors') }}, origin_count, mape_percent::decimal(8, 1)) as note
+    from {{ ref('fct_places_forecast_error') }}
+    where unit_level = 'school' and lead_years = 1
+),
+
+points as (
+    select school_year_start as x, pupil_count::bigint as y, null::bigint as lower, null::bigint as upper
+    from past_years
+    union all
+    select school_year_start, forecast_count::bigint, lower_80_count::bigint, upper_80_count::bigint
+    from forecasts
+)
+
+select
+    'places' as service,
+    next_year.forecast_count::decimal(18, 2) as figure_value,
+    format({{ card_text('places', 'figure_label') }}, next_year.school_year) as figure_label_zh,
+    format({{ card_text('places', 'figure_label', 'en') }}, next_year.school_year) as figure_label_en,
+    format({{ card_text('places', 'period') }}, next_year.school_year) as period_label,
+    format(
+        {{ card_text('places', 'note') }},
+        {{ school_year_label('next_year.origin_school_year_start') }},
+        current_year.pupil_count::bigint,
+        next_year.lower_80_count::bigint,
+        next_year.upper_80_count::bigint
+    ) || coalesce((select note from past_errors), '') as note_zh,
+    (
+        select to_json(list(struct_pack(x := x, y := y, lower := lower, upper := upper) order by x))
+        from points
+    )::varchar as series_json,
+from forecasts as next_year
+left join past_years as current_year
+    on next_year.origin_school_year_start = current_year.school_year_start
+where next_year.lead_years = 1
