@@ -14,10 +14,10 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from jobs.decide.safety import reference
 from jobs.decide.safety.choices import Method
 from jobs.decide.safety.detect import detect_frame
-from jobs.decide.safety.school import tail_score, window_sums
+from jobs.decide.safety.reference.farrington import farrington
+from jobs.decide.safety.school.evidence import tail_score, window_sums
 from synthetic.outbreaks import Array, World, daily, power, weekly
 
 RATES = (0.01, 0.02, 0.05)
@@ -110,7 +110,7 @@ def main() -> None:
         for method, runs in found.items():
             line(f"{name}: {method}", [[100 * x for x in run] for run in runs], "{:.0f}")
     weeks = [weekly(seed, replicates=12) for seed in seeds]
-    theirs = [reference.farrington(w.counts, frequency=52, start=w.first_watched) for w in weeks]
+    theirs = [farrington(w.counts, frequency=52, start=w.first_watched) for w in weeks]
     for method, runs in {
         "EARS C2": [power(answers(w, "ears_c2", "score", freq="weekly"), w) for w in weeks],
         "flexible Farrington": [power(f.score, w) for f, w in zip(theirs, weeks, strict=True)],

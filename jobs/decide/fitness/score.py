@@ -4,7 +4,7 @@ Rules and open points: docs/decisions/fitness-scoring.md. Everything is whole nu
 their item (tenths of a second, of a centimeter, of BMI), weighted sums in hundredths; no binary float.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
@@ -160,8 +160,39 @@ def score(rows: pa.Table | pa.RecordBatch, settings: st.Settings = st.DEFAULTS) 
     cells["bmi"] = bmi
 
     out: dict[str, pa.Array] = {"bmi": decimals(bmi.scaled, bmi.state == State.VALUE, 4, 1)}
-    hundredths = np.zeros(length, np.int64)
-    bonus_total = np.zeros(length, np.int64)
+    earned = _points(cells, group, standard, settings, facts, out)
+    which, explained = _explained(facts)
+    status = np.array([each.status for each in explained], np.int8)[which]
+    has_total = status <= (Status.INCOMPLETE if settings.missing_item == "zero" else Status.RETEST)
+    rounded = (earned.hundredths + 5) // 10  # half up to 0.1
+    compared = (rounded * 10 if settings.level_from == "rounded" else earned.hundredths) + earned.bonus * 100
+    below = sum((compared < least[group]).astype(np.int8) for least in standard.level_from_hundredths.T)
+    out["standard_score"] = decimals(rounded, has_total, 4, 1)
+    out["bonus_total"] = pa.array(earned.bonus, _POINTS, mask=~has_total)
+    out["total_score"] = decimals(rounded + earned.bonus * 10, has_total, 4, 1)
+    out["level"] = _text(below, list(standard.levels), has_total)
+    out["status"] = _text(status, _STATUS_NAMES)
+    out["status_reason"] = _text(which, [each.reason for each in explained])
+    out["standard_version"] = _text(edition, list(standard.versions), edition >= 0)
+    return pa.RecordBatch.from_arrays([out[name] for name in OUTPUT_SCHEMA.names], schema=OUTPUT_SCHEMA)
+
+
+class _Earned(NamedTuple):
+    hundredths: NDArray[np.int64]  # weighted sum of the points, in hundredths
+    bonus: NDArray[np.int64]
+
+
+def _points(
+    cells: Mapping[str, Numbers],
+    group: NDArray[np.int64],
+    standard: st.Standard,
+    settings: st.Settings,
+    facts: NDArray[np.int64],
+    out: dict[str, pa.Array],
+) -> _Earned:
+    """Points and bonus of every item, into `out`, and their sums; the states of the items into `facts`."""
+    hundredths = np.zeros(len(group), np.int64)
+    bonus_total = np.zeros(len(group), np.int64)
     nothing_tested = group != standard.no_group
     for item in standard.items:
         code = item.measure.code
@@ -183,22 +214,13 @@ def score(rows: pa.Table | pa.RecordBatch, settings: st.Settings = st.DEFAULTS) 
         is_fault = (state >= State.NOT_A_NUMBER) & (group != standard.no_group)
         facts |= np.where(is_fault, state, 0).astype(np.int64) << _SHIFT[code]
     facts |= np.where(nothing_tested, _NOTHING_TESTED, 0)
+    return _Earned(hundredths, bonus_total)
 
+
+def _explained(facts: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[Explanation]]:
+    """Each row's place among the distinct facts, and the explanation of each of those."""
     distinct, which = np.unique(facts, return_inverse=True)
-    explained = [explain(int(fact)) for fact in distinct]
-    status = np.array([each.status for each in explained], np.int8)[which]
-    has_total = status <= (Status.INCOMPLETE if settings.missing_item == "zero" else Status.RETEST)
-    rounded = (hundredths + 5) // 10  # half up to 0.1
-    compared = (rounded * 10 if settings.level_from == "rounded" else hundredths) + bonus_total * 100
-    below = sum((compared < least[group]).astype(np.int8) for least in standard.level_from_hundredths.T)
-    out["standard_score"] = decimals(rounded, has_total, 4, 1)
-    out["bonus_total"] = pa.array(bonus_total, _POINTS, mask=~has_total)
-    out["total_score"] = decimals(rounded + bonus_total * 10, has_total, 4, 1)
-    out["level"] = _text(below, list(standard.levels), has_total)
-    out["status"] = _text(status, _STATUS_NAMES)
-    out["status_reason"] = _text(which, [each.reason for each in explained])
-    out["standard_version"] = _text(edition, list(standard.versions), edition >= 0)
-    return pa.RecordBatch.from_arrays([out[name] for name in OUTPUT_SCHEMA.names], schema=OUTPUT_SCHEMA)
+    return which, [explain(int(fact)) for fact in distinct]
 
 
 def _groups(

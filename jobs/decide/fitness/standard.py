@@ -123,42 +123,77 @@ class _Step:
     high: int | None
 
 
+class _Editions:
+    """The tables of all editions, and the groups (edition × grade × sex) that their rows speak of."""
+
+    def __init__(self) -> None:
+        self.editions = sorted(standards.rows("fitness/editions"), key=lambda row: row["valid_from"])
+        grades = sorted({int(row["grade_code"]) for _, row in self.rows("grades")})
+        self.grade_index = {code: index for index, code in enumerate(grades)}
+        self.size = len(grades) * len(SEX_CODES)
+        self.group_count = len(self.editions) * self.size + 1
+
+    def rows(self, table: str) -> Iterator[tuple[int, dict[str, str]]]:
+        """Each row of a table with the number of its edition."""
+        for number, edition in enumerate(self.editions):
+            for row in standards.rows(f"fitness/{edition['folder']}/{table}"):
+                yield number, row
+
+    def groups(self, number: int, row: Mapping[str, str]) -> list[int]:
+        """The groups that a row names."""
+        sex = SEX_CODES.index(int(row["sex_code"]))
+        codes = row["grade_codes"].split("|")
+        return [number * self.size + self.grade_index[int(code)] * len(SEX_CODES) + sex for code in codes]
+
+
 @lru_cache(maxsize=1)
 def load() -> Standard:
     """Read every edition in editions.csv. Raises ValueError where a table contradicts itself."""
     measures = {code: m for code, m in load_measures().items() if code not in ("height", "weight")}
-    editions = sorted(standards.rows("fitness/editions"), key=lambda row: row["valid_from"])
+    tables = _Editions()
+    weights, (steps, lower_is_better) = _weights(tables, measures), _steps(tables, measures)
+    levels = list(dict.fromkeys(row["level"] for _, row in tables.rows("levels")))
+    level_from = np.full((tables.group_count, len(levels)), np.iinfo(np.int64).max, np.int64)
+    for number, row in tables.rows("levels"):
+        own = slice(number * tables.size, (number + 1) * tables.size)
+        level_from[own, levels.index(row["level"])] = in_units(row["total_score_ge"], 2)
+    editions = tables.editions
+    return Standard(
+        items=tuple(
+            _item(measure, code in lower_is_better, weights[code], steps[code])
+            for code, measure in measures.items()
+        ),
+        versions=tuple(edition["standard_version"] for edition in editions),
+        valid_from=np.array([days(date.fromisoformat(e["valid_from"])) for e in editions]),
+        valid_to=np.array([days(date.fromisoformat(e["valid_to"] or "9999-12-31")) for e in editions]),
+        grade_index=tables.grade_index,
+        group_count=tables.group_count,
+        levels=tuple(levels),
+        level_from_hundredths=level_from,
+    )
 
-    def dated(table: str) -> Iterator[tuple[int, dict[str, str]]]:
-        for number, edition in enumerate(editions):
-            for row in standards.rows(f"fitness/{edition['folder']}/{table}"):
-                yield number, row
 
-    grades = sorted({int(row["grade_code"]) for _, row in dated("grades")})
-    grade_index = {code: index for index, code in enumerate(grades)}
-    edition_size = len(grades) * len(SEX_CODES)
-    group_count = len(editions) * edition_size + 1
-
-    def groups(number: int, row: Mapping[str, str]) -> list[int]:
-        sex = SEX_CODES.index(int(row["sex_code"]))
-        codes = row["grade_codes"].split("|")
-        return [number * edition_size + grade_index[int(code)] * len(SEX_CODES) + sex for code in codes]
-
-    weights = {code: np.zeros(group_count, np.int8) for code in measures}
-    for number, row in dated("weights"):
-        weights[row["item_code"]][groups(number, row)] = int(row["weight_pct"])
+def _weights(tables: _Editions, measures: Mapping[str, Measure]) -> dict[str, NDArray[np.int8]]:
+    """Weight of each item in each group, in per cent."""
+    weights = {code: np.zeros(tables.group_count, np.int8) for code in measures}
+    for number, row in tables.rows("weights"):
+        weights[row["item_code"]][tables.groups(number, row)] = int(row["weight_pct"])
     sums = sum(weight.astype(np.int64) for weight in weights.values())
     if not np.isin(sums, (0, 100)).all():  # 0: a grade of another edition
         raise ValueError("weights.csv: the weights of a grade and sex do not sum to 100")
+    return weights
 
+
+def _steps(tables: _Editions, measures: Mapping[str, Measure]) -> tuple[dict[str, list[_Step]], set[str]]:
+    """Steps of the scoring, bonus and BMI tables by item, and the items where less is better."""
     steps: dict[str, list[_Step]] = {code: [] for code in measures}
     lower_is_better = set()
-    tables: tuple[tuple[Literal["scoring", "bonus"], str], ...] = (
+    columns: tuple[tuple[Literal["scoring", "bonus"], str], ...] = (
         ("scoring", "points"),
         ("bonus", "bonus_points"),
     )
-    for table, earns in tables:
-        for number, row in dated(table):
+    for table, earns in columns:
+        for number, row in tables.rows(table):
             if row["threshold"] == "":  # official blank: no step
                 continue
             code = row["item_code"]
@@ -168,30 +203,12 @@ def load() -> Standard:
                 high = in_units(row["threshold"], measures[code].decimals)
             else:
                 low = in_units(row["threshold"], measures[code].decimals)
-            steps[code] += [_Step(g, table, int(row[earns]), low, high) for g in groups(number, row)]
-    for number, row in dated("bmi"):
+            steps[code] += [_Step(g, table, int(row[earns]), low, high) for g in tables.groups(number, row)]
+    for number, row in tables.rows("bmi"):
         low, high = (in_units(row[side], 1) if row[side] else None for side in ("lower", "upper"))
-        steps["bmi"] += [_Step(g, "scoring", int(row["points"]), low, high) for g in groups(number, row)]
-
-    levels = list(dict.fromkeys(row["level"] for _, row in dated("levels")))
-    level_from = np.full((group_count, len(levels)), np.iinfo(np.int64).max, np.int64)
-    for number, row in dated("levels"):
-        own = slice(number * edition_size, (number + 1) * edition_size)
-        level_from[own, levels.index(row["level"])] = in_units(row["total_score_ge"], 2)
-
-    return Standard(
-        items=tuple(
-            _item(measure, code in lower_is_better, weights[code], steps[code])
-            for code, measure in measures.items()
-        ),
-        versions=tuple(edition["standard_version"] for edition in editions),
-        valid_from=np.array([days(date.fromisoformat(e["valid_from"])) for e in editions]),
-        valid_to=np.array([days(date.fromisoformat(e["valid_to"] or "9999-12-31")) for e in editions]),
-        grade_index=grade_index,
-        group_count=group_count,
-        levels=tuple(levels),
-        level_from_hundredths=level_from,
-    )
+        points = int(row["points"])
+        steps["bmi"] += [_Step(g, "scoring", points, low, high) for g in tables.groups(number, row)]
+    return steps, lower_is_better
 
 
 def _item(measure: Measure, lower_is_better: bool, weight: NDArray[np.int8], steps: list[_Step]) -> Item:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,9 @@ from jobs.decide.places import events as known_events
 from jobs.decide.places.blend import blend_weights, own_weights
 from jobs.decide.places.events import Event
 from jobs.decide.places.intervals import interval_bounds
-from jobs.decide.places.model import CANDIDATES, candidate_forecast, sum_groups
+from jobs.decide.places.model.candidates import CANDIDATES
+from jobs.decide.places.model.cells import sum_groups
+from jobs.decide.places.model.level import candidate_forecast
 from jobs.decide.places.panel import ALL_GRADES, Floats, Ints, Panel, build_panel
 
 COLUMNS = [
@@ -119,6 +122,53 @@ def _grouped(panel: Panel, level: Mapping[str, tuple[str, str]]) -> tuple[list[s
     return names, [parents[name] for name in names], of
 
 
+@dataclass(frozen=True)
+class _Level:
+    """Units of one level of the hierarchy; `points` as forecast from every year, `moved` by events."""
+
+    name: str
+    units: Sequence[str]
+    parents: Sequence[str]
+    pupils: Floats  # [year, unit, grade]
+    points: Floats  # [year, lead, unit, grade]
+    moved: Floats  # [lead, unit, grade]
+    shown: Ints  # positions of `units` among the units of the arrays
+
+
+def _levels(
+    panel: Panel, points: Floats, moved: Floats, i: int, living: Ints, groups: Groups | None
+) -> Iterator[_Level]:
+    """Units (the `living`), groups, parents, total, as they stand in year `i`."""
+
+    def summed(name: str, of: Ints, names: Sequence[str], parents: Sequence[str], used: list[int]) -> _Level:
+        # The past of a group is that of the units it has now, so that its errors are no one's moving house.
+        # Units of no group share the number behind the last.
+        every_year, count = np.tile(of, (len(panel.years), 1)), len(names) + 1
+        return _Level(
+            name,
+            [names[n] for n in used],
+            [parents[n] for n in used],
+            sum_groups(panel.pupils, every_year, count)[:, used],
+            sum_groups(points, every_year, count)[:, :, used],
+            sum_groups(moved[None], every_year[:1], count)[0][:, used],
+            np.arange(len(used)),
+        )
+
+    parent_of = panel.parent_of[i]
+    above = [panel.parents[p] for p in parent_of[living]] if panel.parents else [""] * len(living)
+    units = [panel.units[u] for u in living]
+    yield _Level("unit", units, above, panel.pupils, points, moved, living)
+    for level, of_unit in (groups or {}).items():
+        names, parents, of = _grouped(panel, of_unit)
+        used = sorted({int(n) for n in of[living] if n < len(names)})
+        yield summed(level, of, names, parents, used)
+    if panel.parents:
+        alive = sorted(set(parent_of[living].tolist()))
+        yield summed("parent", parent_of, panel.parents, [TOTAL] * len(panel.parents), alive)
+    whole = panel.pupils.sum(1, keepdims=True), points.sum(2, keepdims=True), moved.sum(1, keepdims=True)
+    yield _Level(TOTAL, [TOTAL], [""], *whole, np.arange(1))
+
+
 def _origin_frame(
     panel: Panel,
     points: Floats,
@@ -129,78 +179,48 @@ def _origin_frame(
     groups: Groups | None,
     spans: Spans | None,
 ) -> pd.DataFrame:
-    """Rows of one origin: units (the `living`), groups, parents, total; grades, spans, `all`; leads in order.
-    `undisturbed` are the points without events."""
+    """Rows of one origin, level by level; grades, spans, `all`; leads in order. `undisturbed` are the points
+    without events."""
     seen = np.asarray(panel.grade_listed[: i + 1].any(axis=0)) | (points[i].sum((0, 1)) > 0)
     shown = [g for g, s in zip(panel.grades, seen, strict=True) if s]
     parts = {name: [shown.index(g) for g in grades if g in shown] for name, grades in (spans or {}).items()}
     parts = {name: at for name, at in parts.items() if at}
-    labels = [*shown, *parts, ALL_GRADES]
-    change = points[i] - undisturbed[i]
-    parent_of = panel.parent_of[i]
-    names = [panel.parents[p] for p in parent_of[living]] if panel.parents else [""] * len(living)
-    levels: list[tuple[str, Sequence[str], Sequence[str], Floats, Floats, Floats]] = [
-        ("unit", [panel.units[u] for u in living], names, panel.pupils, points, change)
-    ]
-    for level, of_unit in (groups or {}).items():
-        all_groups, all_parents, of = _grouped(panel, of_unit)
-        used = sorted({int(n) for n in of[living] if n < len(all_groups)})
-        every_year = np.tile(of, (len(panel.years), 1))
-        levels.append(
-            (
-                level,
-                [all_groups[n] for n in used],
-                [all_parents[n] for n in used],
-                sum_groups(panel.pupils, every_year, len(all_groups) + 1)[:, used],
-                sum_groups(points, every_year, len(all_groups) + 1)[:, :, used],
-                sum_groups(change[None], every_year[:1], len(all_groups) + 1)[0][:, used],
-            )
-        )
-    n_parents = len(panel.parents)
-    if n_parents:
-        alive = sorted(set(parent_of[living].tolist()))
-        # The past of a parent is that of the units it has now, so that its errors are no one's moving house.
-        now = np.tile(parent_of, (len(panel.years), 1))
-        levels.append(
-            (
-                "parent",
-                [panel.parents[p] for p in alive],
-                [TOTAL] * len(alive),
-                sum_groups(panel.pupils, now, n_parents)[:, alive],
-                sum_groups(points, now, n_parents)[:, :, alive],
-                sum_groups(change[None], now[:1], n_parents)[0][:, alive],
-            )
-        )
-    whole = panel.pupils.sum(1, keepdims=True), points.sum(2, keepdims=True), change.sum(1, keepdims=True)
-    levels.append((TOTAL, [TOTAL], [""], *whole))
+    labels, sums = [*shown, *parts, ALL_GRADES], list(parts.values())
     frames = []
-    for level, units, parent_names, pupils, expected, moved in levels:
-        pick = living if level == "unit" else np.arange(len(units))
-        truth = _with_sums(pupils[:, :, seen], list(parts.values()))
-        means = _with_sums(expected[:, :, :, seen], list(parts.values()))
-        bounds = interval_bounds(truth, means, panel.in_file, i)[:, pick]
-        mean = means[i][:, pick]
-        leads, count, columns = mean.shape
-        shape = (count, columns, leads)
-        unit_at, grade_at, lead_at = (a.ravel() for a in np.indices(shape))
-        frame = pd.DataFrame(
-            {
-                "origin": origin,
-                "level": level,
-                "unit": np.asarray(units, dtype=object)[unit_at],
-                "parent_unit": np.asarray(parent_names, dtype=object)[unit_at],
-                "grade": np.asarray(labels, dtype=object)[grade_at],
-                "year": origin + lead_at + 1,
-                "lead": lead_at + 1,
-                "forecast": mean.transpose(1, 2, 0).ravel().astype(np.int64),
-            }
-        )
-        for k, bound in enumerate(BOUNDS):
-            frame[bound] = bounds[..., k].transpose(1, 2, 0).ravel().astype(np.int64)
-        brought = _with_sums(moved[:, :, seen], list(parts.values()))
-        frame["event_count"] = brought[:, pick].transpose(1, 2, 0).ravel().astype(np.int64)
-        frames.append(frame)
+    for level in _levels(panel, points, points[i] - undisturbed[i], i, living, groups):
+        truth = _with_sums(level.pupils[:, :, seen], sums)
+        means = _with_sums(level.points[:, :, :, seen], sums)
+        moved = _with_sums(level.moved[:, :, seen], sums)[:, level.shown]
+        bounds = interval_bounds(truth, means, panel.in_file, i)[:, level.shown]
+        frames.append(_level_frame(level, labels, origin, means[i][:, level.shown], bounds, moved))
     return pd.concat(frames, ignore_index=True)
+
+
+def _level_frame(
+    level: _Level, labels: Sequence[str], origin: int, mean: Floats, bounds: Floats, moved: Floats
+) -> pd.DataFrame:
+    """Arrays [lead, unit, label, …] of one level and origin as rows."""
+    leads, count, columns = mean.shape
+    unit_at, grade_at, lead_at = (a.ravel() for a in np.indices((count, columns, leads)))
+
+    def cells(values: Floats) -> Ints:
+        return values.transpose(1, 2, 0).ravel().astype(np.int64)
+
+    frame = pd.DataFrame(
+        {
+            "origin": origin,
+            "level": level.name,
+            "unit": np.asarray(level.units, dtype=object)[unit_at],
+            "parent_unit": np.asarray(level.parents, dtype=object)[unit_at],
+            "grade": np.asarray(labels, dtype=object)[grade_at],
+            "year": origin + lead_at + 1,
+            "lead": lead_at + 1,
+            "forecast": cells(mean),
+        }
+    )
+    for k, bound in enumerate(BOUNDS):
+        frame[bound] = cells(bounds[..., k])
+    return frame.assign(event_count=cells(moved))
 
 
 def score(forecasts: pd.DataFrame, enrollment: pd.DataFrame) -> pd.DataFrame:

@@ -14,11 +14,12 @@ from pyspark.sql import functions as F
 
 from jobs import declare
 from jobs.decide.frames import append_frame, in_force_rows, tenths
-from jobs.decide.places import coming, gap, registration, supply
+from jobs.decide.places import coming, gap, supply
 from jobs.decide.places.events import Event
 from jobs.decide.places.forecast import backtest_frame, forecast_frame
 from jobs.decide.places.forecast import score as forecast_errors
 from jobs.decide.places.parts import parts
+from jobs.decide.places.registration import correct as registration
 from jobs.decide.places.rows import rows_of
 from jobs.declare import standards
 from jobs.lake.runs import Run

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+_Key = tuple[str, str, str, int]
 PART_COLUMNS = [
     *("level", "unit_code", "grade_key", "school_year_start", "entry_year", "birth_year", "birth_count"),
     *("is_birth_known", "entrant_count", "is_entrant_forecast", "entry_ratio", "progression_ratio"),
@@ -39,49 +40,60 @@ def parts(
     """
     first = {grade: grades[0] for grades in stages.values() for grade in grades}
     steps = {grade: n for grades in stages.values() for n, grade in enumerate(grades)}
-    key = ["level", "unit_code", "grade_key", "school_year_start"]
-    ahead = dict(zip(map(tuple, forecast[key].to_numpy().tolist()), forecast["forecast"], strict=True))
-    stood = dict(zip(map(tuple, pupils[key].to_numpy().tolist()), pupils["pupil_count"], strict=True))
-    known = events or {}
-    registered = (
-        dict(zip(ahead, forecast["registration"].astype(float), strict=True))
-        if "registration" in forecast
-        else {}
-    )
+    cohorts = _Cohorts(forecast, pupils, events or {})
     rows = []
-    for (level, unit, grade, year), value in ahead.items():
+    for (level, unit, grade, year), value in cohorts.ahead.items():
         if grade not in first:
             continue
-        event = float(known.get((level, unit, grade, year), 0.0))
-        added = registered.get((level, unit, grade, year), 0.0)
+        event = cohorts.event((level, unit, grade, year))
+        added = cohorts.registration.get((level, unit, grade, year), 0.0)
         entry_year = year - steps[grade]
-        entry = (level, unit, first[grade], entry_year)
-        is_ahead = entry in ahead
-        entrants = (
-            float(ahead[entry]) - float(known.get(entry, 0.0)) - registered.get(entry, 0.0)
-            if is_ahead
-            else float(stood.get(entry, 0))
-        )
+        entrants, is_ahead = cohorts.entrants((level, unit, first[grade], entry_year))
         birth_year = entry_year - lag_of[first[grade]]
-        of_unit = births.get(birth_unit.get((level, unit), ""), {})
-        born = of_unit.get(birth_year)
-        is_known = born is not None
-        if born is None and of_unit and birth_year > max(of_unit):
-            born = of_unit[max(of_unit)]
+        born, is_known = _births_of(births.get(birth_unit.get((level, unit), ""), {}), birth_year)
         rest = float(value) - event - added
         if born and entrants > 0 and rest > 0:
             row: tuple[Any, ...] = (
-                birth_year,
-                float(born),
-                is_known,
-                entrants,
-                is_ahead,
-                entrants / born,
-                rest / entrants,
-                added,
-                event,
+                *(birth_year, float(born), is_known, entrants, is_ahead),
+                *(entrants / born, rest / entrants, added, event),
             )
         else:
             row = (birth_year, None, False, None, is_ahead, None, None, added, float(value) - added)
         rows.append((level, unit, grade, year, entry_year, *row, float(value)))
     return pd.DataFrame(rows, columns=PART_COLUMNS)
+
+
+class _Cohorts:
+    """Pupils by (level, unit, grade, year): forecast, past, brought by events and by registrations."""
+
+    def __init__(self, forecast: pd.DataFrame, pupils: pd.DataFrame, events: Mapping[_Key, float]) -> None:
+        self.ahead: dict[_Key, Any] = dict(zip(_keys(forecast), forecast["forecast"], strict=True))
+        self.past: dict[_Key, Any] = dict(zip(_keys(pupils), pupils["pupil_count"], strict=True))
+        self.events = events
+        self.registration: dict[_Key, float] = {}
+        if "registration" in forecast:
+            self.registration = dict(zip(self.ahead, forecast["registration"].astype(float), strict=True))
+
+    def event(self, key: _Key) -> float:
+        """Pupils that known events bring (negative: take)."""
+        return float(self.events.get(key, 0.0))
+
+    def entrants(self, entry: _Key) -> tuple[float, bool]:
+        """Pupils who enter the stage's first grade, by the model alone, and whether they are forecast."""
+        if entry not in self.ahead:
+            return float(self.past.get(entry, 0)), False
+        model = float(self.ahead[entry]) - self.event(entry) - self.registration.get(entry, 0.0)
+        return model, True
+
+
+def _keys(rows: pd.DataFrame) -> Iterator[Any]:
+    columns = ["level", "unit_code", "grade_key", "school_year_start"]
+    return map(tuple, rows[columns].to_numpy().tolist())
+
+
+def _births_of(births: Mapping[int, float], year: int) -> tuple[float | None, bool]:
+    """Births of a year and whether they are known; past the last known year, that year's."""
+    born = births.get(year)
+    if born is None and births and year > max(births):
+        return births[max(births)], False
+    return born, born is not None

@@ -14,10 +14,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jobs.decide.safety import reference
+from jobs.decide.safety.answers import Array, Detection
 from jobs.decide.safety.choices import Method, Step, StepsOfYear
-from jobs.decide.safety.reference import Array, Detection
-from jobs.decide.safety.school import Axis, Progress, school
+from jobs.decide.safety.reference.ears import ears
+from jobs.decide.safety.reference.farrington import farrington
+from jobs.decide.safety.reference.parameters import CLASSIC, FLEXIBLE, FarringtonParameters
+from jobs.decide.safety.school.coefficients import Axis
+from jobs.decide.safety.school.foretell import Progress
+from jobs.decide.safety.school.method import school
 from jobs.settings import UserError
 
 ANSWERS = ("expected", "upper_bound", "p_value", "score", "alarm")
@@ -69,7 +73,7 @@ def detect_frame(
             raise UserError(f"{method} has no parameter {min(given)}", "leave it out")
         answer = _school(df, time, frequency, is_open, calendar is None, alpha, baseline, start, progress)
     else:
-        p = reference.FLEXIBLE if method == "farrington_flexible" else reference.CLASSIC
+        p = FLEXIBLE if method == "farrington_flexible" else CLASSIC
         if alpha is not None:
             given["alpha"] = alpha
         answer = _farrington(df, time, frequency, step_days, is_open, replace(p, **given), start, progress)
@@ -179,7 +183,7 @@ def _ears(
     counts[unit, step] = df["count"][is_open].to_numpy(dtype=float)
     letter = cast(Literal["C1", "C2", "C3"], method.removeprefix("ears_").upper())
     options = given | ({} if baseline is None else {"baseline": baseline})
-    found = reference.ears(counts, letter, alpha=alpha, **options)
+    found = ears(counts, letter, alpha=alpha, **options)
     for name in ANSWERS:
         getattr(answer, name)[is_open] = getattr(found, name)[unit, step]
     return answer
@@ -213,7 +217,7 @@ def _farrington(
     frequency: StepsOfYear,
     step_days: int,
     is_open: NDArray[np.bool_],
-    p: reference.FarringtonParameters,
+    p: FarringtonParameters,
     start: dt.date | int | None,
     progress: Progress | None,
 ) -> Detection:
@@ -242,7 +246,7 @@ def _farrington(
         begin = None
         if begins is not None:
             begin = int(step[begins[rows]].min()) if begins[rows].any() else counts.shape[1]
-        found = reference.farrington(counts, frequency=frequency, dates=dates, parameters=p, start=begin)
+        found = farrington(counts, frequency=frequency, dates=dates, parameters=p, start=begin)
         for name in ANSWERS:
             getattr(answer, name)[rows] = getattr(found, name)[unit, step]
         if progress:

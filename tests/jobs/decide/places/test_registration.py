@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jobs.decide.places import registration
 from jobs.decide.places.forecast import forecast_frame
 from jobs.decide.places.job import groups_of, stage_spans, units_of
 from jobs.decide.places.parts import parts
+from jobs.decide.places.registration import correct as registration
+from jobs.decide.places.registration.springs import NO_SPRING, NOT_HERE
 from synthetic.city.demand import UNREGISTERED_SHARE, WEEK_SHARES
 from synthetic.city.figures import YEARS, districts
 from synthetic.city.schools import make_schools
@@ -125,7 +126,7 @@ def test_without_an_earlier_spring_nothing_changes_and_the_remark_says_so(city: 
     frame, notes = corrected(city, date(ORIGIN + 1, 6, 4), since=ORIGIN + 1)
     pd.testing.assert_frame_equal(frame.drop(columns="registration"), city[3])
     assert not frame["registration"].any()
-    assert set(notes["remark"]) == {registration.NO_SPRING}
+    assert set(notes["remark"]) == {NO_SPRING}
     assert (notes["registration_count"] == 0).all()
     assert notes.loc[notes["level"] == "total", "registered_count"].item() > 0
 
@@ -153,7 +154,7 @@ def test_a_district_whose_file_is_missing_changes_nobody(city: CITY) -> None:
     full, _ = corrected(city, day)
     own = (frame["level"] == "parent") & (frame["unit"] == "110108")
     assert (frame[own]["registration"] == 0).all()
-    assert notes.loc[notes["unit_code"] == "110108", "remark"].item() == registration.NOT_HERE
+    assert notes.loc[notes["unit_code"] == "110108", "remark"].item() == NOT_HERE
     others = (frame["level"] == "parent") & ~own & (frame["grade"] == PRIMARY[0]) & (frame["lead"] == 1)
     moved = frame.loc[others, "registration"].to_numpy(), full.loc[others, "registration"].to_numpy()
     assert np.abs(moved[0] - moved[1]).sum() <= 0.35 * np.abs(moved[1]).sum()

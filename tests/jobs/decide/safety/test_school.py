@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from jobs.decide.safety import reference, school
 from jobs.decide.safety.detect import detect_frame, scan_groups
-from jobs.decide.safety.school import DAILY_WINDOWS, tail_score
+from jobs.decide.safety.reference.farrington import farrington
+from jobs.decide.safety.school import calibration, method
+from jobs.decide.safety.school.evidence import DAILY_WINDOWS, tail_score
 from synthetic import outbreaks
 
 
@@ -71,9 +72,9 @@ def test_it_finds_more_weekly_outbreaks_than_flexible_farrington() -> None:
     world = outbreaks.weekly(304, replicates=4)
     rows = table(world, "w")
     ours = outbreaks.power(grid(detect_frame(rows, "school", freq="weekly"), world, "score"), world)
-    theirs = reference.farrington(world.counts, frequency=52, start=world.first_watched)
-    farrington = outbreaks.power(theirs.score, world)
-    assert np.mean(ours) > np.mean(farrington) + 0.02, f"{ours} against {farrington}"
+    theirs = farrington(world.counts, frequency=52, start=world.first_watched)
+    reference = outbreaks.power(theirs.score, world)
+    assert np.mean(ours) > np.mean(reference) + 0.02, f"{ours} against {reference}"
 
 
 def test_a_day_is_judged_by_days_before_it_only() -> None:
@@ -163,5 +164,5 @@ def test_answers_do_not_hang_on_what_was_judged_before(monkeypatch: pytest.Monke
     own = table(outbreaks.daily(305, schools=12))
     detect_frame(table(outbreaks.daily(306, schools=12, strength=3.0)), "school")
     after = detect_frame(own, "school")
-    monkeypatch.setattr(school, "_DAILY", school._Calibration(DAILY_WINDOWS))
+    monkeypatch.setattr(method, "DAILY", calibration.Calibration(DAILY_WINDOWS))
     pd.testing.assert_frame_equal(after, detect_frame(own, "school"), check_exact=True)

@@ -1,0 +1,135 @@
+"""Growth of the grades that are filled from outside the unit: its own course, the level above, births."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from jobs.decide.places.model.births import births_weight, entry_from_births
+from jobs.decide.places.model.candidates import Candidate
+from jobs.decide.places.model.cells import Cells, of_group
+from jobs.decide.places.model.means import WEIGHT_CAP, discounted_mean
+from jobs.decide.places.model.progression import LARGEST_LOG
+from jobs.decide.places.panel import Bools, Floats, Ints
+
+ENTRY_SIZE = 1000.0  # intakes below are mostly noise, above mostly trend
+FOLLOW_YEARS = 1.0  # for so long, an intake is held to its own course, whatever the record says
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level's answer: pupils [year, lead, unit, grade], and where births speak for its entry."""
+
+    forecast: Floats
+    from_births: Bools  # [year, lead, unit]
+
+
+@dataclass(frozen=True)
+class Above:
+    """The level above: its pupils and forecast, and which of its members each unit belongs to."""
+
+    pupils: Floats
+    level: Level
+    member: Ints
+
+
+def intake_growth(
+    pupils: Floats,
+    cells: Cells,
+    in_file: Bools,
+    births: Floats | None,
+    entry_lag: int,
+    s: Candidate,
+    horizon: int,
+    above: Above | None,
+) -> tuple[Floats, Bools]:
+    """Log growth of each grade filled from outside, [year, lead, unit, grade], and where births speak."""
+    years, units, grades = pupils.shape
+    logs = np.log(np.maximum(pupils, 1e-9))
+    large = pupils / (pupils + ENTRY_SIZE)
+    small = 1 - large
+    pull = s.entry_pull[0] * small + s.entry_pull[1] * large
+    level = pull * (_smoothed_intake(logs, cells, s.entry_gain) - logs)
+    change = np.full_like(logs, np.nan)
+    both = cells.has_pupils[1:] & cells.has_pupils[:-1] & cells.consecutive[1:, None, None]
+    change[1:] = np.where(both, logs[1:] - logs[:-1], np.nan)
+    weight = pupils / (1 + pupils / WEIGHT_CAP)
+    momentum = discounted_mean(change, weight, 0.6, 100.0 if above is not None else 0.0)
+    momentum *= s.entry_trend[0] * small + s.entry_trend[1] * large
+    growth = np.zeros((years, horizon, units, grades))
+    followed, clear = np.zeros_like(growth), np.zeros(growth.shape, dtype=bool)
+    for h in range(horizon):
+        growth[:, h] = level + momentum * (s.entry_trend_damp ** np.arange(h + 1)).sum()
+        if above is not None:
+            ahead = above.level.forecast[:, h]
+            known = (above.pupils > 0) & (ahead > 0)
+            rise = np.where(known, np.log(np.maximum(ahead, 1e-9) / np.maximum(above.pupils, 1e-9)), 0)
+            followed[:, h] = of_group(np.clip(rise, -LARGEST_LOG, LARGEST_LOG), above.member)
+            clear[:, h] = of_group(known, above.member)
+    if above is not None:
+        over = of_group(np.log(np.maximum(above.pupils, 1e-9)), above.member)
+        part = np.where(over > -20, logs - over, 0)
+        steady = _smoothed_intake(part, cells, s.entry_gain) - part
+        shared = steady[:, None] + followed
+        growth += s.entry_above * np.clip(followed, -0.5, 0.5)
+        growth = _following(growth, shared, clear, logs, cells, in_file)
+    born, good = followed[..., 0], np.zeros((years, horizon, units), dtype=bool)
+    if above is not None:
+        good = of_group(above.level.from_births.swapaxes(1, 2), above.member).swapaxes(1, 2)
+    if births is not None:
+        entrants = np.where(cells.has_pupils[..., 0], logs[..., 0], np.nan)
+        own, known = entry_from_births(entrants, births, cells.consecutive, entry_lag, horizon)
+        born, good = np.where(known, own, born), known | good
+    if good.any():
+        for h in range(horizon):
+            trend = growth[:, h, :, 0]
+            share = births_weight(
+                logs[..., 0], trend, born[:, h], good[:, h], pupils[..., 0], in_file, h + 1
+            )[:, None]
+            growth[:, h, :, 0] = np.where(good[:, h], share * born[:, h] + (1 - share) * trend, trend)
+    return np.clip(growth, -LARGEST_LOG, LARGEST_LOG), good
+
+
+def _smoothed_intake(logs: Floats, cells: Cells, gain: float) -> Floats:
+    """Smoothed log intake; it begins anew after a gap, where another set of pupils may have been counted."""
+    out, level = np.array(logs), np.array(logs[0])
+    for t in range(1, len(logs)):
+        known = cells.has_pupils[t] & cells.has_pupils[t - 1] & cells.consecutive[t]
+        level = np.where(known, level + gain * (logs[t] - level), logs[t])
+        out[t] = level
+    return out
+
+
+def _following(
+    own: Floats, shared: Floats, known: Bools, logs: Floats, cells: Cells, in_file: Bools
+) -> Floats:
+    """Growth of intakes, [year, lead, unit, grade]: a unit's own course, and its share of the level above
+    (where `known`), mixed as would have erred least so far, each grade and lead for itself over all units.
+    Schools that take the leavers of others follow their district's cohorts; others follow themselves."""
+    years, horizon, _, grades = own.shape
+    grid = np.linspace(0, 1, 6)
+    out = np.array(own)
+    held = FOLLOW_YEARS * grid[:, None] ** 2
+    for h in range(horizon):
+        loss, record = np.zeros((len(grid), grades)), np.zeros(grades)
+        for t in range(years):
+            s = t - h - 1
+            if s >= 0 and in_file[t] and in_file[s]:
+                unit, grade = np.nonzero(known[s, h] & cells.intake[s] & cells.has_pupils[t])
+                if len(unit):
+                    size = np.exp(logs[s, unit, grade])
+                    weight = size / (size + 100)
+                    change = logs[t, unit, grade] - logs[s, unit, grade]
+                    a, b = own[s, h, unit, grade], shared[s, h, unit, grade]
+                    count = np.bincount(grade, minlength=grades)
+                    error = np.stack(
+                        [np.bincount(grade, weight * np.abs(change - a - w * (b - a)), grades) for w in grid]
+                    )
+                    belief = count / (count + 10)
+                    loss = 0.9 * loss + belief * error / np.maximum(error.mean(0), 1e-9)
+                    record = 0.9 * record + belief
+            share = np.where(record > 0, grid[np.argmin(loss + held, axis=0)], 0.0)
+            mixed = own[t, h] + share * (shared[t, h] - own[t, h])
+            out[t, h] = np.where(known[t, h], mixed, own[t, h])
+    return out
