@@ -33,7 +33,7 @@ from synthetic.city.figures import (
 from synthetic.city.hotline import cases
 from synthetic.city.indicators import indicator_values
 from synthetic.city.ladder import GRADES_OF, J1, J3, P1, P6, S1, S3, STAGE_OF, STAGES, grades
-from synthetic.city.people import Population, live
+from synthetic.city.life import Population, live
 from synthetic.city.planning import PLAN_PLACES, PLAN_PROJECTS, PLAN_YEARS, areas_of_districts, make_projects
 from synthetic.city.schools import Schools, district_births, district_pupils, make_schools, year_index
 from synthetic.city.sittings import SCHOOL_SPREAD, bodies_of

@@ -13,8 +13,8 @@ import pyarrow as pa
 from jobs.decide.fitness import score
 from synthetic.city import fitness
 from synthetic.city.ladder import J1, S1, grades
+from synthetic.city.life import live
 from synthetic.city.numbers import Stream, stream
-from synthetic.city.people import live
 from synthetic.city.schools import make_schools
 from synthetic.city.sittings import SCHOOL_SPREAD, bodies_of
 

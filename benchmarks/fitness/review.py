@@ -21,8 +21,8 @@ from synthetic.city.fabrications import fabricate
 from synthetic.city.faults import Faults, parse
 from synthetic.city.figures import districts
 from synthetic.city.ladder import grades
+from synthetic.city.life import lives
 from synthetic.city.part import City, Part
-from synthetic.city.people import lives
 from synthetic.city.recheck import recheck
 from synthetic.city.schools import make_schools
 from synthetic.city.sittings import Sittings, first_sittings

@@ -23,11 +23,11 @@ from jobs.decide.safety import inputs, rules
 from jobs.decide.safety.alerts import SAME_EPISODE_DAYS
 from jobs.decide.safety.detect import detect_frame
 from jobs.decide.safety.job import FALSE_DISCOVERY_RATE
-from synthetic.city import safety as feed
+from synthetic.city import illness as feed
 from synthetic.city.alert_states import JURISDICTIONS
 from synthetic.city.figures import districts
+from synthetic.city.life import lives
 from synthetic.city.part import City, Part
-from synthetic.city.people import lives
 from synthetic.city.schools import make_schools
 from synthetic.city.writers import Landing
 

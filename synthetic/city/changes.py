@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from synthetic.city.calendar import days_of_term
 from synthetic.city.figures import districts
 from synthetic.city.forms import fill, office, send
+from synthetic.city.identities import pupil_numbers
 from synthetic.city.ladder import J3, P6, S3, grades
+from synthetic.city.life import Roll
 from synthetic.city.numbers import Stream, stream
 from synthetic.city.part import Part
-from synthetic.city.people import Roll, pupil_numbers
 from synthetic.city.words import person_names
 
 _WITHDRAWN_SHARE = 0.03  # of those who leave the rolls within a stage; the others go to another city

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -13,10 +13,23 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from jobs.settings import UserError, writing
 
+if TYPE_CHECKING:
+    from synthetic.city.write import CitySummary
+
 app = typer.Typer(
     help="Write a synthetic Beijing's feed files: real shapes, calibrated, about no real person.",
     no_args_is_help=True,
     add_completion=False,
+)
+
+
+_COLUMNS = (
+    BarColumn(),
+    TextColumn("{task.percentage:>3.0f} %"),
+    TextColumn("{task.fields[files]} files"),
+    TimeElapsedColumn(),
+    TimeRemainingColumn(),
+    TextColumn("{task.description}"),
 )
 
 
@@ -63,15 +76,7 @@ def city(
     begun = time.monotonic()
     try:
         span = parse_years(years)
-        columns = (
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TextColumn("{task.fields[files]} files"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.description}"),
-        )
-        with Progress(*columns, console=console, transient=True) as progress:
+        with Progress(*_COLUMNS, console=console, transient=True) as progress:
             task = progress.add_task("schools and pupils", total=None, files=0)
             count = 0
 
@@ -94,9 +99,13 @@ def city(
     except UserError as error:
         console.print(f"[red]edulake city:[/] {error.message}\n{error.way_out}", highlight=False)
         raise typer.Exit(2) from error
+    _print_summary(summary, time.monotonic() - begun)
+
+
+def _print_summary(summary: CitySummary, seconds: float) -> None:
     typer.echo(
         f"{summary.files} files of {summary.deliveries} deliveries, {summary.rows:,} rows, "
-        f"{summary.byte_count / 1e6:.1f} MB in {time.monotonic() - begun:.1f} s: {summary.out}"
+        f"{summary.byte_count / 1e6:.1f} MB in {seconds:.1f} s: {summary.out}"
     )
     for year, pupils in summary.pupils.items():
         typer.echo(f"  {year}: {pupils:,} pupils on the rolls, {summary.children[year]:,} with kindergartens")

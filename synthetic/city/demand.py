@@ -7,10 +7,10 @@ from datetime import date, timedelta
 import numpy as np
 
 from synthetic.city.figures import districts
+from synthetic.city.identities import dates_of, identity_numbers
 from synthetic.city.ladder import P1
 from synthetic.city.numbers import Stream, stream
 from synthetic.city.part import Part
-from synthetic.city.people import dates_of, identity_numbers
 from synthetic.city.planning import CITY
 from synthetic.city.words import person_names
 from synthetic.city.workbook import Cell

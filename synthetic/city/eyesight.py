@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from synthetic.city.life import Roll
 from synthetic.city.numbers import Stream, stream
-from synthetic.city.people import People, Roll
+from synthetic.city.people import People
 
 Floats = NDArray[np.float64]
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from synthetic.city.fitness import Floats, read_back, steps
 from synthetic.city.ladder import J1, grades
+from synthetic.city.life import Roll
 from synthetic.city.numbers import Stream, stream
 from synthetic.city.part import Part
-from synthetic.city.people import Roll
 from synthetic.city.sittings import Sittings, first_sittings
 
 KINDS = (

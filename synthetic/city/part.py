@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from synthetic.city.faults import Faults
-from synthetic.city.people import People, Population, Roll
+from synthetic.city.life import Population, Roll
+from synthetic.city.people import People
 from synthetic.city.schools import Schools
 from synthetic.city.truth import Truth
 from synthetic.city.writers import Landing

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from synthetic.city.figures import districts
 from synthetic.city.fitness import Floats
+from synthetic.city.identities import pupil_numbers
 from synthetic.city.ladder import grades
 from synthetic.city.numbers import Stream, stream
 from synthetic.city.part import Part
-from synthetic.city.people import pupil_numbers
 from synthetic.city.planning import CITY
 from synthetic.city.sittings import Sittings
 from synthetic.city.workbook import Cell

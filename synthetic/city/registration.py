@@ -15,10 +15,11 @@ import numpy as np
 from synthetic.city.faults import as_day_number
 from synthetic.city.figures import districts
 from synthetic.city.forms import Dress, send, spell_filled
+from synthetic.city.identities import identity_numbers
 from synthetic.city.ladder import P1, class_name
+from synthetic.city.life import Roll
 from synthetic.city.numbers import Stream, stream
 from synthetic.city.part import Part
-from synthetic.city.people import Roll, identity_numbers
 from synthetic.city.words import NAME_NUMBERS, address, person_names, phone
 
 # The form's headings in its order (reference: feed_headers.md, enrollment import).

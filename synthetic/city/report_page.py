@@ -57,7 +57,22 @@ def page(found: Findings) -> str:
         ("最新报送 newest delivery", s["newest_delivery"]),
     ]
     told = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts)
-    parts = [
+    return (
+        '<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>合成北京 The synthetic city, seed {s['seed']}</title>"
+        f"<style>{_STYLE.read_text(encoding='utf-8')}</style></head><body>"
+        '<header><div class="frame"><p class="kicker">教育大数据湖仓 · 合成数据, 不涉及任何真实的人 '
+        "Synthetic data about no real person</p>"
+        f'<h1>合成北京城报告 The synthetic city</h1><dl class="facts">{told}</dl></div></header>'
+        f'<main class="frame">{"".join(_sections(found, last))}</main>'
+        '<footer class="frame">区界 district borders: modified from Apache ECharts 4.9.0 '
+        "(Apache License 2.0), infra/data/geo/SOURCES.md</footer></body></html>\n"
+    )
+
+
+def _sections(found: Findings, last: int) -> list[str]:
+    return [
         _section(
             "各年级人口金字塔 Pupils by grade and sex",
             f"{last} 年秋季在籍名册, 左男右女; 幼儿园来自统计报表, 不分性别。"
@@ -113,18 +128,6 @@ def page(found: Findings) -> str:
             ),
         ),
     ]
-    return (
-        '<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>合成北京 The synthetic city, seed {s['seed']}</title>"
-        f"<style>{_STYLE.read_text(encoding='utf-8')}</style></head><body>"
-        '<header><div class="frame"><p class="kicker">教育大数据湖仓 · 合成数据, 不涉及任何真实的人 '
-        "Synthetic data about no real person</p>"
-        f'<h1>合成北京城报告 The synthetic city</h1><dl class="facts">{told}</dl></div></header>'
-        f'<main class="frame">{"".join(parts)}</main>'
-        '<footer class="frame">区界 district borders: modified from Apache ECharts 4.9.0 '
-        "(Apache License 2.0), infra/data/geo/SOURCES.md</footer></body></html>\n"
-    )
 
 
 def _section(title: str, about: str, body: str, wide: bool = False) -> str:

@@ -14,9 +14,10 @@ import numpy as np
 from synthetic.city.enrollment import habit
 from synthetic.city.faults import LEAST_ROWS_ROLL, as_day_number, in_full_width
 from synthetic.city.figures import districts
+from synthetic.city.identities import identity_numbers, pupil_numbers
 from synthetic.city.ladder import class_name, grades
+from synthetic.city.life import Population, Roll
 from synthetic.city.part import Part
-from synthetic.city.people import Population, Roll, identity_numbers, pupil_numbers
 from synthetic.city.schools import Schools
 from synthetic.city.words import person_names
 from synthetic.city.workbook import Cell
@@ -246,62 +247,30 @@ def _twins(part: Part, own: Roll, file: str, count: int) -> list[list[Cell]]:
 def roll_rows(schools: Schools, population: Population, roll: Roll, in_words: bool) -> list[list[Cell]]:
     """The lines of a roll in the sender's columns; sex in words or as GB/T 2261.1 codes."""
     people, persons = population.people, roll.person
-    numbers = identity_numbers(people, persons)
-    national = pupil_numbers(people, persons, roll.year, roll.term)
-    has_card = people.has_card[persons].tolist()
     births = np.datetime_as_string(people.birth[persons].astype("datetime64[D]"), unit="D")
-    sex = np.where(people.is_male[persons], *(("男", "女") if in_words else ("1", "2"))).tolist()
-    jyt = [grade.jyt_code for grade in grades()]
-    class_of = {
-        (g, k): class_name(g, k) for g, k in set(zip(roll.grade.tolist(), roll.klass.tolist(), strict=True))
-    }
-    columns = zip(
-        national,
-        numbers,
-        has_card,
-        person_names(people.name[persons]),
-        sex,
-        births.tolist(),
+    has_card = people.has_card[persons]
+    papers = zip(
+        has_card.tolist(),
+        identity_numbers(people, persons),
         people.number[persons].tolist(),
-        roll.school.tolist(),
-        roll.grade.tolist(),
-        roll.klass.tolist(),
-        roll.entered.tolist(),
-        people.boards(persons, roll.grade).tolist(),
-        roll.suspended.tolist(),
-        people.is_migrant[persons].tolist(),
         strict=True,
     )
-    return [
-        [
-            pupil,
-            name,
-            gender,
-            birth.replace("-", ""),
-            "1" if card else "A",
-            number if card else f"XX{serial:07d}",
-            schools.codes[school],
-            jyt[grade],
-            class_of[grade, klass],
-            str(entered),
-            "2" if boards else "1",
-            "2" if suspended else "1",
-            "1" if migrant else "0",
-        ]
-        for (
-            pupil,
-            number,
-            card,
-            name,
-            gender,
-            birth,
-            serial,
-            school,
-            grade,
-            klass,
-            entered,
-            boards,
-            suspended,
-            migrant,
-        ) in columns
+    jyt = [grade.jyt_code for grade in grades()]
+    classes = list(zip(roll.grade.tolist(), roll.klass.tolist(), strict=True))
+    class_of = {(grade, klass): class_name(grade, klass) for grade, klass in set(classes)}
+    columns: list[list[Cell]] = [
+        [*pupil_numbers(people, persons, roll.year, roll.term)],
+        [*person_names(people.name[persons])],
+        np.where(people.is_male[persons], *(("男", "女") if in_words else ("1", "2"))).tolist(),
+        [birth.replace("-", "") for birth in births.tolist()],
+        np.where(has_card, "1", "A").tolist(),
+        [number if card else f"XX{serial:07d}" for card, number, serial in papers],
+        [schools.codes[school] for school in roll.school.tolist()],
+        [jyt[grade] for grade in roll.grade.tolist()],
+        [class_of[own] for own in classes],
+        [str(entered) for entered in roll.entered.tolist()],
+        np.where(people.boards(persons, roll.grade), "2", "1").tolist(),
+        np.where(roll.suspended, "2", "1").tolist(),
+        np.where(people.is_migrant[persons], "1", "0").tolist(),
     ]
+    return [list(row) for row in zip(*columns, strict=True)]

@@ -14,8 +14,9 @@ from jobs.decide.fitness.values import decimals
 from synthetic.city.eyesight import Eyes, examine
 from synthetic.city.fitness import Bodies, Floats, measure
 from synthetic.city.ladder import grades
+from synthetic.city.life import Roll
 from synthetic.city.numbers import Stream, stream
-from synthetic.city.people import People, Roll
+from synthetic.city.people import People
 from synthetic.city.schools import Schools
 
 SCHOOL_SPREAD = 1.8  # points, standard deviation of schools around their stage

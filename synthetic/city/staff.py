@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from synthetic.city.figures import FIRST_YEAR, YEARS, districts
 from synthetic.city.forms import fill, office, send
+from synthetic.city.identities import numbers_of
 from synthetic.city.indicators import reached
 from synthetic.city.ladder import GRADES_OF, STAGES
 from synthetic.city.numbers import Stream, stream
 from synthetic.city.part import Part
-from synthetic.city.people import NUMBERS, numbers_of
+from synthetic.city.people import NUMBERS
 from synthetic.city.schools import Schools, year_index
 from synthetic.city.words import NAME_NUMBERS, person_names
 

@@ -9,7 +9,7 @@ from benchmarks.city_calibration.compare import comparisons
 from synthetic.city import fitness
 from synthetic.city.figures import YEARS, births, city_pupils, districts, published_cells, published_totals
 from synthetic.city.ladder import GRADES_OF, J1, P1, STAGES
-from synthetic.city.people import Population, live
+from synthetic.city.life import Population, live
 from synthetic.city.schools import Schools, district_births, district_pupils, make_schools, year_index
 from synthetic.city.sittings import bodies_of
 

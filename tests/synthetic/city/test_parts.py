@@ -18,7 +18,7 @@ from jobs.settings import UserError
 from synthetic.city import calendar
 from synthetic.city.commands import app, parse_years
 from synthetic.city.numbers import Stream, allocate, rank_within, stream
-from synthetic.city.results import NOTATIONS
+from synthetic.city.result_habits import NOTATIONS
 from synthetic.city.workbook import Table, column_letters, workbook
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from synthetic.city.identities import identity_numbers, pupil_numbers
 from synthetic.city.ladder import J1, K3, P1, S3
-from synthetic.city.people import Population, identity_numbers, live, pupil_numbers
+from synthetic.city.life import Population, live
 from synthetic.city.schools import make_schools, year_index
 from synthetic.city.staff import staff_of
 from synthetic.city.words import FAMILY, NAME_NUMBERS, person_names

@@ -26,7 +26,7 @@ from jobs.lake import tables
 from jobs.lake.runs import Run
 from jobs.publish import release
 from jobs.settings import Settings
-from synthetic.city.safety import _INCIDENTS
+from synthetic.city.incidents import INCIDENTS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -217,7 +217,7 @@ def test_hidden_outbreaks_are_alerted_at_their_schools(lake: Settings) -> None:
 def test_no_name_of_a_text_leaves_the_restricted_zone(lake: Settings) -> None:
     """Every name that a safety file carries, looked for in each room behind raw."""
     names: set[str] = set()
-    happened = [what for *_, what in _INCIDENTS]
+    happened = [what for *_, what in INCIDENTS]
     for file in sorted(lake.landing.glob("campus_safety/*/*/校园安全事件_*.ndjson")):
         for line in file.read_text("utf-8").splitlines():
             record = json.loads(line)
