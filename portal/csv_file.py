@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from portal.replies import quoted
+from jobs.sql import identifier
 from portal.snapshot import Snapshot
 
 _BATCH_ROWS = 5000
@@ -31,7 +31,7 @@ def lines(snapshot: Snapshot, name: str, start: int, limit: int | None, header: 
     titles = [(header == "zh" and column["title_zh"]) or column["name"] for column in table["columns"]]
     cells = ", ".join(_cell(column["name"], column["type"]) for column in table["columns"])
     end = table["rows"] if limit is None else start + limit
-    query = f"select {cells} from {quoted(name)} where rowid >= ? and rowid < ? order by rowid"
+    query = f"select {cells} from {identifier(name)} where rowid >= ? and rowid < ? order by rowid"
     yield "\ufeff".encode()
     rows = snapshot.cursor().execute(query, [start, end])
     batch: list[Any] = [titles]
@@ -43,7 +43,7 @@ def lines(snapshot: Snapshot, name: str, start: int, limit: int | None, header: 
 
 
 def _cell(column: str, kind: str) -> str:
-    cell = f"{quoted(column)}::varchar"
+    cell = f"{identifier(column)}::varchar"
     if kind != "VARCHAR":
         return cell
     # A spreadsheet would run such a text as a formula: a sender must not reach into a reader's machine.

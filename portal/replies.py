@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from jobs.sql import identifier
 from portal.models import ReleaseInfo
 from portal.snapshot import Snapshot
 
@@ -71,7 +72,7 @@ def page(snapshot: Snapshot, name: str, start: int, size: int) -> bytes:
     """The columns of a table and its rows from `start` on, at most `size`."""
     table = snapshot.tables[name]
     # The rows of a release file never move, so their own numbers are the key to page by.
-    query = f"select * from {quoted(name)} where rowid >= ? and rowid < ? order by rowid"
+    query = f"select * from {identifier(name)} where rowid >= ? and rowid < ? order by rowid"
     return _json(
         {
             "release": snapshot.release.number,
@@ -104,8 +105,3 @@ def _json(value: Any) -> bytes:
 def _plain(value: Any) -> Any:
     # A decimal is written with its own digits, not with those of the nearest double.
     return orjson.Fragment(format(value, "f")) if isinstance(value, Decimal) else str(value)
-
-
-def quoted(name: str) -> str:
-    """A name as an identifier in SQL."""
-    return '"' + name.replace('"', '""') + '"'

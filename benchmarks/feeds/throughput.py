@@ -75,6 +75,7 @@ def keyed(secret: bytes, column: str) -> str:
     return f"substr(sha256({outer} || from_hex(sha256({message}))), 1, 32)"
 
 
+# Long because it is one script, to be read from top to bottom beside the lake's own.
 def with_duckdb(files: list[Path], folder: Path, settings: Settings) -> Outcome:
     contract = declare.load()["pupil_roll"]
     for file in files:

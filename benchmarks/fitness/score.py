@@ -73,6 +73,7 @@ def pupils(count: int, seed: int) -> pa.Table:
     return pa.table(columns)
 
 
+# Long because it is one script, to be read from top to bottom beside the service's own.
 def duckdb_script(source: str) -> str:
     """A view `scored` over `source`: an ASOF join an item for points, one for bonus; totals; level."""
     own = "unnest(string_split(grade_codes, '|'))::int as grade, sex_code as sex"

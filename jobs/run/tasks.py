@@ -89,15 +89,15 @@ def build_marts(run_id: str) -> Counts:
 
 def publish_release(run_id: str) -> Counts:
     """Marts of the run -> a release folder, then the pointer CURRENT; the run is then published."""
-    from jobs.publish import marts, release
+    from jobs.publish import marts, publication, published_models
 
     settings, run = _context(run_id)
     pins = json.loads(_pins_note(settings, run_id).read_text())
-    published = release.publish(
+    published = publication.publish(
         settings,
         run_id,
         marts.build_file(settings, run_id),
-        release.read_models(marts.manifest(settings, run_id)),
+        published_models.read_models(marts.manifest(settings, run_id)),
         pins,
         as_of_date=run.as_of_date.isoformat(),
         known_at=run.known_at.isoformat(),

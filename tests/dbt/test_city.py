@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from jobs.publish import marts, release
+from jobs.publish import marts, published_models
 
 PRIMARY, FAR = "2111000001", "2111000003"
 Rows = Callable[[str], list[tuple[Any, ...]]]
@@ -400,7 +400,7 @@ def test_every_published_table_is_listed_once_with_its_true_rows(city: marts.Bui
 
 
 def test_release_takes_every_mart_with_its_meaning(city: marts.BuildResult) -> None:
-    models = release.read_models(city.file.with_name(f"{city.file.stem}.manifest.json"))
+    models = published_models.read_models(city.file.with_name(f"{city.file.stem}.manifest.json"))
     assert set(models) == set(city.rows)
     assert {name for name, model in models.items() if model.pupil_rows} == {
         "fct_fitness_result",

@@ -11,8 +11,9 @@ import duckdb
 import pytest
 
 from jobs import settings as site
-from jobs.publish import release as releases
-from jobs.publish.release import CITY, Column, Model, Release
+from jobs.publish import publication
+from jobs.publish.published_models import Column, Model
+from jobs.publish.release import CITY, Release
 from jobs.settings import Settings
 
 FORECAST = [
@@ -217,7 +218,7 @@ def _build(path: Path, run_number: int, schools: int) -> None:
 def _publish(settings: Settings, folder: Path, run_number: int, schools: int = 240, keep: int = 5) -> Release:
     build_file = folder / f"build-{run_number}.duckdb"
     _build(build_file, run_number, schools)
-    return releases.publish(
+    return publication.publish(
         settings,
         f"2026-09-10.{run_number}",
         build_file,

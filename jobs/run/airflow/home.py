@@ -100,9 +100,22 @@ def _fingerprint(settings: Settings) -> str:
 
 def write_config(settings: Settings, port: int) -> None:
     """Write airflow.cfg with every setting we depend on; Airflow's own defaults fill the rest."""
+    config = configparser.RawConfigParser()
+    config.optionxform = str  # type: ignore[assignment, method-assign]
+    for section, values in _options(settings, port).items():
+        # Airflow's parser interpolates: a % in a path or a password is written twice.
+        config[section] = {key: str(value).replace("%", "%%") for key, value in values.items()}
+    path = settings.airflow / "airflow.cfg"
+    with replacing(path, mode=0o600) as fresh, fresh.open("w", encoding="utf-8") as file:
+        file.write("# Written by edulake at each start; changes are lost.\n")
+        config.write(file)
+
+
+def _options(settings: Settings, port: int) -> dict[str, dict[str, object]]:
+    """Section → option → value."""
     url = f"http://127.0.0.1:{port}"
     logs = settings.logs / "airflow"
-    options: dict[str, dict[str, object]] = {
+    return {
         "core": {
             "dags_folder": settings.root / "dags",
             "load_examples": False,
@@ -158,15 +171,6 @@ def write_config(settings: Settings, port: int) -> None:
             "colored_console_log": False,
         },
     }
-    config = configparser.RawConfigParser()
-    config.optionxform = str  # type: ignore[assignment, method-assign]
-    for section, values in options.items():
-        # Airflow's parser interpolates: a % in a path or a password is written twice.
-        config[section] = {key: str(value).replace("%", "%%") for key, value in values.items()}
-    path = settings.airflow / "airflow.cfg"
-    with replacing(path, mode=0o600) as fresh, fresh.open("w", encoding="utf-8") as file:
-        file.write("# Written by edulake at each start; changes are lost.\n")
-        config.write(file)
 
 
 def environment(settings: Settings) -> dict[str, str]:

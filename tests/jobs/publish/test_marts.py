@@ -152,9 +152,8 @@ def test_pin_of_a_table_that_nobody_declares_is_refused(tmp_path: Path) -> None:
         opened({"clean_weather": tmp_path})
 
 
-def test_site_of_foreign_units_has_a_forecast_and_four_cards(make_settings: Callable[..., Settings]) -> None:
-    """Like `nyc` and `us`: grade counts and a forecast, no register, no district of the national list."""
-    settings = make_settings("us")
+def two_states() -> list[dict[str, Any]]:
+    """Grade counts of two units over two years, and of one that has closed."""
     counts = [
         {
             "unit_code": unit,
@@ -170,9 +169,13 @@ def test_site_of_foreign_units_has_a_forecast_and_four_cards(make_settings: Call
     ]
     # A unit of an earlier year only: it is no longer open, and has a row all the same.
     counts.append({**counts[0], "unit_code": "DAKOTA", "_line_number": 99})
-    write(tables.path(settings, "clean_enrollment__grade_count"), "clean_enrollment__grade_count", counts)
+    return counts
+
+
+def a_forecast() -> list[dict[str, Any]]:
+    """A forecast of one year for a unit, its parent and the total."""
     numbers = {name: Decimal(4100) for name in ("forecast", "lower_80", "upper_80", "lower_90", "upper_90")}
-    forecast = [
+    return [
         {
             "run_id": "2025-11-20.1",
             "recorded_at": KNOWN_AT,
@@ -193,7 +196,15 @@ def test_site_of_foreign_units_has_a_forecast_and_four_cards(make_settings: Call
         )
         for grade in ("K3", "kindergarten", "all")
     ]
-    write(tables.path(settings, "decision_places__forecast"), "decision_places__forecast", forecast)
+
+
+def test_site_of_foreign_units_has_a_forecast_and_four_cards(make_settings: Callable[..., Settings]) -> None:
+    """Like `nyc` and `us`: grade counts and a forecast, no register, no district of the national list."""
+    settings = make_settings("us")
+    write(
+        tables.path(settings, "clean_enrollment__grade_count"), "clean_enrollment__grade_count", two_states()
+    )
+    write(tables.path(settings, "decision_places__forecast"), "decision_places__forecast", a_forecast())
 
     built = marts.build(settings, a_run("us"), tables.pin(settings))
 

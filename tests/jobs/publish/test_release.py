@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import random
 import shutil
 import signal
@@ -18,8 +17,10 @@ import duckdb
 import pytest
 
 from jobs import settings as site
+from jobs.publish import audience_files, publication
 from jobs.publish import release as releases
-from jobs.publish.release import CITY, Column, Model, Release, ReleaseError
+from jobs.publish.published_models import Column, Model
+from jobs.publish.release import CITY, Release, ReleaseError
 from jobs.settings import Settings, UserError
 
 MODELS = {
@@ -78,7 +79,7 @@ def publish(settings: Settings, tmp_path: Path) -> Callable[..., Release]:
             "code_version": "0.1.0",
             **changed,
         }
-        return releases.publish(settings, run_id, build_file or build(tmp_path / "build.duckdb"), **said)
+        return publication.publish(settings, run_id, build_file or build(tmp_path / "build.duckdb"), **said)
 
     return publish_run
 
@@ -320,7 +321,7 @@ def test_a_full_disk_is_told_to_the_person(
     def full(_: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(releases, "_fsync", full)
+    monkeypatch.setattr(audience_files, "fsync", full)
     with pytest.raises(UserError) as told:
         publish("2026-09-10.2")
     assert "full" in told.value.message
@@ -328,43 +329,19 @@ def test_a_full_disk_is_told_to_the_person(
     assert not list(settings.releases.glob(".build-*"))
 
 
-def test_models_come_from_dbts_manifest(tmp_path: Path) -> None:
-    node = {
-        "resource_type": "model",
-        "name": "rpt_public__outlook",
-        "description": "Outlook for places.",
-        "config": {"meta": {"scope": "district_code", "public": True, "title_zh": "学位展望"}},
-        "columns": {"place_count": {"description": "seats", "config": {"meta": {"title_zh": "学位数"}}}},
-    }
-    staging = {"resource_type": "model", "name": "stg_fitness__test_result", "config": {"meta": {}}}
-    test = {"resource_type": "test", "name": "not_null", "config": {"meta": {"scope": "city"}}}
-    manifest = tmp_path / "manifest.json"
-    manifest.write_text(json.dumps({"nodes": {"a": node, "b": staging, "c": test}}))
-    assert releases.read_models(manifest) == {
-        "rpt_public__outlook": Model(
-            "rpt_public__outlook",
-            scope="district_code",
-            public=True,
-            title_zh="学位展望",
-            description="Outlook for places.",
-            columns={"place_count": Column("学位数", "seats")},
-        )
-    }
-
-
 PUBLISHER = """
 import sys
 from pathlib import Path
 from jobs import settings
-from jobs.publish import release
-from jobs.publish.release import Model
+from jobs.publish import publication
+from jobs.publish.published_models import Model
 
 home, build_file, first = sys.argv[1:]
 models = {name: Model(name, scope) for name, scope in (
     ("fct_school_fitness", "district_code"), ("dim_indicator", "city"))}
 print("ready", flush=True)
 for run in range(int(first), int(first) + 1000):
-    release.publish(settings.load("beijing", home), f"2026-09-10.{run}", Path(build_file), models, {},
+    publication.publish(settings.load("beijing", home), f"2026-09-10.{run}", Path(build_file), models, {},
         as_of_date="2026-09-10", known_at="2026-09-10", code_version="0", keep=2)
 """
 
@@ -394,7 +371,7 @@ def test_a_killed_publisher_never_leaves_a_bad_pointer(settings: Settings, tmp_p
             assert len({found[0] for found in rows(pointed, CITY, "select release from _release")}) == 1
     assert half_built, "no kill met a publisher at work: the test has tested nothing"
 
-    last = releases.publish(
+    last = publication.publish(
         settings,
         "2026-09-11.1",
         build_file,

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from synthetic.city.calendar import days_of_term, school_days
-from synthetic.city.life import live
 from synthetic.city.illness import SYMPTOMS, _absent, _classes
+from synthetic.city.life import live
 from synthetic.city.schools import make_schools
 from synthetic.city.write import CitySummary
 

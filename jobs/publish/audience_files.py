@@ -1,0 +1,149 @@
+"""The files of a release: one DuckDB file per audience, with only the rows that it may see.
+
+A DuckDB file has no users, so the file that a person may open is what he may see: rows are chosen here, by
+the `meta` of each dbt model, and nowhere later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from jobs.files import fsync, sha256
+from jobs.publish.published_models import (
+    Column,
+    Model,
+)
+from jobs.publish.release import CITY, ReleaseError
+from jobs.sql import identifier, literals
+
+# Rows of a file from which on large blocks are the smaller file.
+_MANY_ROWS = 200_000
+_DISTRICT_CODE = re.compile(r"[0-9A-Za-z]{1,20}")
+
+
+def write(
+    writer: duckdb.DuckDBPyConnection,
+    aside: Path,
+    audience: str,
+    about: Mapping[str, Any],
+    models: list[Model],
+    district_code: str | None = None,
+) -> dict[str, Any]:
+    """One file for one audience; returns what the manifest says about it."""
+    path = aside / f"{audience}.duckdb"
+    sources = {}
+    for model in models:
+        source = f"build.main.{identifier(model.name)}"
+        if district_code is not None and model.scope != CITY:
+            source += f" where {identifier(model.scope)}::varchar = {literals(district_code)}"
+            if model.city_rows:
+                source += f" or {identifier(model.scope)} is null"
+        sources[model.name] = source
+    rows = {
+        name: writer.execute(f"select count(*) from {source}").fetchall()[0][0]
+        for name, source in sources.items()
+    }
+    # A column takes a block at least: 256 kB, the default, would make small files mostly air (6 MB for 150
+    # rows of 23 tables), and 16 kB would double large ones.
+    block_size = 16384 if sum(rows.values()) < _MANY_ROWS else 262144
+    writer.execute(f"attach {literals(path)} as release (block_size {block_size})")
+    # One transaction a file, not one a table: each would wait for the disk.
+    writer.execute("begin")
+    for name, source in sources.items():
+        writer.execute(f"create table release.main.{identifier(name)} as from {source}")
+    _write_about(writer, audience, about, models)
+    writer.execute("commit")
+    writer.execute("checkpoint release")
+    writer.execute("detach release")
+    if path.with_name(path.name + ".wal").exists():
+        raise ReleaseError(f"{path.name} still has a log beside it: it would be incomplete without")
+    # Pupils' rows are for the steward alone, who is the owner.
+    path.chmod(0o400 if audience == "full" else 0o444)
+    fsync(path)
+    return {"sha256": sha256(path), "bytes": path.stat().st_size, "tables": rows}
+
+
+def _write_about(
+    writer: duckdb.DuckDBPyConnection, audience: str, about: Mapping[str, Any], models: list[Model]
+) -> None:
+    """A file can be copied and sent on: `_release` says what it is, `_column` what its columns mean."""
+    writer.execute(
+        "create table release.main._release as select ?::integer as release, ? as run_id, ? as site,"
+        " ? as audience, ?::date as as_of_date, ? as known_at",
+        [about["release"], about["run_id"], about["site"], audience, about["as_of_date"], about["known_at"]],
+    )
+    told = [
+        (model.name, column["name"], column["type"], column["title_zh"], column["description"])
+        for model in models
+        for column in about["tables"][model.name]["columns"]
+    ]
+    names = ("table_name", "column_name", "column_type", "title_zh", "description")
+    # Lists, not rows: a file without tables has no row, and the table all the same.
+    lists = ", ".join(f"unnest(?::varchar[]) as {name}" for name in names)
+    writer.execute(
+        f"create table release.main._column as select {lists}",
+        [[row[place] for row in told] for place in range(len(names))],
+    )
+    for model in models:
+        comment = " — ".join(part for part in (model.title_zh, model.description) if part)
+        writer.execute(f"comment on table release.main.{identifier(model.name)} is {literals(comment)}")
+
+
+def described(writer: duckdb.DuckDBPyConnection, model: Model, columns: Mapping[str, str]) -> dict[str, Any]:
+    """What the manifest says about a table: rows, digest, scope, and its columns with their meaning."""
+    rows, digest = _digest(writer, model.name, list(columns.items()))
+    return {
+        "rows": rows,
+        "digest": digest,
+        "title_zh": model.title_zh,
+        "title_en": model.title_en,
+        "description": model.description,
+        "platform": model.platform,
+        "scope": model.scope,
+        "pupil_rows": model.pupil_rows,
+        "public": model.public,
+        "columns": [
+            {"name": name, "type": kind, **vars(model.columns.get(name, Column()))}
+            for name, kind in columns.items()
+        ],
+    }
+
+
+def _digest(writer: duckdb.DuckDBPyConnection, table: str, columns: list[tuple[str, str]]) -> tuple[int, str]:
+    """Rows and a digest of their content that depends neither on their order nor on the file's layout.
+
+    Each row is written as length-prefixed text, so that no two rows share one, and hashed; the sums of the
+    two halves of the hashes are order-free. DuckDB's own `hash` may change with its version, md5 does not.
+    """
+    texts = ", ".join(f"{identifier(name)}::varchar" for name, _ in columns)
+    row = f"list_aggregate([coalesce(length(v) || ':' || v, '-') for v in [{texts}]], 'string_agg', '')"
+    counted = writer.execute(
+        f"with written as (select {row} as text from build.main.{identifier(table)})"
+        " select count(*), coalesce(sum(md5_number_lower(text)), 0), coalesce(sum(md5_number_upper(text)), 0)"
+        " from written"
+    ).fetchall()[0]
+    rows, lower, upper = (int(number) for number in counted)
+    return rows, hashlib.sha256(repr((columns, rows, lower, upper)).encode()).hexdigest()
+
+
+def district_codes(writer: duckdb.DuckDBPyConnection, models: list[Model]) -> list[str]:
+    """The districts that have rows in any of the models. Raises ReleaseError for a code that is none."""
+    codes: set[str] = set()
+    for model in models:
+        if model.scope != CITY:
+            scope = identifier(model.scope)
+            found = writer.execute(
+                f"select distinct {scope}::varchar from build.main.{identifier(model.name)}"
+                f" where {scope} is not null"
+            ).fetchall()
+            codes |= {code for (code,) in found}
+    for code in codes:
+        if not _DISTRICT_CODE.fullmatch(code):
+            raise ReleaseError(f"{code!r} is not a district code: a file is named after each")
+    return sorted(codes)

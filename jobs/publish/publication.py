@@ -1,0 +1,179 @@
+"""Publish the marts of one run: build all files aside, rename the folder, then move the one pointer.
+
+`run/build-<run_id>.duckdb` → `releases/<n>/{full,city,district-<code>,public}.duckdb` and `manifest.json` →
+`releases/CURRENT`. Renaming CURRENT into place is the one act of publication.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import orjson
+
+from jobs.files import fsync, sha256
+from jobs.publish.audience_files import (
+    described,
+    district_codes,
+    write,
+)
+from jobs.publish.published_models import (
+    Columns,
+    Model,
+    checked_columns,
+)
+from jobs.publish.release import CITY, Release, current, read
+from jobs.settings import Settings, UserError, writing
+from jobs.sql import literals
+
+KEPT_RELEASES = 5
+
+
+def publish(
+    settings: Settings,
+    run_id: str,
+    build_file: Path,
+    models: Mapping[str, Model],
+    inputs: Mapping[str, int],
+    *,
+    as_of_date: str,
+    known_at: str,
+    code_version: str,
+    keep: int = KEPT_RELEASES,
+) -> Release:
+    """Publish the marts of one run, all or nothing; a run that is published already is returned as it stands.
+
+    `inputs` are the versions of the Delta tables that the run read. Whenever this is killed, CURRENT names a
+    complete release, and the next call removes what was left half built. Keeps the newest `keep` releases.
+    Raises ReleaseError when a model would show pupils to those who may not see them, is not built or has no
+    such scope column; UserError when the disk is full or locked.
+    """
+    if keep < 2:
+        raise ValueError("a reader may be opening the release before this one: keep at least 2")
+    with writing(settings.releases):
+        settings.releases.mkdir(parents=True, exist_ok=True)
+        with _publishing_alone(settings.releases):
+            _sweep(settings.releases)
+            release = _of_run(settings.releases, run_id)
+            if release is None:
+                columns = checked_columns(build_file, models)
+                number = max([0, *_numbers(settings.releases)]) + 1
+                about = {
+                    "format": 1,
+                    "release": number,
+                    "run_id": run_id,
+                    "site": settings.site,
+                    "title_zh": settings.title_zh,
+                    "title_en": settings.title_en,
+                    "as_of_date": as_of_date,
+                    "known_at": known_at,
+                    "code_version": code_version,
+                    "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
+                    "inputs": dict(sorted(inputs.items())),
+                }
+                release = _build(settings.releases, about, build_file, models, columns)
+            pointed = current(settings)
+            if pointed is None or pointed.number < release.number:
+                _point(settings.releases, release)
+            _forget_old(settings.releases, keep)
+    return release
+
+
+def _build(
+    releases: Path,
+    about: Mapping[str, Any],
+    build_file: Path,
+    models: Mapping[str, Model],
+    columns: Columns,
+) -> Release:
+    aside = releases / f".build-{about['release']}-{os.getpid()}"
+    aside.mkdir()
+    published = [models[name] for name in sorted(models)]
+    shown = [model for model in published if not model.pupil_rows]
+    try:
+        # One file at a time, so that two cores and a small memory are enough.
+        with duckdb.connect(config={"threads": 2, "memory_limit": "1GB"}) as writer:
+            writer.execute(f"attach {literals(build_file)} as build (read_only)")
+            tables = {model.name: described(writer, model, columns[model.name]) for model in published}
+            audiences: list[tuple[str, list[Model], str | None]] = [
+                ("full", published, None),
+                (CITY, shown, None),
+                *((f"district-{code}", shown, code) for code in district_codes(writer, shown)),
+                ("public", [model for model in shown if model.public], None),
+            ]
+            files = {
+                f"{audience}.duckdb": write(writer, aside, audience, {**about, "tables": tables}, own, code)
+                for audience, own, code in audiences
+            }
+    except duckdb.IOException as error:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise UserError(
+            f"cannot write the release: {str(error).splitlines()[0]}",
+            "Free some space, or set EDULAKE_HOME to a folder on another disk, and run again.",
+        ) from error
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+
+    _write_durably(aside / "manifest.json", {**about, "files": files, "tables": tables})
+    (aside / "manifest.json").chmod(0o444)
+    fsync(aside)
+    folder = releases / str(about["release"])
+    aside.rename(folder)
+    fsync(releases)
+    return read(folder)
+
+
+def _point(releases: Path, release: Release) -> None:
+    fresh = releases / f".CURRENT-{os.getpid()}"
+    manifest_sha256 = sha256(release.folder / "manifest.json")
+    _write_durably(
+        fresh, {"release": release.number, "run_id": release.run_id, "manifest_sha256": manifest_sha256}
+    )
+    fresh.replace(releases / "CURRENT")
+    fsync(releases)
+
+
+def _of_run(releases: Path, run_id: str) -> Release | None:
+    kept = (read(releases / str(number)) for number in _numbers(releases))
+    return next((release for release in kept if release.run_id == run_id), None)
+
+
+def _numbers(releases: Path) -> list[int]:
+    return sorted((int(path.name) for path in releases.iterdir() if path.name.isdecimal()), reverse=True)
+
+
+def _forget_old(releases: Path, keep: int) -> None:
+    for number in _numbers(releases)[keep:]:
+        # Renamed first: a folder with a number is complete, even while its files are going.
+        gone = (releases / str(number)).rename(releases / f".gone-{number}-{os.getpid()}")
+        shutil.rmtree(gone)
+
+
+def _sweep(releases: Path) -> None:
+    """Remove what killed publishers left; called under the lock, so nobody is still at it."""
+    for pattern in (".build-*", ".gone-*"):
+        for orphan in releases.glob(pattern):
+            shutil.rmtree(orphan)
+    for orphan in releases.glob(".CURRENT-*"):
+        orphan.unlink()
+
+
+@contextmanager
+def _publishing_alone(releases: Path) -> Iterator[None]:
+    """One publisher at a time; the kernel lets go of the lock when its holder is killed."""
+    with (releases / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _write_durably(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
+    fsync(path)
