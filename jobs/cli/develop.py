@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from jobs.cli.screen import console
 
@@ -21,9 +22,11 @@ def run_tests(
     raise typer.Exit(check.run(everything, only, console))
 
 
-def dictionary() -> None:
+def dictionary(context: typer.Context) -> None:
     """Write docs/reference: the data dictionary, modules, commands, settings, marts and codes."""
     from jobs.cli import reference
     from jobs.declare import dictionary as pages
 
-    console.print(f"{pages.write() + reference.write()} pages in {reference.FOLDER}", soft_wrap=True)
+    root = context.find_root().command
+    assert isinstance(root, TyperGroup)
+    console.print(f"{pages.write() + reference.write(root)} pages in {reference.FOLDER}", soft_wrap=True)

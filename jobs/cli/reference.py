@@ -63,22 +63,23 @@ ENVIRONMENT = {
 }
 
 
-def pages() -> dict[Path, str]:
-    """Path -> text of every page made from the code."""
+def pages(root: TyperGroup) -> dict[Path, str]:
+    """Path -> text of every page made from the code; `root` is the whole command line."""
     return {
         FOLDER / "modules.md": _modules(),
-        FOLDER / "commands.md": _commands(),
+        FOLDER / "commands.md": _commands(root),
         FOLDER / "settings.md": _settings(),
         FOLDER / "marts.md": _marts(),
         FOLDER / "codes.md": _codes(),
     }
 
 
-def write() -> int:
-    """Write all pages; returns how many there are."""
-    for path, text in pages().items():
+def write(root: TyperGroup) -> int:
+    """Write all pages. Returns how many there are."""
+    made = pages(root)
+    for path, text in made.items():
         path.write_text(text, encoding="utf-8")
-    return len(pages())
+    return len(made)
 
 
 def _table(headings: list[str], rows: list[list[str]]) -> list[str]:
@@ -108,16 +109,16 @@ def _promise(file: Path) -> str:
     return text.split("\n\n")[0].strip()
 
 
-def _commands() -> str:
-    from jobs.cli.main import PANELS, app
-
-    root: Any = typer.main.get_command(app)
+def _commands(root: TyperGroup) -> str:
     lines = [_HEAD, "# Commands 命令参考\n", "`./edulake <command> --help` prints the same.\n"]
-    for panel, members in PANELS.items():
-        lines.append(f"## {panel}\n")
-        for member in members:
-            for name, command in _leaves(root.commands[member], f"./edulake {member}"):
-                lines += _command(name, command)
+    panel = None
+    for member in root.list_commands(typer.Context(root)):
+        command: Any = root.commands[member]
+        if command.rich_help_panel != panel:
+            panel = command.rich_help_panel
+            lines.append(f"## {panel}\n")
+        for name, leaf in _leaves(command, f"./edulake {member}"):
+            lines += _command(name, leaf)
     return "\n".join(lines)
 
 
@@ -196,10 +197,10 @@ def _marts() -> str:
 
 @cache
 def _models() -> list[dict[str, Any]]:
-    """Every declared mart, by name."""
+    """Every mart that a release shows, by name."""
     files = sorted((ROOT / "dbt" / "models" / "marts").rglob("*.yml"))
     found = [m for f in files for m in (yaml.safe_load(f.read_text("utf-8")) or {}).get("models", ())]
-    return sorted(found, key=lambda model: str(model["name"]))
+    return sorted((m for m in found if "meta" in m["config"]), key=lambda model: str(model["name"]))
 
 
 def _sql_of(name: str) -> str:
