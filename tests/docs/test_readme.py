@@ -22,12 +22,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from jobs import ingest
 from jobs import settings as site_settings
 from jobs.cli.main import app
 from jobs.lake import deliveries, runs
+from jobs.run import tasks
 from jobs.settings import ROOT, Settings
-from jobs.spark import server
 
 from . import pages
 
@@ -63,9 +62,8 @@ def take_in() -> None:
     settings = site_settings.load()
     run_id = runs.open_run(settings, "test", seed=7).run_id
     for feed in sorted({file.feed for file in deliveries.pending(settings)}):
-        ingest.write_raw(settings, run_id, feed)
-        with server.session(settings) as spark:
-            ingest.clean_rows(settings, spark, run_id, feed)
+        tasks.write_raw(run_id, feed)
+        tasks.clean_rows(run_id, feed)
 
 
 def served(folder: Path, *words: str) -> None:
