@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import shutil
 import signal
 import socket
@@ -109,8 +110,8 @@ def paste(page: Path, folder: Path) -> dict[str, str]:
 def test_readme_runs_as_pasted(desk: Path) -> None:
     printed = paste(README, desk)
     assert len(printed) >= 18
-    told = {line: text for line, text in printed.items() if line.startswith("feed report")}
-    assert ["births_2025.csv" in text for text in told.values()] == [True], "the receipt is the file's"
+    (report,) = (text for line, text in printed.items() if line.startswith("feed report"))
+    assert "births_2025.csv: 已接收" in report, "the receipt is that of the file handed in"
     assert {p.name for p in desk.glob("*.csv")} == {
         "scored.csv",
         "backtest.csv",
@@ -129,13 +130,14 @@ def test_the_chinese_page_has_the_same_commands() -> None:
 
 def test_tutorial_runs_as_pasted(desk: Path) -> None:
     printed = paste(TUTORIAL, desk)
-    held, report = (
-        printed[line]
-        for line in printed
-        if line.startswith(("feed receipts --sender 110000 --out", "feed report"))
-    )
+    (held,) = (text for line, text in printed.items() if "--outcome held" in line)
+    (report,) = (text for line, text in printed.items() if line.startswith("feed report"))
     assert "births_2025_with_a_mistake.csv" in held
-    assert "births_2025_with_a_mistake.csv" in report
+    assert "births_2025_with_a_mistake.csv: 暂缓" in report
+    (last,) = (
+        text for line, text in printed.items() if line.startswith("feed receipts") and "held" not in line
+    )
+    assert re.search(r"births_2025\.csv .* accepted ", last)
     before, after = (text for line, text in printed.items() if "as districts" in line)
     assert ("│ 0 " in before, "│ 16 " in after) == (True, True)
 
