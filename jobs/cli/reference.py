@@ -95,12 +95,22 @@ def _modules() -> str:
     lines = [_HEAD, "# Modules 模块表\n", "Each promise is the first line of the module's docstring.\n"]
     for room, purpose in ROOMS.items():
         found = [
-            [f"[`{file.stem}`](../../{file.relative_to(ROOT).as_posix()})", promise]
-            for file in sorted((ROOT / room).glob("*.py"))
-            if (promise := _promise(file))
+            [f"[`{_name(file, room)}`](../../{file.relative_to(ROOT).as_posix()})", promise]
+            for file in sorted((ROOT / room).rglob("*.py"))
+            if _room(file) == room and (promise := _promise(file))
         ]
         lines += [f"## `{room}/` {purpose}\n", *_table(["module", "promise"], found), ""]
     return "\n".join(lines)
+
+
+def _room(file: Path) -> str:
+    """The room that a module lies in: the nearest folder above it that is one."""
+    folders = (folder.relative_to(ROOT).as_posix() for folder in file.parents if ROOT in folder.parents)
+    return next(folder for folder in folders if folder in ROOMS)
+
+
+def _name(file: Path, room: str) -> str:
+    return file.relative_to(ROOT / room).with_suffix("").as_posix()
 
 
 def _promise(file: Path) -> str:
