@@ -1,8 +1,8 @@
-"""Score a million pupils from Delta to Delta: our Spark job beside a DuckDB script with ASOF joins.
+"""Score a million pupils from Delta to Delta: our core beside a DuckDB script with ASOF joins.
 
     python benchmarks/fitness/score.py --rows 1000000 --repeats 5
 
-Same rows in, same columns out, checked to be equal. The engine is warm: each one's first pass is not counted.
+Same rows in, same columns out, checked to be equal. Each one's first pass is not counted.
 Passes alternate, so that a busy machine slows both. Prints seconds and the ratio of ours to theirs.
 """
 
@@ -13,7 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,13 +23,10 @@ import psutil
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 
-from jobs import settings as site_settings
 from jobs.decide.fitness import standard as st
-from jobs.decide.fitness.score import ITEM_CODES
-from jobs.decide.fitness.spark import score_results
+from jobs.decide.fitness.score import ITEM_CODES, OUTPUT_SCHEMA, score
 from jobs.decide.fitness.values import decimals
 from jobs.settings import EXPECTATIONS
-from jobs.spark import launch, server
 
 BONUS_ITEMS = ("rope_skip_1min", "sit_up_1min", "pull_up", "run_1000m", "run_800m")
 TYPES = {"height": (4, 1), "weight": (4, 1), "run_50m": (4, 2), "sit_and_reach": (4, 1)}
@@ -157,7 +154,7 @@ class Timing:
 
 
 def processor_seconds() -> float:
-    """User and system time of this process and its descendants (Spark's server and its Python workers)."""
+    """User and system time of this process and its descendants."""
     own = psutil.Process()
     times = [process.cpu_times() for process in (own, *own.children(recursive=True))]
     return sum(each.user + each.system for each in times)
@@ -183,7 +180,7 @@ def main() -> None:
 def run(folder: Path, count: int, repeats: int, seed: int) -> None:
     rows = pupils(count, seed)
     source, ours, theirs = (str(folder / name) for name in ("results", "ours", "theirs"))
-    for start in range(0, count, count // FILES + 1):  # one file would keep Spark on one core
+    for start in range(0, count, count // FILES + 1):
         write_deltalake(source, rows.slice(start, count // FILES + 1), mode="append")
     columns = ", ".join(rows.column_names)
     del rows
@@ -195,30 +192,33 @@ def run(folder: Path, count: int, repeats: int, seed: int) -> None:
             connection.execute(script)
             write_deltalake(theirs, connection.sql("from scored").to_arrow_reader(), mode="overwrite")
 
-    timings = {"spark": Timing(), "duckdb": Timing()}
-    settings = site_settings.load(home=folder / "home")
-    launch.LARGE_LANDING_BYTES = -1  # the compiler that a run has from a landing of this size on
-    with server.session(settings) as spark:
-        # Wider code than this is never compiled by the JVM, and a row of 50 columns is wider.
-        spark.conf.set("spark.sql.codegen.hugeMethodLimit", "8000")
+    def core() -> None:
+        statements = DeltaTable(source).to_pyarrow_dataset()
+        names = [name for name in statements.schema.names if name not in OUTPUT_SCHEMA.names]
+        schema = pa.schema([*(statements.schema.field(name) for name in names), *OUTPUT_SCHEMA])
 
-        def job() -> None:
-            scored = score_results(spark.read.format("delta").load(source))
-            scored.write.format("delta").mode("overwrite").save(ours)
+        def scored() -> Iterator[pa.RecordBatch]:
+            for batch in statements.to_batches(batch_size=200_000):
+                points = score(batch.rename_columns({"fitness_grade_code": "grade_code"}))
+                columns = [*(batch.column(name) for name in names), *points.columns]
+                yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
-        job()
-        duck()
-        assert_equal(ours, theirs)
-        for _ in range(repeats):
-            timings["spark"].measure(job)
-            timings["duckdb"].measure(duck)
+        write_deltalake(ours, pa.RecordBatchReader.from_batches(schema, scored()), mode="overwrite")
+
+    timings = {"core": Timing(), "duckdb": Timing()}
+    core()
+    duck()
+    assert_equal(ours, theirs)
+    for _ in range(repeats):
+        timings["core"].measure(core)
+        timings["duckdb"].measure(duck)
     for name, timing in timings.items():
         print(
             f"{name:>7}: {statistics.median(timing.wall):6.2f} s median, {min(timing.wall):6.2f} s least, "
             f"{statistics.median(timing.processor):6.2f} s of processors ({count:,} rows, {repeats} passes)"
         )
-    ratio = statistics.median(timings["spark"].wall) / statistics.median(timings["duckdb"].wall)
-    least = min(timings["spark"].wall) / min(timings["duckdb"].wall)
+    ratio = statistics.median(timings["core"].wall) / statistics.median(timings["duckdb"].wall)
+    least = min(timings["core"].wall) / min(timings["duckdb"].wall)
     print(f"  ratio: {ratio:.2f} of medians, {least:.2f} of least (aim: at most 1.50)")
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
-from pyspark.sql.functions import arrow_udf
+import pyarrow.dataset as ds
+from pyspark.sql import SparkSession
 
 from jobs import declare
-from jobs.decide.fitness import nutrition, percentiles_job, review_job
-from jobs.decide.fitness.spark import score_results
-from jobs.decide.frames import typed
+from jobs.decide.fitness import percentiles_job, review_job
+from jobs.decide.fitness.statements import score_statements
 from jobs.lake import tables
 from jobs.lake.runs import Run
 from jobs.settings import Settings
@@ -21,66 +21,54 @@ SCORES = {
     "decision_fitness__score": ("clean_fitness__test_result", "test_date"),
     "decision_fitness__recheck_score": ("clean_fitness__recheck_sample", "recheck_date"),
 }
+# Rows scored at a time; bounds memory, about a kilobyte a row.
+_CHUNK_ROWS = 200_000
 
 
 def decide(settings: Settings, spark: SparkSession, run: Run) -> dict[str, int]:
     """Score every statement of a test or recheck result once, batch by batch; the history stays with the
-    statements. Then judge which classes are to be reviewed, and fit percentiles
-    on the others.
+    statements. Then judge which classes are to be reviewed, and fit percentiles on the others.
     """
-    scored = {table: _score(settings, spark, run, table) for table in SCORES}
+    scored = {table: _score(settings, run, table) for table in SCORES}
     reviewed = review_job.decide(settings, spark, run)
     return scored | reviewed | percentiles_job.decide(settings, spark, run)
 
 
-def _score(settings: Settings, spark: SparkSession, run: Run, table: str) -> int:
+def _score(settings: Settings, run: Run, table: str) -> int:
+    """Append the scores of the batches that have none yet; a kill leaves whole batches. Returns their rows.
+
+    In this process, whatever the site's size: a million statements take some ten seconds.
+    """
     source, day = SCORES[table]
-    results = tables.read(spark, settings, source)
-    scored = tables.read(spark, settings, table).select("_batch_id").distinct()
-    fresh = results.select("_batch_id").distinct().join(scored, on="_batch_id", how="left_anti")
+    statements = tables.open_arrow(settings, source)
+    if statements is None:
+        return 0
+    schema = declare.arrow_schema(declare.table_columns(table))
     count = 0
-    for row in sorted(fresh.collect()):
-        batch = results.where(F.col("_batch_id") == row["_batch_id"])
-        scores = _classed(score_results(_dated(batch, day)))
-        tables.append(scores.select(*typed(table)), settings, table, row["_batch_id"], run.run_id)
-        count += batch.count()
+
+    def scores(batch_id: str) -> Iterator[pa.RecordBatch]:
+        nonlocal count
+        for rows in _chunks(statements, batch_id):
+            count += rows.num_rows
+            yield from score_statements(rows, day).select(schema.names).cast(schema).to_batches()
+
+    for batch_id in sorted(_batches(settings, source) - _batches(settings, table)):
+        tables.append_batches(settings, table, scores(batch_id), schema, batch_id, run.run_id)
     return count
 
 
-def _dated(results: DataFrame, day: str) -> DataFrame:
-    """Results with `grade_key` beside the upload's code, and the statement's day where no test day is
-    given.
-    """
-    grades = {
-        row["fitness_code"]: row["code"] for row in declare.code_list("grade").rows if row["fitness_code"]
-    }
-    pairs = [word for code, key in grades.items() for word in (F.lit(int(code)), F.lit(key))]
-    return results.withColumns(
-        {
-            "grade_key": F.try_element_at(F.create_map(*pairs), F.col("fitness_grade_code")),
-            "test_date": F.coalesce(day, "valid_from"),
-        }
-    )
+def _batches(settings: Settings, table: str) -> set[str]:
+    found = tables.open_arrow(settings, table)
+    return set() if found is None else {*found.to_table(["_batch_id"])["_batch_id"].unique().to_pylist()}
 
 
-def _classed(scores: DataFrame) -> DataFrame:
-    """With age in months and the national classes of BMI and height, where the day of birth is known."""
-    if "birth_date" not in scores.columns:
-        return scores
-    names = ["sex_code", "birth_date", "test_date", "height_cm", "bmi"]
-
-    @arrow_udf("national_bmi_class string, is_stunted boolean")  # type: ignore[call-overload]
-    def classed(*columns: pa.Array) -> pa.Array:
-        found = nutrition.classify(pa.RecordBatch.from_arrays(list(columns), names))
-        return found.select(["national_bmi_class", "is_stunted"]).to_struct_array()
-
-    months = F.floor(F.months_between("test_date", "birth_date", roundOff=False))
-    with_classes = scores.withColumn("_classed", classed(*(F.col(name) for name in names)))
-    return with_classes.withColumns(
-        {
-            "age_months": F.when(months.between(48, 300), months),
-            # A text of a function brings a collation into Delta's schema, which other readers refuse.
-            "national_bmi_class": F.col("_classed.national_bmi_class").cast("string"),
-            "is_stunted": F.col("_classed.is_stunted"),
-        }
-    ).drop("_classed")
+def _chunks(statements: ds.Dataset, batch_id: str) -> Iterator[pa.Table]:
+    """Rows of a batch, `_CHUNK_ROWS` at a time or a little more."""
+    held: list[pa.RecordBatch] = []
+    for part in statements.to_batches(filter=ds.field("_batch_id") == batch_id):
+        held.append(part)
+        if sum(one.num_rows for one in held) >= _CHUNK_ROWS:
+            yield pa.Table.from_batches(held)
+            held = []
+    if any(one.num_rows for one in held):
+        yield pa.Table.from_batches(held)
