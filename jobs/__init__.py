@@ -1,0 +1,1 @@
+"""The ground that every room stands on: settings, whole files, SQL literals, days and school years."""

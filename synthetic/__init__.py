@@ -1,0 +1,1 @@
+"""Simulated data; no site needs it."""

@@ -27,6 +27,7 @@ class NotPreparedError(Exception):
 
 
 def main(stamp: str) -> None:
+    """Prepare the environment unless its stamp is `stamp` already; one process at a time."""
     # The lock belongs to the open file and ends with the process, however it ends.
     with LOCK.open("rb") as turn:
         try:
@@ -112,11 +113,13 @@ def sync(uv: Path) -> None:
 
 
 def fetch_jars() -> None:
+    """Fetch Delta's jars with the environment's own Python."""
     if subprocess.run([PYTHON, "-m", "jobs.spark.jars"], cwd=ROOT).returncode:
         raise NotPreparedError("")
 
 
 def works(*command: Path | str) -> bool:
+    """Whether the command can be run and ends with 0."""
     try:
         return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL).returncode == 0
     except OSError:
@@ -134,6 +137,7 @@ def run(*command: Path | str) -> str | None:
 
 
 def say(words: str) -> None:
+    """Print a line for the person who waits."""
     print(f"edulake: {words}", file=sys.stderr, flush=True)
 
 

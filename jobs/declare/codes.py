@@ -38,6 +38,7 @@ class CodeList:
 
 @cache
 def code_list(name: str) -> CodeList:
+    """The code list of that name, from `expectations/codes`. Raises ContractError if there is none."""
     path = EXPECTATIONS / "codes" / f"{name}.csv"
     if not path.is_file():
         raise ContractError(f"there is no code list {path.name}")

@@ -41,10 +41,12 @@ def arrow_type(kind: str) -> pa.DataType:
 
 
 def spark_type(kind: str) -> str:
+    """A type word as Spark writes it."""
     return _SPARK.get(kind, kind)
 
 
 def duckdb_type(kind: str) -> str:
+    """A type word as DuckDB writes it."""
     return _DUCKDB.get(kind, kind)
 
 

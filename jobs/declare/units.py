@@ -55,6 +55,7 @@ _NOTATIONS = {"分秒", "分.秒", "分·秒", "分'秒", "分:秒", "分'秒\""
 
 
 def narrow(text: str) -> str:
+    """The text in half width and lower case, without blanks around it."""
     return unicodedata.normalize("NFKC", str(text)).strip().lower()
 
 

@@ -1,0 +1,1 @@
+"""A feed from landing to clean, batch by batch."""

@@ -52,6 +52,8 @@ class Filed:
 
 @dataclass(frozen=True)
 class Verdict:
+    """The outcome of a file, and the reasons for it."""
+
     outcome: str
     reasons: tuple[str, ...] = ()
 

@@ -107,18 +107,22 @@ def lit(value: Sql | Scalar) -> Sql:
 
 
 def col(name: str) -> Sql:
+    """A column."""
     return Sql(f'"{name}"')
 
 
 def call(function: str, *arguments: Sql | Scalar) -> Sql:
+    """A call of a function of DuckDB."""
     return Sql(f"{function}({', '.join(str(lit(argument)) for argument in arguments)})")
 
 
 def coalesce(*values: Sql | Scalar) -> Sql:
+    """The first value that is not null."""
     return call("coalesce", *values)
 
 
 def substring(text: Sql, begin: int | Sql, length: int) -> Sql:
+    """A part of a text; `begin` counts from 1."""
     return call("substring", text, begin, length)
 
 

@@ -1,0 +1,1 @@
+"""Tables, the window on history, persons, deliveries, runs."""

@@ -1,0 +1,1 @@
+"""Marts, their audit, and the release."""

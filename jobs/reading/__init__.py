@@ -1,0 +1,1 @@
+"""Files as sent → numbered lines of cells."""

@@ -1,0 +1,1 @@
+"""What a sender gets back."""

@@ -1,0 +1,1 @@
+"""A run: its tasks, the command, its summary."""

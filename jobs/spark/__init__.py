@@ -1,0 +1,1 @@
+"""The engine: one Spark Connect server."""

@@ -18,6 +18,8 @@ FIRST_DAY, LAST_DAY = date(2019, 9, 1), date(2026, 8, 31)
 
 @dataclass(frozen=True)
 class Span:
+    """Days of one kind: a term, days the school is closed or off, working days."""
+
     kind: str  # term | closed | off | work
     first: date
     last: date

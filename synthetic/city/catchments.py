@@ -50,6 +50,7 @@ def area(ring: Sequence[tuple[float, float]]) -> float:
 
 
 def inside(ring: Ring, point: tuple[float, float]) -> bool:
+    """Whether the point lies inside the ring (even-odd rule)."""
     x, y = point
     odd = False
     for (ax, ay), (bx, by) in zip(ring, [*ring[1:], *ring[:1]], strict=True):

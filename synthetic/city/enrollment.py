@@ -33,6 +33,7 @@ class Habit:
 
 
 def habit(seed: int, district: int) -> Habit:
+    """How the education office of a district writes its returns, drawn once."""
     rng = stream(seed, Stream.DISTRICT, district, 1)
     in_words, has_bom = rng.random(2)
     return Habit(in_words < 0.4, has_bom < 0.3)

@@ -187,4 +187,5 @@ def as_day_number(cell: Cell) -> Cell:
 
 
 def in_full_width(cell: Cell) -> Cell:
+    """The cell with its ASCII characters in full width."""
     return "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in str(cell))

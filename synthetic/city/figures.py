@@ -70,6 +70,7 @@ def _rows(name: str) -> Iterator[dict[str, str]]:
 
 @cache
 def districts() -> tuple[District, ...]:
+    """The districts of the city with their shares."""
     return tuple(
         District(
             code=row["district_code"],

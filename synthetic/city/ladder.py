@@ -36,6 +36,7 @@ class Grade:
 
 @cache
 def grades() -> tuple[Grade, ...]:
+    """The grades from K1 to S3, youngest first."""
     rows = code_list("grade").rows
     return tuple(Grade(r["code"], r["meaning_zh"], r["jyt_code"], r["fitness_code"]) for r in rows)
 

@@ -56,6 +56,7 @@ def write_births(part: Part) -> None:
 
 
 def births_span(newest: date) -> str:
+    """First and last year of births that are published before `newest`."""
     years = [year for year in births() if year < newest.year]
     return f"{years[0]}-{years[-1]}"
 

@@ -122,8 +122,10 @@ def _rows(file: Path, dataset: str, wanted: Sequence[str]) -> Iterator[dict[str,
 
 
 def grade_names() -> list[tuple[str, str]]:
+    """Key and Chinese name of each grade."""
     return [(grade.key, grade.meaning_zh) for grade in grades()]
 
 
 def district_names() -> dict[str, str]:
+    """Code → Chinese name."""
     return {district.code: district.name_zh for district in districts()}

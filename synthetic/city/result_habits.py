@@ -65,6 +65,7 @@ class Habit:
 
 
 def habit(seed: int, school: int, has_title: bool) -> Habit:
+    """How a school fills in the workbook, drawn once for all years."""
     rng = stream(seed, Stream.FITNESS_FILE, school)
     draw = rng.random(11)
     eyes = {"has_eyesight": draw[8] > NO_EYESIGHT_SHARE, "has_refraction": draw[9] < REFRACTION_SHARE}
@@ -113,4 +114,5 @@ def written(code: str, values: Floats, own: Habit) -> list[Cell]:
 
 
 def written_day(day: date, own: Habit) -> str:
+    """A day as this school writes it."""
     return f"{day.year}/{day.month}/{day.day}" if own.slashed_dates else day.isoformat()

@@ -83,6 +83,7 @@ class Schools:
 
 
 def year_index(year: int) -> int:
+    """Where a school year stands in arrays by year."""
     return year - FIRST_YEAR
 
 
@@ -251,4 +252,5 @@ def _make_places(schools: Schools, seed: int) -> None:
 
 
 def has_junior(kind: str) -> bool:
+    """Whether schools of this kind have junior grades."""
     return kind in ("junior", "senior")

@@ -81,4 +81,5 @@ def ndjson_bytes(records: Iterable[Mapping[str, Any]]) -> bytes:
 
 
 def xlsx_bytes(*tables: Table) -> bytes:
+    """A workbook with these tables as its sheets."""
     return workbook(tables)

@@ -1,0 +1,1 @@
+"""Decision service: evaluation 教育评估监测."""

@@ -1,0 +1,1 @@
+"""Decision service: fitness 体质健康."""

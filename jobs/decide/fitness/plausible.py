@@ -99,6 +99,7 @@ def _row(
 
 
 def write() -> None:
+    """Write `expectations/standards/fitness/plausible.csv`."""
     lines = [HEADER, *(",".join(row.values()) for row in rows())]
     standards.file("fitness/plausible").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

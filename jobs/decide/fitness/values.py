@@ -121,6 +121,7 @@ def words(column: pa.Array, meaning: Mapping[str, int], unknown: int) -> NDArray
 
 
 def is_null(column: pa.Array) -> NDArray[np.bool_]:
+    """True where the column has no value."""
     if column.null_count == 0:
         return np.zeros(len(column), bool)
     return column.is_null().to_numpy(zero_copy_only=False)

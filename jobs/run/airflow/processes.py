@@ -264,6 +264,7 @@ def serve_ui(settings: Settings, port: int = UI_PORT, say: Callable[[str], None]
 
 
 def last_lines(path: Path, count: int) -> list[str]:
+    """The last lines of a log that are not blank, at most `count`; none if there is no log."""
     if not path.is_file():
         return []
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()

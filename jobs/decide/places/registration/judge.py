@@ -35,6 +35,7 @@ def _shares(springs: Springs, members: Iterable[str]) -> dict[int, float]:
 def judge_city(
     city: Node, springs: Mapping[str, Springs], districts: Mapping[str, Node], usable: Sequence[str]
 ) -> None:
+    """Set the city's registrations and, where past springs allow it, its forecast and error."""
     whole = springs[TOTAL]
     city.registered, city.springs = sum(whole.now.values()), len(whole.years)
     if not whole.years:

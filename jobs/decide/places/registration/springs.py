@@ -78,6 +78,7 @@ def set_apart(
     units: pd.DataFrame,
     above: Mapping[str, Mapping[str, str]],
 ) -> None:
+    """Give each node the entrants that its own past springs say; changes the nodes."""
     counted = {level: _entrants(entrants, units, LEVEL_COLUMN[level]) for level in nodes}
     over = {
         "parent": counted[TOTAL],
