@@ -142,6 +142,22 @@ def test_tutorial_runs_as_pasted(desk: Path) -> None:
     assert ("│ 0 " in before, "│ 16 " in after) == (True, True)
 
 
+def test_questions_of_guides_are_answered(desk: Path) -> None:
+    """Every query and every look at feeds in how-to pages and runbooks works on a finished lake."""
+    guides = [*(ROOT / "docs" / "how-to").glob("*.md"), *(ROOT / "docs" / "runbooks").glob("*.md")]
+    asked = {
+        tuple(words)
+        for page in guides
+        if page.name != "add-a-feed.md"  # its own test adds the dataset that it asks for
+        for words in pages.commands(page)
+        if words[0] in {"sql", "asof", "status"} or words[:2] in (["feed", "list"], ["feed", "receipts"])
+        if "--site" not in words
+    }
+    assert len(asked) >= 10
+    for words in sorted(asked):
+        call(*words)
+
+
 def test_a_day_counts_each_pupil_once(desk: Path) -> None:
     """README's own example: a day's roll has no pupil twice."""
     (asked,) = (words for words in pages.commands(README) if words[0] == "asof")
