@@ -15,6 +15,8 @@ from . import pages
 
 LINK = re.compile(r"(?<!`)\[[^\]\n]*\]\(([^)\s]+)\)")
 NAMED = re.compile(r"`((?:jobs|dags|dbt|docs|expectations|infra|portal|synthetic|tests|benchmarks)/[^`\s]*)`")
+# A file that is named outside backticks too, in a block of commands say.
+FILE = re.compile(r"(?<![\w/`.\]-])((?:jobs|dags|dbt|expectations|infra|portal|synthetic|tests)/[\w/]+\.\w+)")
 MODULE = re.compile(r"`((?:jobs|portal|synthetic)(?:\.[a-z_]+)+)[`(]")
 COMMAND = re.compile(r"\./edulake ([a-z]+)(?: ([a-z]+))?")
 PAGES = pages.markdown()
@@ -46,7 +48,7 @@ def dead_links(page: Path) -> list[str]:
 def missing_paths(text: str) -> list[str]:
     """Paths in a text that match nothing; `{a,b}` stands for both, `<x>` and `…` for anything."""
     missing = []
-    for named in NAMED.findall(text):
+    for named in [*NAMED.findall(text), *FILE.findall(text)]:
         parts = [p.split(",") if i % 2 else [p] for i, p in enumerate(re.split(r"[{}]", named))]
         for path in ("".join(choice) for choice in product(*parts)):
             pattern = re.sub(r"<[^>]*>|…", "*", path.split(":")[0]).rstrip("/")
@@ -95,10 +97,8 @@ def test_what_is_not_there_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# One\n[a](#one) [b](#two) [c](page.md#one) [d](other.md) [e](https://example.org)\n")
     assert dead_links(page) == ["#two", "other.md"]
-    assert missing_paths("`jobs/{settings,absent}.py` `jobs/<room>/` `dbt/models/absent/`") == [
-        "jobs/absent.py",
-        "dbt/models/absent/",
-    ]
+    named = "`jobs/{settings,absent}.py` `jobs/<room>/` `dbt/models/absent/` and jobs/gone.py"
+    assert missing_paths(named) == ["jobs/absent.py", "dbt/models/absent/", "jobs/gone.py"]
     assert missing_modules("`jobs.settings.load` `jobs.settings.absent` `jobs.absent`") == [
         "jobs.settings.absent",
         "jobs.absent",
