@@ -28,7 +28,7 @@ for feed in site.feeds:
         max_active_runs=1,
         is_paused_upon_creation=True,
         default_args=wiring.DEFAULT_ARGS,
-        tags={f"domain:{wiring.DOMAIN_OF_FEED[feed]}", "tier:2"},
+        tags={f"domain:{settings.DOMAIN_OF_FEED[feed]}", "tier:2"},
         doc_md=__doc__,
     ):
         wiring.ingest(feed, wiring.open_run(), outlets=(wiring.cleaned(feed),))

@@ -14,7 +14,7 @@ from typing import Any, ParamSpec
 from airflow.sdk import Asset, Param, task, task_group
 from airflow.sdk.exceptions import AirflowFailException
 
-from jobs.settings import UserError
+from jobs.settings import FEEDS_OF_SERVICE, UserError
 
 P = ParamSpec("P")
 Counts = dict[str, Any]
@@ -27,23 +27,6 @@ DEFAULT_ARGS: dict[str, Any] = {
 }
 
 RUN_ID_PATTERN = r"^\d{4}-\d{2}-\d{2}\.\d+$"
-
-DOMAIN_OF_FEED = {
-    "enrollment": "enrollment",
-    "physical_fitness": "fitness",
-    "campus_safety": "safety",
-    "place_demand": "places",
-    "district_statistics": "evaluation",
-    "resources": "resources",
-}
-
-# What a service waits for; `evaluation` compares everything, so it waits for every feed of the site.
-FEEDS_OF_SERVICE = {
-    "fitness": ("enrollment", "physical_fitness"),
-    "places": ("enrollment", "place_demand"),
-    "safety": ("enrollment", "campus_safety", "district_statistics"),  # the last for hotline cases
-    "evaluation": tuple(DOMAIN_OF_FEED),
-}
 
 
 def feeds_of(service: str, feeds: tuple[str, ...]) -> tuple[str, ...]:

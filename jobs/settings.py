@@ -1,8 +1,8 @@
-"""A site's settings and folders, and the one exception that people are meant to read.
+"""A site's settings and folders, what the environment may say, and the one exception that people are meant to
+read.
 
-`load` only reads: the site's file in `infra/sites/` and the environment (`EDULAKE_HOME`, `EDULAKE_SITE`,
-`EDULAKE_SPARK`, `EDULAKE_STORAGE`). `Settings.prepare` makes the folders, and is where a home that cannot be
-written or a full disk is noticed, before any work is done.
+`load` only reads: the site's file (`jobs.site`) and the environment (`VARIABLES`). `Settings.prepare` makes
+the folders, and is where a home that cannot be written or a full disk is noticed, before any work is done.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from zoneinfo import ZoneInfo
 
 import yaml
 
+from jobs import site as site_file
 from jobs.files import replacing
+from jobs.site import Places, RealInput
 
 ROOT = Path(__file__).resolve().parent.parent
 SITES = ROOT / "infra" / "sites"
@@ -30,15 +30,32 @@ DEFAULT_SITE = "beijing"
 # Another folder by the environment, for the whole process: to try a declaration before it is ours.
 EXPECTATIONS = Path(os.environ.get("EDULAKE_EXPECTATIONS", ROOT / "expectations"))
 
-FEEDS = (
-    "enrollment",
-    "physical_fitness",
-    "campus_safety",
-    "place_demand",
-    "district_statistics",
-    "resources",
-)
-SERVICES = ("fitness", "places", "safety", "evaluation")
+_DECLARED = yaml.safe_load((EXPECTATIONS / "feeds.yaml").read_text(encoding="utf-8"))
+FEEDS = tuple(_DECLARED["feeds"])
+DOMAIN_OF_FEED: dict[str, str] = {feed: told["domain"] for feed, told in _DECLARED["feeds"].items()}
+SERVICES = tuple(_DECLARED["services"])
+FEEDS_OF_SERVICE: dict[str, tuple[str, ...]] = {
+    service: tuple(told["feeds"]) for service, told in _DECLARED["services"].items()
+}
+
+# What the environment may say. Another variable that begins like these is most likely a slip.
+VARIABLES = {
+    "EDULAKE_HOME": "Folder that holds one folder per site. Default: `.edulake` in the checkout.",
+    "EDULAKE_SITE": "Site of every command that names none. Default: the site last run, else `beijing`.",
+    "EDULAKE_SITES": "Folder of further sites' files, which go before those of `infra/sites`.",
+    "EDULAKE_SPARK": "`sc://host:port` of a Spark Connect server. Default: one is started on this machine.",
+    "EDULAKE_STORAGE": "Folder for the tables; each site gets a folder in it. Default: `lake/` of the site.",
+    "EDULAKE_HMAC_KEY_FILE": "File with the secret of a real site's pupil keys; readable by its owner only.",
+    "EDULAKE_AIRFLOW_DB": "`postgresql://…` for Airflow's database, one per site. Default: SQLite.",
+    "EDULAKE_EXPECTATIONS": "Another folder of declarations. Default: `expectations/`.",
+    "EDULAKE_JAVA": "A Java executable, 17 or 21. Default: `JAVA_HOME`, `PATH`, then the packaged one.",
+    "EDULAKE_MAVEN": "A mirror of Maven Central for Delta's jars, asked while the environment is made.",
+    "EDULAKE_PYTHON": "A Python 3.11 for the environment. Default: the first one found.",
+    "EDULAKE_BUILD_FILE": "Set for dbt by a build of marts: the file it writes.",
+    "EDULAKE_PINS_FILE": "Set for dbt by a build of marts: the table versions it reads.",
+}
+# Variables of those that our own code sets, and nobody else should.
+SET_BY_US = frozenset({"EDULAKE_BUILD_FILE", "EDULAKE_PINS_FILE"})
 
 # With less, a run would die in the middle of a Delta commit or of the marts; Beijing takes 1 GB.
 LEAST_FREE_BYTES = 2 * 1024**3
@@ -67,9 +84,12 @@ class UserError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """One site, where it lives and what is on. Paths need not exist before `prepare`."""
+    """One site, where it lives and what is on; `jobs.site.Site` says what the settings of its own file mean.
+    Paths need not exist before `prepare`.
+    """
 
     site: str
+    file: Path
     home: Path
     landing: Path
     lake: Path
@@ -79,22 +99,53 @@ class Settings:
     logs: Path
     run: Path
     root: Path
-    feeds: tuple[str, ...]
-    services: tuple[str, ...]
+    spark_url: str | None
     title_zh: str
     title_en: str
     timezone: str
+    feeds: tuple[str, ...]
+    services: tuple[str, ...]
     is_synthetic: bool
-    input: str | None
-    real_input: tuple[Mapping[str, Any], ...]
-    places: Mapping[str, Any]
+    holds_persons: bool
     small_cell: int
-    spark_url: str | None
+    input: str | None
+    real_input: tuple[RealInput, ...]
+    places: Places
+    jurisdictions: tuple[str, ...]
+    districts: Path | None
+    senders: Path | None
+    calendar: Path | None
+    map: Path | None
 
     @property
     def restricted(self) -> Path:
         """The part of the lake where values of persons lie."""
         return self.lake / "restricted"
+
+    @property
+    def own_files(self) -> tuple[Path, ...]:
+        """The site's settings file and the tables and map that it names."""
+        named = (self.districts, self.senders, self.calendar, self.map)
+        return (self.file, *(file for file in named if file is not None))
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """What the site does not bring of its own though its services ask for it, and what stands in."""
+        services = set(self.services)
+        without = (
+            (
+                self.districts,
+                bool(services & {"fitness", "safety", "evaluation"}),
+                "no `districts`: any district code is kept as sent, and has no name",
+            ),
+            (self.calendar, "safety" in services, "no `calendar`: Monday to Friday count as school days"),
+            (
+                self.map,
+                "places" in services and self.districts is not None,
+                "no `map`: the places report shows none",
+            ),
+        )
+        return tuple(told for brought, is_asked, told in without if is_asked and brought is None)
 
     def prepare(self) -> Settings:
         """Make every folder of the site; `secrets` and what is `restricted` are for the owner alone. Doing it
@@ -142,34 +193,77 @@ def writing(path: Path) -> Iterator[None]:
         raise UserError(f"cannot write {error.filename or path}: {reason}.", f"{way_out}.") from error
 
 
+# The site's own code lists by name, once a site is loaded; a process works for the site that it loaded last.
+_own_lists: dict[str, Path] | None = None
+
+
+def own_code_list(name: str) -> Path | None:
+    """The file of a code list that the site of this process brings itself, or None."""
+    if _own_lists is None:
+        load(os.environ.get("EDULAKE_SITE") or DEFAULT_SITE)
+    return (_own_lists or {}).get(name)
+
+
+def _site_files() -> dict[str, Path]:
+    """Site -> its settings file; a file of EDULAKE_SITES goes before one of the checkout."""
+    own = os.environ.get("EDULAKE_SITES")
+    folders = [SITES, *([Path(own).expanduser().absolute()] if own else [])]
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
+
+
 def known_sites() -> list[str]:
     """The sites that have a settings file, sorted."""
-    return sorted(path.stem for path in SITES.glob("*.yaml"))
+    return sorted(_site_files())
 
 
 def input_packages() -> list[str]:
-    """The packages that write a site's input, of all sites, sorted."""
-    declared = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in SITES.glob("*.yaml"))
-    return sorted({site["input"] for site in declared if isinstance(site, dict) and site.get("input")})
+    """The packages that write a site's input, of all sites, sorted; a broken site file names none."""
+    found = set()
+    for path in _site_files().values():
+        with suppress(yaml.YAMLError, ValueError, OSError):
+            told = yaml.safe_load(path.read_text(encoding="utf-8"))
+            found |= {told["input"]} if isinstance(told, dict) and told.get("input") else set()
+    return sorted(found)
+
+
+def unknown_variables() -> list[str]:
+    """A sentence on each variable of the environment that looks like ours and is none."""
+    return [
+        f"nothing reads the environment variable {name}{site_file.nearest(name, list(VARIABLES))}"
+        for name in sorted(os.environ)
+        if name.startswith("EDULAKE_") and name not in VARIABLES
+    ]
 
 
 def load(site: str | None = None, home: Path | str | None = None) -> Settings:
     """The settings of `site`, else of EDULAKE_SITE, else of the site last run, else of Beijing.
 
-    `home` (else EDULAKE_HOME, else `.edulake` at the root) holds a folder per site. Nothing is written.
-    Raises UserError for a site without a settings file, a broken settings file, or a wrong environment value.
+    `home` (else EDULAKE_HOME, else `.edulake` at the root) holds a folder per site. Nothing is written; code
+    lists of the site (`own_code_list`) are from now on those of this process. Raises UserError for a site
+    without a settings file, a broken settings file (with every mistake in it), or a wrong environment value.
     """
     base = Path(home or os.environ.get("EDULAKE_HOME") or ROOT / ".edulake").expanduser().absolute()
+    files = _site_files()
     name = site or os.environ.get("EDULAKE_SITE") or _last_site(base) or DEFAULT_SITE
-    if name not in known_sites():
+    if name not in files:
         raise UserError(
-            f"there is no site {name!r}.",
-            f"Known sites: {', '.join(known_sites())}. A new one is a file infra/sites/<site>.yaml.",
+            f"there is no site {name!r}{site_file.nearest(name, list(files))}.",
+            f"Known sites: {', '.join(sorted(files))}. A new one is a file infra/sites/<site>.yaml, or "
+            "<site>.yaml in the folder EDULAKE_SITES.",
         )
-    declared = _read_site(SITES / f"{name}.yaml")
+    told, problems = site_file.read(files[name], FEEDS, SERVICES, EXPECTATIONS / "codes")
+    if told is None:
+        raise UserError(
+            "\n  ".join((f"the settings file {files[name]} is wrong:", *problems)),
+            "Put it right; infra/sites/beijing.yaml is a complete example.",
+        )
     own = base / name
+    lists = {code: getattr(told, setting) for setting, code in site_file.CODE_LISTS.items()}
+    global _own_lists
+    _own_lists = {code: file for code, file in lists.items() if file is not None}
     return Settings(
         site=name,
+        file=files[name],
         home=own,
         landing=own / "landing",
         lake=_storage(own, name),
@@ -179,17 +273,10 @@ def load(site: str | None = None, home: Path | str | None = None) -> Settings:
         logs=own / "logs",
         run=own / "run",
         root=ROOT,
-        feeds=tuple(declared["feeds"]),
-        services=tuple(declared["services"]),
-        title_zh=declared["title_zh"],
-        title_en=declared["title_en"],
-        timezone=declared["timezone"],
-        is_synthetic=declared["synthetic"],
-        input=declared.get("input"),
-        real_input=tuple(declared["real_input"]),
-        places=declared["places"],
-        small_cell=declared["small_cell"],
         spark_url=_spark_url(),
+        is_synthetic=told.synthetic,
+        holds_persons=told.persons,
+        **{setting: getattr(told, setting) for setting in site_file.SAME_IN_SETTINGS},
     )
 
 
@@ -220,53 +307,3 @@ def _spark_url() -> str | None:
             "Leave it out to have one started, or give sc://<host>:<port>.",
         )
     return url
-
-
-_SITE_KEYS: dict[str, type] = {
-    "title_zh": str,
-    "title_en": str,
-    "timezone": str,
-    "synthetic": bool,
-    "feeds": list,
-    "services": list,
-    "input": str,
-    "real_input": list,
-    "places": dict,
-    "small_cell": int,
-}
-
-
-def _read_site(path: Path) -> dict[str, Any]:
-    try:
-        declared = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        problems = _problems(declared)
-    except (yaml.YAMLError, ValueError, OSError) as error:
-        problems = [str(error)]
-        declared = {}
-    if problems:
-        raise UserError(
-            f"the settings file {path} is wrong: {'; '.join(problems)}.",
-            "Put it right; infra/sites/beijing.yaml is a complete example.",
-        )
-    return declared
-
-
-def _problems(declared: dict[str, Any]) -> list[str]:
-    problems = [f"`{key}` is missing" for key in _SITE_KEYS if key not in (*declared, "input")]
-    problems += [f"`{key}` is not a known setting" for key in declared if key not in _SITE_KEYS]
-    problems += [
-        f"`{key}` must be a {kind.__name__}"
-        for key, kind in _SITE_KEYS.items()
-        if key in declared and not isinstance(declared[key], kind)
-    ]
-    if problems:
-        return problems
-    problems += [f"there is no feed `{feed}`" for feed in declared["feeds"] if feed not in FEEDS]
-    problems += [
-        f"there is no service `{service}`" for service in declared["services"] if service not in SERVICES
-    ]
-    try:
-        ZoneInfo(declared["timezone"])
-    except (KeyError, ValueError, OSError):
-        problems.append(f"there is no time zone `{declared['timezone']}`")
-    return problems

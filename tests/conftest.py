@@ -31,6 +31,12 @@ def _own_environment() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _no_site_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test's process works for the site that the test loads, not for that of the test before it."""
+    monkeypatch.setattr(site_settings, "_own_lists", None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_file_system_of_python() -> Iterator[None]:
     """Arrow's threads that drop one while the interpreter ends abort the process: `tables.open_arrow`."""

@@ -66,6 +66,8 @@ def main() -> None:
     """Run the command line. A UserError is printed with its way out, and ends with code 1."""
     # When asked to end, a command stops what it started, as it does when interrupted.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for unknown in site_settings.unknown_variables():
+        Console(stderr=True, highlight=False).print(f"[yellow]Note[/] {unknown}", soft_wrap=True)
     try:
         app(prog_name="edulake")
     except UserError as error:

@@ -14,11 +14,13 @@ from typing import Any
 
 import typer
 import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from jobs import declare
-from jobs import settings as site_settings
-from jobs.settings import ROOT
+from jobs.settings import ROOT, SET_BY_US, VARIABLES
+from jobs.site import CODE_LISTS, Places, RealInput, Site
 
 FOLDER = ROOT / "docs" / "reference"
 _HEAD = "<!-- Written by `./edulake dictionary`; a test compares. -->\n"
@@ -46,20 +48,6 @@ ROOMS = {
     "portal": "the one-stop portal and its API",
     "synthetic": "simulated data that no site needs",
     "synthetic/city": "the synthetic city",
-}
-
-# Environment variable -> what it does. A test finds every one that the code reads.
-ENVIRONMENT = {
-    "EDULAKE_HOME": "Folder that holds one folder per site. Default: `.edulake` in the checkout.",
-    "EDULAKE_SITE": "Site of every command that names none. Default: the site last run, else `beijing`.",
-    "EDULAKE_SPARK": "`sc://host:port` of a Spark Connect server. Default: one is started on this machine.",
-    "EDULAKE_STORAGE": "Folder for the tables; each site gets a folder in it. Default: `lake/` of the site.",
-    "EDULAKE_HMAC_KEY_FILE": "File with the secret of a real site's pupil keys; readable by its owner only.",
-    "EDULAKE_AIRFLOW_DB": "`postgresql://…` for Airflow's database, one per site. Default: SQLite.",
-    "EDULAKE_EXPECTATIONS": "Another folder of declarations. Default: `expectations/`.",
-    "EDULAKE_JAVA": "A Java executable, 17 or 21. Default: `JAVA_HOME`, `PATH`, then the packaged one.",
-    "EDULAKE_MAVEN": "A mirror of Maven Central for Delta's jars, asked while the environment is made.",
-    "EDULAKE_PYTHON": "A Python 3.11 for the environment. Default: the first one found.",
 }
 
 
@@ -182,10 +170,25 @@ def _paragraphs(text: str) -> list[str]:
 def _settings() -> str:
     lines = [_HEAD, "# Settings 设置\n"]
     lines += ["## A site's file, `infra/sites/<site>.yaml`\n"]
-    lines += _table(["key", "type"], [[f"`{n}`", k.__name__] for n, k in site_settings._SITE_KEYS.items()])
-    lines += ["", "## Environment variables\n"]
-    lines += _table(["variable", "meaning"], [[f"`{n}`", told] for n, told in ENVIRONMENT.items()])
+    lines += ["An unknown setting is refused. Files are named relative to the folder of the site's file.\n"]
+    for title, part in (("", Site), ("Under `places`", Places), ("Each entry of `real_input`", RealInput)):
+        lines += [f"### {title}\n"] if title else []
+        rows = [[f"`{name}`", *_setting(field)] for name, field in part.model_fields.items()]
+        lines += [*_table(["key", "meaning", "default"], rows), ""]
+    lines += ["## Environment variables\n"]
+    told = {name: meaning for name, meaning in VARIABLES.items() if name not in SET_BY_US}
+    lines += _table(["variable", "meaning"], [[f"`{name}`", meaning] for name, meaning in told.items()])
     return "\n".join([*lines, ""])
+
+
+def _setting(field: FieldInfo) -> tuple[str, str]:
+    """What a setting means, and its value where it is left out."""
+    if field.is_required():
+        return f"{field.description}", "required"
+    value = field.default
+    if value in (None, ()) or isinstance(value, BaseModel):
+        return f"{field.description}", "none"
+    return f"{field.description}", f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def _marts() -> str:
@@ -197,12 +200,16 @@ def _marts() -> str:
     folders = {"management": "公共管理", "services": "公共服务", "resources": "公共资源"}
     for folder, zh in (folders | {"portal": "门户", "public": "公开"}).items():
         found = [
-            [f"[`{m['name']}`](../../{sql})", m["config"]["meta"].get("title_zh", ""), m["description"]]
+            [f"[`{m['name']}`](../../{sql})", _title(m), m["description"]]
             for m in _models()
             if (sql := _sql_of(m["name"])).split("/")[3] == folder
         ]
         lines += [f"## {zh} {folder}\n", *_table(["mart", "名称", "meaning"], found), ""]
     return "\n".join(lines)
+
+
+def _title(model: dict[str, Any]) -> str:
+    return str(model.get("config", {}).get("meta", {}).get("title_zh", ""))
 
 
 @cache
@@ -218,6 +225,11 @@ def _sql_of(name: str) -> str:
     return file.relative_to(ROOT).as_posix()
 
 
+def _setting_of(code_list: str) -> str:
+    """The setting by which a site brings a code list."""
+    return next(setting for setting, name in CODE_LISTS.items() if name == code_list)
+
+
 def _codes() -> str:
     used: dict[str, list[str]] = {}
     for contract in declare.load().values():
@@ -230,6 +242,16 @@ def _codes() -> str:
     for file in sorted((declare.EXPECTATIONS / "codes").glob("*.csv")):
         columns = ", ".join(f"`{c}`" for c in sorted(used.get(file.stem, ()))) or "—"
         lines += [f"## [{file.stem}](../../expectations/codes/{file.name})\n", f"使用 used by: {columns}\n"]
+        if file.stem in CODE_LISTS.values():
+            lines += [
+                "各站点自备 each site brings its own: "
+                + ", ".join(
+                    f"[{own.parent.name}](../../{own.relative_to(ROOT).as_posix()})"
+                    for own in sorted((ROOT / "infra" / "sites").glob(f"*/{_setting_of(file.stem)}.csv"))
+                )
+                + "\n"
+            ]
+            continue
         rows = declare.code_list(file.stem).rows
         cells = [[f"`{r['code']}`", r.get("meaning_zh", ""), r.get("meaning_en", "")] for r in rows]
         lines += [*_table(["code", "含义", "meaning"], cells), ""]

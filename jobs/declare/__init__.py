@@ -6,7 +6,7 @@ import each other, never this page.
 
 from __future__ import annotations
 
-from jobs.declare.codes import CodeList, code_list
+from jobs.declare.codes import CodeList, code_file, code_list, is_open, sender_name, sender_today
 from jobs.declare.contracts import (
     STATEMENTS_OF,
     all_tables,
@@ -37,15 +37,19 @@ __all__ = [
     "all_tables",
     "arrow_schema",
     "arrow_type",
+    "code_file",
     "code_list",
     "datasets_of",
     "duckdb_type",
     "fold",
     "heading_key",
+    "is_open",
     "is_restricted",
     "load",
     "made_declarations",
     "made_tables",
+    "sender_name",
+    "sender_today",
     "spark_ddl",
     "spark_type",
     "statements_of",

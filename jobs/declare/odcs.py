@@ -22,7 +22,7 @@ from open_data_contract_standard.model import (
 )
 
 from jobs.declare import bounds
-from jobs.declare.codes import code_list
+from jobs.declare.codes import code_list, is_open
 from jobs.declare.model import Column, Contract
 from jobs.declare.words import explain
 
@@ -166,7 +166,7 @@ def _options(column: Column) -> dict[str, Any]:
 
 
 def _enum(column: Column) -> list[EnumValue] | None:
-    if not column.codes or column.codes_open:
+    if not column.codes or is_open(column):
         return None
     shown = column.codes_column or "code"
     rows = [(row.get(shown) or "", row["meaning_zh"]) for row in code_list(column.codes).rows]

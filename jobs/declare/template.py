@@ -11,7 +11,7 @@ from pathlib import Path
 import xlsxwriter
 
 from jobs.declare import bounds
-from jobs.declare.codes import code_list
+from jobs.declare.codes import code_list, is_open
 from jobs.declare.examples import example_rows
 from jobs.declare.model import Column, Contract
 from jobs.declare.words import BOUNDS_SHEET
@@ -62,7 +62,7 @@ def write_template(contract: Contract, target: Path) -> None:
                 if column.codes not in listed:
                     listed[column.codes] = len(listed)
                     _write_codes(lists, 3 * listed[column.codes], column, head)
-                if not column.codes_open:
+                if not is_open(column):
                     first = 3 * listed[column.codes] + 1
                     count = len(code_list(column.codes).rows)
                     letter = xlsxwriter.utility.xl_col_to_name(first, col_abs=True)

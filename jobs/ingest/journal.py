@@ -95,7 +95,7 @@ def plan(settings: Settings, feed: str) -> list[Batch]:
             FileNote(
                 receipt_id=file.receipt_id,
                 path=str(file.path.relative_to(settings.landing)),
-                sender=_sender_today(file.sender),
+                sender=declare.sender_today(file.sender),
                 received=file.received.isoformat(),
                 delivery_no=file.delivery_no,
                 delivery_id=file.delivery_id,
@@ -153,11 +153,6 @@ def period(note: FileNote) -> tuple[int, int]:
     if named:
         return named
     return clock.term(date.fromisoformat(note.received))
-
-
-def _sender_today(code: str) -> str:
-    """A district's code of today: 密云 and 延庆 sent as counties (110228, 110229) until 2015."""
-    return declare.code_list("district").spellings().get(code, code)
 
 
 def _groups(files: list[LandedFile]) -> Iterator[list[LandedFile]]:

@@ -102,7 +102,7 @@ def parsed(
     db: duckdb.DuckDBPyConnection, settings: Settings, raw: str, contract: Contract, notes: list[FileNote]
 ) -> str:
     """Return the query of a dataset's raw lines as typed and judged rows, identifiers still in the clear."""
-    scheme = settings.places.get("grade_scheme", "cn")
+    scheme = settings.places.grade_scheme
     scaled = shape.scaled(contract, (table for note in notes for table in note.tables))
     return judge.parse(db, raw, files_table(settings, notes), contract, scheme, scaled)
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jobs.declare import Contract, code_list
+from jobs.declare import Contract, code_list, is_open
 from jobs.settings import UserError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def contract_expectations(contract: Contract) -> list[dict[str, Any]]:
     for column in contract.columns:
         if column.is_personal or column.name not in clean:
             continue
-        if column.codes and not column.codes_open and column.type != "bool":
+        if column.codes and not is_open(column) and column.type != "bool":
             codes = sorted(row["code"] for row in code_list(column.codes).rows)
             checks.append(
                 {"expect": "ExpectColumnValuesToBeInSet", "column": column.name, "value_set": codes}

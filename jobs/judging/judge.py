@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from jobs import clock
-from jobs.declare import STATING, WITHDRAWING, Contract, duckdb_type
+from jobs.declare import STATING, WITHDRAWING, Contract, duckdb_type, is_open
 from jobs.declare import Column as Declared
 from jobs.judging import expressions as sql
 from jobs.judging import row_bounds
@@ -207,7 +207,7 @@ def _judgements(
         if column.type == "string" and not column.pattern:
             # Everything else has a rule that does not take it.
             refused.append((text == UNCALCULATED, f"{column.name}:formula"))
-        if column.codes and not column.codes_open:
+        if column.codes and not is_open(column):
             judged = refused if column.name in contract.key else flags
             judged.append((unread, f"{column.name}:unmapped_code"))
         elif column.type != "string":
@@ -324,7 +324,7 @@ def _statement(contract: Contract) -> list[str]:
 
 def _unmapped(contract: Contract) -> Sql:
     """`column=value` of each code that its list does not have, as sent; personal ones stay in raw alone."""
-    kept = [c for c in contract.columns if c.codes and not c.codes_open and not c.is_personal]
+    kept = [c for c in contract.columns if c.codes and not is_open(c) and not c.is_personal]
     told = [
         choose(
             (

@@ -7,7 +7,7 @@ value's: `1.25` is a minute and 25 seconds over 800 m, and 1.25 s over 50 m.
 from __future__ import annotations
 
 from jobs.declare import Column as Declared
-from jobs.declare import code_list, duckdb_type, units
+from jobs.declare import code_list, duckdb_type, is_open, units
 from jobs.judging import expressions as sql
 from jobs.judging.expressions import Sql, choose, coalesce, extracted, replaced, substring
 
@@ -27,8 +27,10 @@ def value_of(column: Declared, text: Sql, grade_scheme: str, factor: Sql | None 
     """
     if column.codes and column.type != "bool":
         by = {"us_k12": "us_k12_code"}.get(grade_scheme) if column.codes_by_site else column.codes_column
+        if not code_list(column.codes).rows:
+            return text
         found = sql.mapped(text, code_list(column.codes).spellings(by))
-        return coalesce(found, text) if column.codes_open else found
+        return coalesce(found, text) if is_open(column) else found
     match column.type:
         case "string":
             return _identifier(text) if column.pattern else text

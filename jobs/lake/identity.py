@@ -78,6 +78,14 @@ def _state(settings: Settings) -> Iterator[dict[str, str | int]]:
                 fresh.write_text(json.dumps(state))
 
 
+def check(settings: Settings) -> None:
+    """Raise UserError where a site's files may name persons and its key is missing or open to others; asked
+    before anything starts.
+    """
+    if settings.holds_persons and not settings.is_synthetic:
+        secret(settings)
+
+
 def secret(settings: Settings, version: int = 1) -> bytes:
     """The site's secret. A synthetic site derives it from its seed, so that its keys are the same everywhere.
 
@@ -90,8 +98,9 @@ def secret(settings: Settings, version: int = 1) -> bytes:
     if not named:
         raise UserError(
             f"{settings.site} holds persons and no key to make them opaque.",
-            "Put at least 32 random bytes in a file of mode 600 outside the lake and name it in "
-            "EDULAKE_HMAC_KEY_FILE.",
+            f"Put at least {SHORTEST_SECRET} random bytes in a file of mode 600 outside the lake and name it "
+            "in EDULAKE_HMAC_KEY_FILE. A site whose files hold counts alone says `persons: false` in its "
+            "settings file.",
         )
     return key_in(Path(named))
 

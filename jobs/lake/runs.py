@@ -17,7 +17,7 @@ from deltalake import DeltaTable
 
 from jobs import clock
 from jobs.lake import deliveries, tables
-from jobs.settings import Settings, UserError
+from jobs.settings import EXPECTATIONS, Settings, UserError
 
 TABLE = "ops__run"
 RUNNING, PUBLISHED, FAILED = "running", "published", "failed"
@@ -46,11 +46,14 @@ def fingerprint(settings: Settings) -> str:
     answers.
     """
     digest = hashlib.sha256()
-    for folder in ("jobs", "dbt", "expectations", "infra/sites"):
-        for file in sorted((settings.root / folder).rglob("*")):
+    for folder in (settings.root / "jobs", settings.root / "dbt", EXPECTATIONS):
+        for file in sorted(folder.rglob("*")):
             if file.suffix in {".py", ".sql", ".yaml", ".yml", ".csv"} and "target" not in file.parts:
-                digest.update(str(file.relative_to(settings.root)).encode())
+                digest.update(f"{folder.name}/{file.relative_to(folder)}".encode())
                 digest.update(file.read_bytes())
+    for file in settings.own_files:
+        digest.update(file.name.encode())
+        digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
 

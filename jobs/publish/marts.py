@@ -141,6 +141,7 @@ def build(
         "--no-use-colors",
     ]
     environment = os.environ | {
+        "EDULAKE_SITE": settings.site,
         "EDULAKE_BUILD_FILE": str(file),
         "EDULAKE_PINS_FILE": str(pins_file),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),

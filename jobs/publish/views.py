@@ -77,7 +77,10 @@ def standard_queries() -> dict[str, str]:
     """View name -> its SELECT: all code lists, the dated standards that marts join, and the tables of every
     edition of the fitness standard, told apart by `standard_version`.
     """
-    lists = {path.stem: _csv(path) for path in sorted((EXPECTATIONS / "codes").glob("*.csv"))}
+    lists = {
+        path.stem: _csv(declare.code_file(path.stem))
+        for path in sorted((EXPECTATIONS / "codes").glob("*.csv"))
+    }
     dated = {view: _csv(standards.file(name)) for view, name in STANDARDS.items()}
     editions = {
         view: " union all by name ".join(

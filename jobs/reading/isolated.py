@@ -151,7 +151,11 @@ class _Reader:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", f"from jobs.reading import isolated; isolated.serve({theirs.fileno()})"],
+                [
+                    sys.executable,
+                    "-c",
+                    f"from jobs.reading import isolated; isolated.serve({theirs.fileno()})",
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 # What native code says when it fails could quote a cell.

@@ -234,8 +234,8 @@ def _rate(row: dict[str, Any]) -> str:
 
 
 def _sender(code: str) -> str:
-    names = {row["code"]: row["meaning_zh"] for row in declare.code_list("district").rows}
-    return f"{names[code]} {code}" if code in names else code
+    name = declare.sender_name(code)
+    return f"{name} {code}" if name else code
 
 
 # What leaves the house

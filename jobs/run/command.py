@@ -9,13 +9,12 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import date
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from jobs.lake import deliveries, runs
+from jobs.lake import deliveries, identity, runs
 from jobs.publish import release
 from jobs.run import summary
 from jobs.settings import Settings, UserError
@@ -28,6 +27,9 @@ def run(settings: Settings, scale: float, seed: int, console: Console) -> None:
     """
     begun = time.monotonic()
     settings.prepare()
+    identity.check(settings)
+    for gap in settings.gaps:
+        console.print(f"[yellow]note[/] {settings.site} brings {gap}", soft_wrap=True)
     with _alone(settings):
         stages: dict[str, float] = {}
         with _timed(stages, "input"):
@@ -97,13 +99,13 @@ def prepare_input(settings: Settings, scale: float, seed: int, console: Console)
     if settings.input:
         maker = importlib.import_module(f"{settings.input}.landing")
         maker.write_landing(settings, scale, seed, console)
-    for entry in settings.real_input:
+    for given in settings.real_input:
         deliveries.land(
             settings,
-            settings.root / entry["file"],
-            entry["feed"],
-            entry["sender"],
-            date.fromisoformat(str(entry["received"])),
+            given.file,
+            given.feed,
+            given.sender,
+            given.received,
         )
 
 

@@ -18,9 +18,9 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from jobs.lake import runs
+from jobs.lake import identity, runs
 from jobs.run import airflow
-from jobs.settings import LEAST_FREE_BYTES, ROOT, Settings, UserError
+from jobs.settings import LEAST_FREE_BYTES, ROOT, Settings, UserError, unknown_variables
 from jobs.spark import jars, server
 from jobs.spark.java import find_java
 
@@ -57,6 +57,9 @@ def report(settings: Settings) -> list[Check]:
         _java(),
         _jars(),
         home,
+        _environment(),
+        *_site(settings),
+        *([_key(settings)] if home.state == "ok" else []),
         _disk(settings),
         _memory(),
         _port("portal's port", 8090),
@@ -123,6 +126,30 @@ def _home(settings: Settings) -> Check:
     except UserError as error:
         return Check("home", "missing", error.message, error.way_out)
     return Check("home", "ok", str(settings.home))
+
+
+def _environment() -> Check:
+    if unknown := unknown_variables():
+        return Check("environment", "note", "; ".join(unknown), "Correct the name, or unset the variable.")
+    return Check("environment", "ok", "every EDULAKE_ variable is one that is read")
+
+
+def _site(settings: Settings) -> list[Check]:
+    """What the site brings of its own, and what stands in for the rest."""
+    way_out = f"Name a file in {settings.file}; infra/sites/beijing.yaml is an example."
+    gaps = [Check("site's own data", "note", gap, way_out) for gap in settings.gaps]
+    return gaps or [Check("site's own data", "ok", f"all that its services ask for, {settings.file}")]
+
+
+def _key(settings: Settings) -> Check:
+    try:
+        identity.check(settings)
+    except UserError as error:
+        return Check("persons' key", "missing", error.message, error.way_out)
+    why = "derived from the seed" if settings.is_synthetic else "not needed"
+    if settings.holds_persons and not settings.is_synthetic:
+        why = f"in the file {os.environ['EDULAKE_HMAC_KEY_FILE']}"
+    return Check("persons' key", "ok", why)
 
 
 def _disk(settings: Settings) -> Check:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs import settings as site_settings
-from jobs.lake import persons, runs, tables
+from jobs.lake import identity, persons, runs, tables
 from jobs.lake.runs import Run
 from jobs.settings import Settings
 from jobs.spark import server
@@ -24,6 +24,7 @@ Counts = dict[str, Any]
 def open_scheduled_run() -> str:
     """The `run_id` that tasks of today's schedule share."""
     settings = site_settings.load().prepare()
+    identity.check(settings)
     return runs.join_run(settings, "schedule").run_id
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
 
-from jobs.settings import EXPECTATIONS
+from jobs.settings import ROOT
 from synthetic.city.figures import DATA
 
-CALENDAR_FILE = EXPECTATIONS / "standards/calendar/beijing.csv"
+CALENDAR_FILE = ROOT / "infra" / "sites" / "beijing" / "calendar.csv"
 SPANS_FILE = DATA / "calendar_spans.csv"
 FIRST_DAY, LAST_DAY = date(2019, 9, 1), date(2026, 8, 31)
 

@@ -1,7 +1,7 @@
 """Catchments of primary and junior schools: each district cut into the points nearest to each school.
 
-The districts' outlines are those of `infra/data/geo` (for analysis only, see its SOURCES). Where the schools
-stand in them is made up.
+The districts' outlines are those of `infra/sites/beijing` (for analysis only, see its SOURCES). Where the
+schools stand in them is made up.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Ring = list[tuple[float, float]]
 @cache
 def outlines() -> dict[str, tuple[Ring, ...]]:
     """District code -> its outer rings, longitude and latitude (WGS 84), the largest first."""
-    told = json.loads((ROOT / "infra" / "data" / "geo" / "beijing_districts.geojson").read_text("utf-8"))
+    told = json.loads((ROOT / "infra" / "sites" / "beijing" / "map.geojson").read_text("utf-8"))
     found = {}
     for feature in told["features"]:
         shape = feature["geometry"]

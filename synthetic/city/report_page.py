@@ -13,7 +13,7 @@ from jobs.settings import ROOT
 from synthetic.city.faults import KINDS
 from synthetic.city.report import Findings, district_names, grade_names
 
-_GEO = ROOT / "infra" / "data" / "geo" / "beijing_districts.geojson"
+_GEO = ROOT / "infra" / "sites" / "beijing" / "map.geojson"
 _BOY, _GIRL, _MAIN, _QUIET = "#1d4e63", "#b5562f", "#1d4e63", "#59646c"
 _ITEM_ZH = {
     "height_cm": "身高 height, cm",
@@ -67,7 +67,7 @@ def page(found: Findings) -> str:
         f'<h1>合成北京城报告 The synthetic city</h1><dl class="facts">{told}</dl></div></header>'
         f'<main class="frame">{"".join(_sections(found, last))}</main>'
         '<footer class="frame">区界 district borders: modified from Apache ECharts 4.9.0 '
-        "(Apache License 2.0), infra/data/geo/SOURCES.md</footer></body></html>\n"
+        "(Apache License 2.0), infra/sites/beijing/SOURCES.md</footer></body></html>\n"
     )
 
 

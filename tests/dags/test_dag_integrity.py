@@ -38,14 +38,7 @@ WAITS_FOR = {
     "decide_fitness": {"enrollment", "physical_fitness"},
     "decide_places": {"enrollment", "place_demand"},
     "decide_safety": {"enrollment", "campus_safety", "district_statistics"},
-    "decide_evaluation": {
-        "enrollment",
-        "physical_fitness",
-        "campus_safety",
-        "place_demand",
-        "district_statistics",
-        "resources",
-    },
+    "decide_evaluation": {"district_statistics"},
 }
 VERBS = {"open", "write", "clean", "decide", "build", "publish"}
 

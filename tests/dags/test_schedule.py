@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import date
 
 import pytest
 
@@ -26,13 +25,13 @@ def test_one_switch_leads_from_the_feeds_to_a_release_of_one_run(
     make_settings: Callable[..., Settings], engine_url: str
 ) -> None:
     settings = make_settings("us")
-    for entry in settings.real_input:
+    for given in settings.real_input:
         deliveries.land(
             settings,
-            settings.root / entry["file"],
-            entry["feed"],
-            entry["sender"],
-            date.fromisoformat(str(entry["received"])),
+            given.file,
+            given.feed,
+            given.sender,
+            given.received,
         )
 
     with orchestrate.started(settings) as airflow:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import importlib
 import os
+import re
 from collections import namedtuple
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from jobs import declare
 from jobs import settings as site_settings
-from jobs.settings import FEEDS, SERVICES, Settings, UserError, load, writing
+from jobs.settings import FEEDS, ROOT, SERVICES, Settings, UserError, load, writing
+
+NAMES = re.compile(r"EDULAKE_[A-Z_]*[A-Z]")
+EMPTIEST = "title_zh: 某市\ntitle_en: A city\ntimezone: Asia/Shanghai\nfeeds: [place_demand]\nservices: []\n"
 
 
 def test_unknown_site_names_the_known_ones(tmp_path: Path) -> None:
@@ -26,9 +32,8 @@ def test_every_site_file_is_complete_and_its_input_stands_in_the_repository(tmp_
     assert loaded["beijing"].services == SERVICES
     assert loaded["beijing"].is_synthetic
     assert not loaded["nyc"].is_synthetic
-    files = [given["file"] for site in loaded.values() for given in site.real_input]
-    assert files
-    assert [file for file in files if not (site_settings.ROOT / file).is_file()] == []
+    assert [site for site, own in loaded.items() if own.real_input] == ["nyc", "us"]
+    assert [site for site, own in loaded.items() if own.gaps] == []
 
 
 def test_argument_goes_before_environment_before_last_site(
@@ -77,24 +82,61 @@ def test_an_environment_value_of_the_wrong_kind_is_named(
         load("beijing", home=tmp_path)
 
 
-def test_every_fault_of_a_site_file_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_of_sites_outside_the_checkout_adds_to_its_sites(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "sites"
+    own.mkdir()
+    (own / "elsewhere.yaml").write_text(EMPTIEST, encoding="utf-8")
+    monkeypatch.setenv("EDULAKE_SITES", str(own))
+    assert site_settings.known_sites() == ["beijing", "elsewhere", "nyc", "us"]
+    assert load("elsewhere", home=tmp_path).file == own / "elsewhere.yaml"
+
+
+def test_a_site_misspelled_names_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="did you mean `beijing`"):
+        load("bejing", home=tmp_path)
+
+
+def test_every_mistake_of_a_site_file_is_told_at_once_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     beijing = (site_settings.SITES / "beijing.yaml").read_text(encoding="utf-8")
-    broken = beijing.replace("small_cell: 10", "small_cel: 10").replace(
-        "synthetic: true", "synthetic: perhaps"
-    )
-    (tmp_path / "here.yaml").write_text(broken, encoding="utf-8")
-    monkeypatch.setattr(site_settings, "SITES", tmp_path)
+    broken = beijing.replace("  horizon: 8", "  horizont: 8").replace("synthetic: true", "synthetic: perhaps")
+    (tmp_path / "here.yaml").write_text(broken.replace("title_en", "title_eng"), encoding="utf-8")
+    monkeypatch.setenv("EDULAKE_SITES", str(tmp_path))
     with pytest.raises(UserError) as told:
         load("here", home=tmp_path)
-    for fault in ("`small_cell` is missing", "`small_cel` is not a known", "`synthetic` must be a bool"):
-        assert fault in told.value.message
+    assert str(tmp_path / "here.yaml") in told.value.message
+    assert told.value.message.splitlines()[1:] == [
+        "  `title_en` is missing",
+        "  line 5: `synthetic`: input should be a valid boolean, unable to interpret input",
+        "  line 13: unknown setting `horizont` in places; did you mean `horizon`?",
+        "  line 3: unknown setting `title_eng`; did you mean `title_en`?",
+    ]
 
-    (tmp_path / "here.yaml").write_text(beijing.replace("[fitness,", "[fatness,"), encoding="utf-8")
-    with pytest.raises(UserError, match="no service `fatness`"):
-        load("here", home=tmp_path)
-    (tmp_path / "here.yaml").write_text(beijing.replace("Asia/Shanghai", "Asia/Shang"), encoding="utf-8")
-    with pytest.raises(UserError, match="no time zone `Asia/Shang`"):
-        load("here", home=tmp_path)
+
+def test_every_variable_is_read_and_no_other_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    rooms = ("jobs", "synthetic", "portal", "dags", "dbt", "infra")
+    files = [f for room in rooms for f in (ROOT / room).rglob("*") if f.suffix in (".py", ".yml", ".sql")]
+    read = {name for f in files for name in NAMES.findall(f.read_text("utf-8")) if f.name != "settings.py"}
+    read |= set(NAMES.findall((ROOT / "edulake").read_text("utf-8")))
+    # These three are read where they are declared.
+    own = {"EDULAKE_EXPECTATIONS", "EDULAKE_SITES", "EDULAKE_STORAGE"}
+    assert read | own == set(site_settings.VARIABLES)
+    monkeypatch.setenv("EDULAKE_HOMES", "/tmp/lake")
+    monkeypatch.setenv("EDULAKE_HOME", "/tmp/lake")
+    (told,) = site_settings.unknown_variables()
+    assert told == "nothing reads the environment variable EDULAKE_HOMES; did you mean `EDULAKE_HOME`?"
+
+
+def test_feeds_and_services_are_what_contracts_and_jobs_say() -> None:
+    contracts = declare.load().values()
+    assert {(c.feed, c.domain) for c in contracts} == set(site_settings.DOMAIN_OF_FEED.items())
+    feed_of = {c.table: c.feed for c in contracts}
+    for service, feeds in site_settings.FEEDS_OF_SERVICE.items():
+        inputs = importlib.import_module(f"jobs.decide.{service}.job").INPUTS
+        assert set(feeds) == {feed_of[table] for table in inputs if table in feed_of}, service
 
 
 # Root passes permission bits, so the refusal comes from a file system that lets nobody make a folder.

@@ -13,7 +13,7 @@ import pyarrow as pa
 import yaml
 
 from jobs.decide.fitness import score as core
-from jobs.decide.fitness.standard import DEFAULTS, Settings
+from jobs.decide.fitness.standard import DEFAULTS, ScoringOptions
 from jobs.settings import UserError, writing
 
 CHUNK_ROWS = 50_000
@@ -24,7 +24,7 @@ Progress = Callable[[int], None]  # bytes read so far
 
 
 def score_file(
-    source: Path, target: Path, settings: Settings = DEFAULTS, progress: Progress = lambda _: None
+    source: Path, target: Path, settings: ScoringOptions = DEFAULTS, progress: Progress = lambda _: None
 ) -> Counter[str]:
     """Write the rows of `source` to `target`, in their order, with their scores; returns rows by status.
 
@@ -49,13 +49,13 @@ def score_file(
     return counts
 
 
-def read_settings(path: Path) -> Settings:
+def read_settings(path: Path) -> ScoringOptions:
     """Open points of the standard, set in a YAML file. Raises UserError for unknown names and values."""
-    known = ", ".join(field.name for field in fields(Settings))
+    known = ", ".join(field.name for field in fields(ScoringOptions))
     way_out = f"Known settings: {known}; docs/decisions/fitness-scoring.md says what each may be."
     try:
         given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        settings = Settings(**given)
+        settings = ScoringOptions(**given)
         core.check_settings(settings)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file.", way_out) from error
@@ -85,7 +85,7 @@ def _creating(part: Path, target: Path) -> IO[str]:
 
 
 def _score_rows(
-    source: Path, raw: BufferedReader, out: IO[str], settings: Settings, progress: Progress
+    source: Path, raw: BufferedReader, out: IO[str], settings: ScoringOptions, progress: Progress
 ) -> Counter[str]:
     counts: Counter[str] = Counter()
     has_mark = raw.peek(3).startswith(b"\xef\xbb\xbf")
@@ -165,7 +165,7 @@ def _score_chunk(
     header: list[str],
     rows: list[list[str]],
     broken: list[int],
-    settings: Settings,
+    settings: ScoringOptions,
     counts: Counter[str],
     writer: Any,
     added: list[str],

@@ -126,7 +126,7 @@ def explain(facts: int) -> Explanation:
     return Explanation(status, reason)
 
 
-def check_settings(settings: st.Settings) -> None:
+def check_settings(settings: st.ScoringOptions) -> None:
     """Raises ValueError where `grade_columns` points to a code without a column, or is no two-digit code."""
     known = st.load().grade_index
     for code, taken in settings.grade_columns.items():
@@ -134,7 +134,7 @@ def check_settings(settings: st.Settings) -> None:
             raise ValueError(f"grade_columns: {code}: {taken} must give a new code a column that exists")
 
 
-def score(rows: pa.Table | pa.RecordBatch, settings: st.Settings = st.DEFAULTS) -> pa.RecordBatch:
+def score(rows: pa.Table | pa.RecordBatch, settings: st.ScoringOptions = st.DEFAULTS) -> pa.RecordBatch:
     """Score each row by the tables in force on its test date: one row out for each row in, in order.
 
     In: `grade_code`, `sex_code` and any of MEASURE_COLUMNS and OPTIONAL_COLUMNS, as text, integers or
@@ -186,7 +186,7 @@ def _points(
     cells: Mapping[str, Numbers],
     group: NDArray[np.int64],
     standard: st.Standard,
-    settings: st.Settings,
+    settings: st.ScoringOptions,
     facts: NDArray[np.int64],
     out: dict[str, pa.Array],
 ) -> _Earned:
@@ -227,7 +227,7 @@ def _groups(
     column: Callable[[str], pa.Array | None],
     length: int,
     standard: st.Standard,
-    settings: st.Settings,
+    settings: st.ScoringOptions,
     facts: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Table row of each pupil, and the edition (-1: none in force); faults are added to `facts`."""
@@ -307,7 +307,7 @@ def _bmi(height: Numbers, weight: Numbers, given: Numbers) -> Numbers:
     return Numbers(np.where(both, computed, (given.scaled + tenth // 2) // tenth), state.astype(np.uint8))
 
 
-def _units(item: st.Item, scaled: NDArray[np.int64], settings: st.Settings) -> NDArray[np.int64]:
+def _units(item: st.Item, scaled: NDArray[np.int64], settings: st.ScoringOptions) -> NDArray[np.int64]:
     """Whole units; a value between two takes the lower step, so times go up and all others down."""
     if item.measure.code == "bmi":
         return scaled

@@ -20,7 +20,7 @@ NO_POINTS = -1  # the item does not belong to this grade and sex, or there is no
 
 
 @dataclass(frozen=True)
-class Settings:
+class ScoringOptions:
     """Points the standard leaves open (docs/decisions/fitness-scoring.md); the defaults are the stated ones.
 
     `run_50m`, `long_runs`: a time finer than the unit goes `up` to the next (10.11 s → 10.2 s) or `down`.
@@ -47,7 +47,7 @@ class Settings:
                 raise ValueError(f"{name} must be one of {', '.join(values)}")
 
 
-DEFAULTS = Settings()
+DEFAULTS = ScoringOptions()
 
 
 @dataclass(frozen=True)

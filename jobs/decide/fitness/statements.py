@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from jobs import declare
 from jobs.decide.fitness import nutrition
 from jobs.decide.fitness.score import INPUT_COLUMNS, OUTPUT_SCHEMA, score
-from jobs.decide.fitness.standard import DEFAULTS, Settings
+from jobs.decide.fitness.standard import DEFAULTS, ScoringOptions
 from jobs.decide.fitness.values import State, day_numbers
 
 # Ages outside are slips of the pen in the day of birth: 4 to 25 years.
 _AGE_MONTHS = (48, 300)
 
 
-def score_statements(statements: pa.Table, day: str, settings: Settings = DEFAULTS) -> pa.Table:
+def score_statements(statements: pa.Table, day: str, settings: ScoringOptions = DEFAULTS) -> pa.Table:
     """Score each statement: one row out for each row in, in order.
 
     In: clean rows with `fitness_grade_code`, `sex_code`, the test's day in column `day` (where it is null,

@@ -69,7 +69,7 @@ def decisions(settings: Settings, spark: SparkSession, run: Run) -> dict[str, pd
     register = in_force_rows(settings, spark, run, "school_register").toPandas()
     projects = in_force_rows(settings, spark, run, "capacity_project").toPandas()
     counts["grade"] = counts["grade"].map(_ladder_years()).astype(int)
-    lag, horizon = lowest_lag(settings, counts), int(settings.places["horizon"])
+    lag, horizon = lowest_lag(settings, counts), settings.places.horizon
     known, origin = born if len(born) else None, int(counts["year"].max())
     past = backtest_frame(counts, known, range(origin - BACKTEST_ORIGINS, origin), horizon, lag)
     errors = _error_rows(past, counts)
@@ -214,8 +214,8 @@ def stage_spans() -> dict[str, list[str]]:
 def grade_lags(settings: Settings, counts: pd.DataFrame) -> dict[str, int]:
     """Years from birth to each grade: the site's `entry_lag` is that of its `entry_grade`."""
     ladder = _ladder_years()
-    entry = ladder.get(str(settings.places["entry_grade"]), int(counts["grade"].min()))
-    return {grade: int(settings.places["entry_lag"]) + year - entry for grade, year in ladder.items()}
+    entry = ladder.get(settings.places.entry_grade, int(counts["grade"].min()))
+    return {grade: settings.places.entry_lag + year - entry for grade, year in ladder.items()}
 
 
 def lowest_lag(settings: Settings, counts: pd.DataFrame) -> int:

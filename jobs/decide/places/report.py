@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -18,7 +19,6 @@ from jobs.files import replacing
 from jobs.lake import asof, tables
 from jobs.settings import ROOT, Settings, UserError
 
-_GEO = ROOT / "infra" / "data" / "geo" / "beijing_districts.geojson"
 _STYLE = ROOT / "jobs" / "page.css"
 STAGES = {"kindergarten": "幼儿园", "primary": "小学", "junior": "初中", "senior": "高中"}
 _SHORT, _IDLE, _PAPER = (181, 86, 47), (29, 78, 99), (240, 238, 231)
@@ -33,7 +33,8 @@ class Findings:
 
     `past`: grade_key, school_year_start, pupil_count of the unit. `forecast`: those keys, with stages and
     `all` as grades too, and the four bounds. `gap`: district and city rows of the gap. `vintages`: origin,
-    lead, forecast, pupil_count, error_percent of the city's forecasts whose year has come.
+    lead, forecast, pupil_count, error_percent of the city's forecasts whose year has come. `outlines`:
+    GeoJSON of the districts, or None where the site brings no map.
     """
 
     site: str
@@ -43,6 +44,7 @@ class Findings:
     forecast: pd.DataFrame
     gap: pd.DataFrame
     vintages: pd.DataFrame
+    outlines: dict[str, Any] | None
 
 
 def look(settings: Settings, day: date, unit: str | None = None) -> Findings:
@@ -75,7 +77,8 @@ def look(settings: Settings, day: date, unit: str | None = None) -> Findings:
         " shortage_probability::double as shortage_probability, warning_direction, warning_level"
         " from decision_places__gap where level in ('district', 'city')"
     )
-    return Findings(settings.title_zh, day, chosen, past, mine, gap, _vintages(settings, day))
+    outlines = json.loads(settings.map.read_text(encoding="utf-8")) if settings.map else None
+    return Findings(settings.title_zh, day, chosen, past, mine, gap, _vintages(settings, day), outlines)
 
 
 def _vintages(settings: Settings, day: date) -> pd.DataFrame:
@@ -109,7 +112,11 @@ def page(found: Findings) -> str:
     fans = "".join(f"<figure>{fan(found, stage)}</figure>" for stage in STAGES)
     years = sorted(found.gap["school_year_start"].unique())
     year = int(years[min(len(years) - 1, 3)]) if years else 0
-    maps = "".join(f"<figure>{gap_map(found.gap, stage, year)}</figure>" for stage in STAGES)
+    outlines = found.outlines
+    maps = "本站没有区界地图 This site brings no map."
+    if outlines:
+        maps = "".join(f"<figure>{gap_map(found.gap, outlines, stage, year)}</figure>" for stage in STAGES)
+    credit = outlines.get("source") if outlines else None
     parts = [
         _section(
             f"各学段在校生预测 Fan charts · {whose}",
@@ -159,8 +166,8 @@ def page(found: Findings) -> str:
         f'<header><div class="frame"><p class="kicker">{escape(found.site)} · {found.day}</p>'
         "<h1>学位预测与余缺 School places: forecast and gap</h1></div></header>"
         f'<main class="frame">{"".join(parts)}</main>'
-        '<footer class="frame">区界 district borders: modified from Apache ECharts 4.9.0'
-        " (Apache License 2.0), infra/data/geo/SOURCES.md</footer></body></html>\n"
+        f'<footer class="frame">{f"区界 district borders: {escape(str(credit))}" if credit else ""}</footer>'
+        "</body></html>\n"
     )
 
 
@@ -242,7 +249,7 @@ def shade(share: float) -> str:
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
-def gap_map(gap: pd.DataFrame, stage: str, year: int) -> str:
+def gap_map(gap: pd.DataFrame, outlines: Mapping[str, Any], stage: str, year: int) -> str:
     """Districts colored by places less pupils, as a share of the places; gray where nothing is known."""
     mine = gap[
         (gap["level"] == "district") & (gap["stage_code"] == stage) & (gap["school_year_start"] == year)
@@ -250,7 +257,7 @@ def gap_map(gap: pd.DataFrame, stage: str, year: int) -> str:
     surplus = dict(zip(mine["unit_code"], mine["surplus"], strict=True))
     places = dict(zip(mine["unit_code"], mine["places"], strict=True))
     names = {row["code"]: row["meaning_zh"] for row in declare.code_list("district").rows}
-    features = json.loads(_GEO.read_text(encoding="utf-8"))["features"]
+    features = outlines["features"]
     points = [p for f in features for polygon in f["geometry"]["coordinates"] for p in polygon[0]]
     west, east = min(p[0] for p in points), max(p[0] for p in points)
     south, north = min(p[1] for p in points), max(p[1] for p in points)
@@ -277,9 +284,10 @@ def gap_map(gap: pd.DataFrame, stage: str, year: int) -> str:
             f'<path d="{path}" fill="{shade(share) if known else "#bbb"}" stroke="#fff" fill-rule="evenodd">'
             f"<title>{escape(told)}</title></path>"
         )
-        if known and feature["properties"]["area_km2"] > 700:  # the title names the small ones
-            x = 10 + (feature["properties"]["label_lon"] - west) * squeeze * scale
-            y = 10 + (north - feature["properties"]["label_lat"]) * scale
+        told_of = feature["properties"]
+        if known and told_of.get("area_km2", 0) > 700:  # the title names the small ones
+            x = 10 + (told_of["label_lon"] - west) * squeeze * scale
+            y = 10 + (north - told_of["label_lat"]) * scale
             ink = "#fff" if abs(share) > 0.22 else "#1c262c"
             labels.append(
                 f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle" style="fill:{ink};font-size:10px">'

@@ -30,7 +30,6 @@ DETECTION_DAYS = 92
 # False alarms among a day's alarms of one syndrome, as the model has it; what came of it in the city, whose
 # schools are rougher than the model, stands in docs/decisions/safety-rules.md.
 FALSE_DISCOVERY_RATE = 0.03
-JURISDICTIONS = {"beijing": ("national", "Beijing")}
 _DECIMALS = {2: "{:.2f}", 4: "{:.4f}"}
 
 
@@ -142,7 +141,7 @@ def _statutory(
     sizes: Mapping[int, Mapping[tuple[str, str], int]],
 ) -> pd.DataFrame:
     """Alerts of the statutory rules, school year by school year, for classes change their pupils."""
-    dated, holding = rules.load_rules(), JURISDICTIONS.get(settings.site, ("national",))
+    dated, holding = rules.load_rules(), ("national", *settings.jurisdictions)
     young = facts.schools["school_code"][facts.schools["school_type_code"] == campus.KINDERGARTEN_TYPE]
     reports = inputs.rule_reports(illness, facts.incidents)
     hits = [

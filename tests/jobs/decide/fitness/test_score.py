@@ -118,7 +118,7 @@ def as_table(rows: list[Row]) -> pa.Table:
 
 
 def scored(*rows: Row, **settings: Any) -> list[dict[str, Any]]:
-    return score(as_table(list(rows)), st.Settings(**settings)).to_pylist()
+    return score(as_table(list(rows)), st.ScoringOptions(**settings)).to_pylist()
 
 
 def text(value: Fraction) -> str:

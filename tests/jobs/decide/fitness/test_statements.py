@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from jobs.decide.fitness.score import OUTPUT_SCHEMA, score
-from jobs.decide.fitness.standard import Settings
+from jobs.decide.fitness.standard import ScoringOptions
 from jobs.decide.fitness.statements import completed_months, score_statements
 
 
@@ -69,7 +69,7 @@ def test_without_a_test_day_the_day_of_the_statement_counts() -> None:
 def test_settings_reach_the_core() -> None:
     given = results().drop_columns(["pull_up_count"])
     strict = score_statements(given, "test_date")
-    zero = score_statements(given, "test_date", Settings(missing_item="zero"))
+    zero = score_statements(given, "test_date", ScoringOptions(missing_item="zero"))
     assert strict["total_score"].null_count == 6
     assert zero["total_score"].null_count == 0
 
