@@ -44,8 +44,9 @@ class CodeList:
 
 
 def code_list(name: str) -> CodeList:
-    """The code list of that name; the site's own where the site of this process brings one. Raises ContractError
-    if there is none.
+    """The code list of that name; the site's own, where the site of this process brings one.
+
+    Raises ContractError if there is none.
     """
     return _read(name, code_file(name))
 
