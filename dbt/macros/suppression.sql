@@ -6,7 +6,7 @@
    In a group with a hidden row the smallest others are hidden too, until every count's hidden sum reaches
    small_cell: a single row never does. Rows without anybody are shown, and hide nothing. #}
 {% macro hidden_reason(counts, group_by, order_by) -%}
-    {%- set small = var('small_cell') -%}
+    {%- set small = var('small_cell') | int -%}
     {%- set least = 'least(' ~ counts | join(', ') ~ ')' if counts | length > 1 else counts[0] -%}
     {%- set is_small %} ({% for c in counts %}{{ c }} between 1 and {{ small - 1 }}{{ ' or ' if not loop.last }}{% endfor %}) {% endset -%}
     {%- set is_empty %} ({% for c in counts %}{{ c }} = 0{{ ' and ' if not loop.last }}{% endfor %}) {% endset -%}

@@ -1,4 +1,5 @@
--- What: areas, districts or zones of a forecast do not add up to the city, or schools to their districts. When it matters: two pages show two truths.
+-- What: areas, districts or zones of a forecast do not add up to the city, or schools to their districts.
+-- When it matters: two pages show two truths.
 -- How to resolve: look at the decision job; the hierarchy is reconciled there. A site without districts passes.
 with sums as (
     select

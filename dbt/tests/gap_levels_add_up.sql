@@ -12,7 +12,11 @@ with sums as (
     group by all
 )
 
-select parts.*, city.forecast_sum as city_forecast, city.existing_sum as city_existing, city.expected_sum as city_expected
+select
+    parts.*,
+    city.forecast_sum as city_forecast,
+    city.existing_sum as city_existing,
+    city.expected_sum as city_expected,
 from sums as parts
 inner join sums as city
     on

@@ -4,7 +4,13 @@
 
 with rolls as (select * from {{ ref('stg_enrollment__pupil_roll') }})
 
-select pupil_key, school_year_start, school_code, grade_key, sex_code, is_migrant_child,
+select
+    pupil_key,
+    school_year_start,
+    school_code,
+    grade_key,
+    sex_code,
+    is_migrant_child,
     pupil_status_code is null as is_status_unmapped,
 from rolls
 where pupil_status_code = '1' or pupil_status_code is null

@@ -18,7 +18,12 @@ chain as (
     select school_code, change_date, successor_school_code, change_date as step_date, 1 as step
     from changes
     union all
-    select chain.school_code, chain.change_date, changes.successor_school_code, changes.change_date, chain.step + 1
+    select
+        chain.school_code,
+        chain.change_date,
+        changes.successor_school_code,
+        changes.change_date as step_date,
+        chain.step + 1 as step,
     from chain
     inner join changes
         on chain.successor_school_code = changes.school_code

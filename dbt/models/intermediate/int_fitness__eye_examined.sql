@@ -17,8 +17,9 @@ bounds as (
         max(rules.value::decimal(4, 2)) filter (where rules.rule = 'mild_from') as mild_from,
         max(rules.value::decimal(4, 2)) filter (where rules.rule = 'moderate_from') as moderate_from,
         max(rules.value::decimal(4, 2)) filter (where rules.rule = 'myopia_equivalent_below') as myopia_below,
-    from (select distinct school_year_start from results) as school_years
-    left join lateral {{ standard_in_force('fitness_eyesight', fitness_day('school_years.school_year_start')) }} as rules
+    from (select distinct school_year_start from results) as years
+    left join
+        lateral {{ standard_in_force('fitness_eyesight', fitness_day('years.school_year_start')) }} as rules
         on true
     group by school_year_start
 ),

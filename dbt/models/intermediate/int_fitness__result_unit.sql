@@ -5,35 +5,17 @@
     'bmi', 'vital_capacity', 'run_50m', 'sit_and_reach', 'rope_skip_1min', 'sit_up_1min', 'standing_long_jump',
     'pull_up', 'shuttle_run_50x8', 'run_1000m', 'run_800m'
 ] -%}
-{% set own -%}
-        pupil_key,
-        school_year_start,
-        school_code,
-        coalesce(grade_key, '?') as grade_key,
-        fitness_grade_code,
-        class_code,
-        coalesce(sex_code, '9') as sex_code,
-        test_date,
-        total_score,
-        status as score_status,
-        standard_version,
-        {% for item in items -%} points_{{ item }}, {% endfor %}
-        {{ has_unmapped_code(['sex_code']) }} as is_sex_unmapped,
-        {{ fitness_has_unmapped_code() }} as has_unmapped_code
-{%- endset %}
 with uploads as (
     select
+        *,
         'upload' as result_kind,
-        {{ own }},
-        fitness_level,
-        has_retest,
     from {{ ref('int_fitness__sitting_chosen') }}
 ),
 
 rechecks as (
     select
+        *,
         'recheck' as result_kind,
-        {{ own }},
         level as fitness_level,
         false as has_retest,
     from {{ ref('stg_fitness__recheck_score') }}
@@ -41,7 +23,7 @@ rechecks as (
 
 results as (
     select * from uploads
-    union all
+    union all by name
     select * from rechecks
 ),
 
@@ -52,7 +34,25 @@ schools as (select * from {{ ref('int_enrollment__school') }}),
 rolls as (select * from {{ ref('int_enrollment__pupil_year') }})
 
 select
-    results.*,
+    results.result_kind,
+    results.pupil_key,
+    results.school_year_start,
+    results.school_code,
+    coalesce(results.grade_key, '?') as grade_key,
+    results.fitness_grade_code,
+    results.class_code,
+    coalesce(results.sex_code, '9') as sex_code,
+    results.test_date,
+    results.total_score,
+    results.status as score_status,
+    results.standard_version,
+    {% for item in items -%}
+    results.points_{{ item }},
+    {% endfor -%}
+    {{ has_unmapped_code(['sex_code']) }} as is_sex_unmapped,
+    {{ fitness_has_unmapped_code() }} as has_unmapped_code,
+    results.fitness_level,
+    results.has_retest,
     coalesce(schools.district_code, '?') as district_code,
     coalesce(schools.zone_code, '?') as zone_code,
     schools.is_district_unmapped,

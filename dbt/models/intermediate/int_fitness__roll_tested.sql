@@ -30,4 +30,4 @@ left join results
         and rolls.school_year_start = results.school_year_start
 left join schools
     on rolls.school_code = schools.school_code
-where rolls.school_year_start in (select school_year_start from results)
+where rolls.school_year_start in (select tested.school_year_start from results as tested)

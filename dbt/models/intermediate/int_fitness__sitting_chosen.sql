@@ -6,14 +6,12 @@ with sittings as (select * from {{ ref('stg_fitness__score') }})
 select
     * exclude (level),
     level as fitness_level,
-    first_value(total_score) over sitting as first_total_score,
+    first_value(total_score) over (
+        partition by pupil_key, school_year_start
+        order by is_retest, test_date nulls last, school_code
+    ) as first_total_score,
     count(*) filter (where is_retest) over (partition by pupil_key, school_year_start) > 0 as has_retest,
 from sittings
-window sitting as (
-    partition by pupil_key, school_year_start
-    order by is_retest, test_date nulls last, school_code
-    rows between unbounded preceding and unbounded following
-)
 qualify
     row_number() over (
         partition by pupil_key, school_year_start

@@ -1,4 +1,4 @@
--- one row per stage and unit (area, district, city) of the autumn that spring registers for, of the newest vintage of the forecast
+-- one row per level (area, district, city), unit and stage of the autumn that spring registers for, of the newest run
 with vintage as ({{ latest_vintage('decision_places__registration') }}),
 
 newest as ({{ latest_vintage('decision_places__forecast') }})

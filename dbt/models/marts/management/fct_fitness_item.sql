@@ -84,7 +84,8 @@ select
         ('good_or_excellent_if_raised_share', 'raised_count'),
         ('good_or_excellent_gain_share', '(raised_count - counted.good_or_excellent_count)'),
     ] -%}
-    case when rates.good_or_excellent_share is not null then {{ share(part, 'counted.scored_count') }} end as {{ name }},
+    case when rates.good_or_excellent_share is not null then {{ share(part, 'counted.scored_count') }} end
+        as {{ name }},
     {% endfor -%}
     row_number() over (
         partition by

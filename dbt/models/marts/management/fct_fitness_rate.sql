@@ -1,4 +1,5 @@
--- one row per kind of result, level, unit, school year, grade (or all) and sex (or all); uploads and rechecks never mixed
+-- one row per kind of result, level, unit, school year, grade (or all) and sex (or all)
+-- uploads and rechecks are never mixed
 with results as (select * from {{ ref('int_fitness__result_unit') }}),
 
 rolls as (select * from {{ ref('int_fitness__roll_tested') }}),
@@ -6,11 +7,12 @@ rolls as (select * from {{ ref('int_fitness__roll_tested') }}),
 -- the plan's target in force when the school year was tested, not the newest one
 targets as (
     select
-        school_years.school_year_start,
+        years.school_year_start,
         plan.target_value::decimal(6, 4) / 100 as target_share,
         plan.target_operator,
-    from (select distinct school_year_start from results) as school_years
-    inner join lateral {{ standard_in_force('plan_indicator_target', fitness_day('school_years.school_year_start')) }} as plan
+    from (select distinct school_year_start from results) as years
+    inner join
+        lateral {{ standard_in_force('plan_indicator_target', fitness_day('years.school_year_start')) }} as plan
         on plan.indicator_code = 'fitness_good_or_excellent_rate'
 ),
 

@@ -28,7 +28,8 @@ units as (
 spans as (
     select
         case grade_key when 'all' then 'all' when stage_code then 'stage' else 'grade' end as grade_span,
-        unit_level, district_code, stage_code, case grade_key when stage_code then 'all' else grade_key end as grade_key,
+        unit_level, district_code, stage_code,
+        case grade_key when stage_code then 'all' else grade_key end as grade_key,
         school_year_start, origin, lead, forecast, lower_80, upper_80, lower_90, upper_90, method, run_id,
     from units
 )

@@ -45,7 +45,8 @@ select
     gaps.expected_surplus,
     gaps.warning_direction,
     gaps.warning_level,
-    (gaps.forecast / nullif(gaps.existing_place_count + gaps.expected_place_count, 0))::decimal(8, 4) as occupancy_share,
+    (gaps.forecast / nullif(gaps.existing_place_count + gaps.expected_place_count, 0))::decimal(8, 4)
+        as occupancy_share,
     gaps.run_id as decided_by_run_id,
 from gaps
 left join districts

@@ -18,35 +18,34 @@ years as (
     where exists (select 1 from projects)
 ),
 
-counted as (
+-- what the plan names: planned to open within its years, and not called off
+planned as (
     select
         years.measure,
         years.plan_year,
-        sum(case years.measure when 'places' then projects.place_count else projects.quality_place_count end)
-            filter (
-                where
-                projects.project_status_code is not null and year(projects.planned_opening_date) <= years.plan_year
-            ) as due_count,
-        sum(case years.measure when 'places' then projects.place_count else projects.quality_place_count end)
-            filter (
-                where
-                projects.project_status_code = 'opened'
-                and year(coalesce(projects.actual_opening_date, projects.planned_opening_date)) <= years.plan_year
-            ) as opened_count,
-        -- a state that nobody mapped: it may have opened, be due, or be called off
-        count(*) filter (
-            where
-            projects.project_code is not null
-            and projects.project_status_code is null
-            and year(projects.planned_opening_date) <= years.plan_year
-        ) as unmapped_count,
+        projects.project_code,
+        projects.project_status_code,
+        case years.measure when 'places' then projects.place_count else projects.quality_place_count end as place_count,
+        year(projects.planned_opening_date) <= years.plan_year as is_due,
+        projects.project_status_code = 'opened'
+        and year(coalesce(projects.actual_opening_date, projects.planned_opening_date)) <= years.plan_year as is_opened,
     from years
-    -- what the plan names: planned to open within its years, and not called off
     left join projects
         on
             year(projects.planned_opening_date) between years.first_year and years.last_year
             and projects.project_status_code is distinct from 'cancelled'
-    group by years.measure, years.plan_year
+),
+
+counted as (
+    select
+        measure,
+        plan_year,
+        sum(place_count) filter (where project_status_code is not null and is_due) as due_count,
+        sum(place_count) filter (where is_opened) as opened_count,
+        -- a state that nobody mapped: it may have opened, be due, or be called off
+        count(*) filter (where project_code is not null and project_status_code is null and is_due) as unmapped_count,
+    from planned
+    group by measure, plan_year
 )
 
 select

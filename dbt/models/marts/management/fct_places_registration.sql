@@ -1,4 +1,5 @@
--- one row per level (area, district, city), unit and stage of the autumn that spring registers for; none outside that time
+-- one row per level (area, district, city), unit and stage of the autumn that spring registers for
+-- outside that time there is none
 with notes as (select * from {{ ref('stg_places__registration') }}),
 
 -- children whose stage or district nobody mapped are registered nowhere; an area may have those of its district

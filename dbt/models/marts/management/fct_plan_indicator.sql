@@ -4,7 +4,9 @@ with indicators as (select * from {{ ref('stg_evaluation__indicator') }}),
 names as (select * from {{ source('standards', 'plan_indicator') }}),
 
 -- the plan's table in force on the day: unit and number of the indicator
-plan as (select * from {{ standard_in_force('plan_indicator_target', as_of_date()) }} as targets),
+plan as (
+    select * from {{ standard_in_force('plan_indicator_target', as_of_date()) }} as targets
+),
 
 districts as (select * from {{ ref('dim_district') }}),
 

@@ -10,19 +10,20 @@ with counted as (
 ),
 
 told as (
-    select *
-    from (
-        values
-        {%- for table in tables %}
-        {%- set about = told_of_model(table) %}
-        (
-            '{{ table }}', '{{ about.platform }}', '{{ about.title_zh }}', $${{ about.title_en }}$$,
-            '{{ about.grain_zh }}', {{ loop.index }},
-            {{ "'学生明细，只在管理员的全量文件中'" if about.pupil_rows else "'公开数据'" if about.public else 'null' }}
-        )
-        {%- if not loop.last %},{% endif %}
-        {%- endfor %}
-    ) as listed (table_name, platform, title_zh, title_en, grain_zh, place, note_zh)
+    {%- for table in tables %}
+    {%- set about = told_of_model(table) %}
+    select
+        '{{ table }}' as table_name,
+        '{{ about.platform }}' as platform,
+        '{{ about.title_zh }}' as title_zh,
+        $${{ about.title_en }}$$ as title_en,
+        '{{ about.grain_zh }}' as grain_zh,
+        {{ loop.index }} as place,
+        {{ "'学生明细，只在管理员的全量文件中'" if about.pupil_rows else "'公开数据'" if about.public else 'null' }} as note_zh,
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
 )
 
 select

@@ -1,6 +1,10 @@
 -- one row per decision service, four at every site; a service without figures says no_data
 with services as (
-    select *
+    select
+        listed.service,
+        listed.sort_order,
+        listed.chart_kind,
+        listed.detail_table,
     from (
         values
         ('places', 1, 'fan', 'fct_places_forecast'),

@@ -5,7 +5,6 @@
     'standing_long_jump': 'standing_long_jump_cm', 'pull_up': 'pull_up_count',
     'shuttle_run_50x8': 'shuttle_run_50x8_s', 'run_1000m': 'run_1000m_s', 'run_800m': 'run_800m_s'
 } -%}
-{% set timed = ['run_50m', 'shuttle_run_50x8', 'run_1000m', 'run_800m'] -%}
 with scores as (select * from {{ ref('int_fitness__sitting_chosen') }}),
 
 results as (select * from {{ ref('fct_fitness_result') }}),
@@ -21,6 +20,7 @@ by_item as (
     select
         pupil_key, school_year_start, sex_code, age_months, fitness_grade_code, standard_version,
         '{{ item }}' as item_code, {{ column }}::double as item_value, points_{{ item }} as points,
+        {{ column.endswith('_s') }} as is_timed,
     from scores
     where {{ column }} is not null
     {{ '' if loop.last else 'union all' }}
@@ -32,7 +32,7 @@ placed as (
         by_item.*,
         names.zh as item_zh,
         -- better is higher, so times count the other way round
-        case when by_item.item_code in ('{{ timed | join("', '") }}') then -1 else 1 end
+        case when by_item.is_timed then -1 else 1 end
         * (power(greatest(by_item.item_value + curves.value_offset, 0.000001) / curves.m, curves.l) - 1)
         / (curves.l * curves.s) as z,
         (weights.weight_percent * (100 - by_item.points))::decimal(9, 2) / 100 as gain_score,
