@@ -33,7 +33,7 @@ def test_an_undeclared_table_is_an_error() -> None:
         declare.table_columns("clean_nothing")
 
 
-def test_a_parted_thing_keeps_values_of_persons_out_of_its_general_table() -> None:
+def test_a_parted_dataset_keeps_values_of_persons_out_of_its_general_table() -> None:
     parted = {dataset for dataset, contract in declare.load().items() if contract.general_table}
     assert {"pupil_roll", "test_result", "recheck_sample", "school_age_registration"} <= parted
     assert "grade_return" not in parted

@@ -42,7 +42,7 @@ def test_an_open_contract_that_breaks_the_standard_is_told() -> None:
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_template_is_recognized_as_its_own_thing_with_every_column(dataset: str, tmp_path: Path) -> None:
+def test_template_is_recognized_as_its_own_dataset_with_every_column(dataset: str, tmp_path: Path) -> None:
     contract = declare.load()[dataset]
     file = tmp_path / "filled.xlsx"
     write_template(contract, file)

@@ -19,7 +19,7 @@ def test_contract_recognizes_its_own_first_headings_in_any_order(dataset: str) -
 
 
 @pytest.mark.parametrize("dataset", sorted(declare.load()))
-def test_a_header_of_one_thing_fits_no_other_of_its_feed(dataset: str) -> None:
+def test_a_header_of_one_dataset_fits_no_other_of_its_feed(dataset: str) -> None:
     contract = declare.load()[dataset]
     header = [c.headings[0] for c in contract.columns]
     others = [

@@ -292,7 +292,7 @@ def test_every_member_of_an_archive_is_read_or_named(tmp_path: Path) -> None:
     ]
 
 
-def test_two_things_in_one_file_are_refused(tmp_path: Path) -> None:
+def test_two_datasets_in_one_file_are_refused(tmp_path: Path) -> None:
     capacity = next(c for c in PLACES if c.dataset == "capacity_project")
     header = ",".join(c.headings[0] for c in capacity.columns)
     data = zipped({"a.csv": TEXT.encode(), "b.csv": f"{header}\n1\n".encode()})

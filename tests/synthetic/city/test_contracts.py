@@ -95,7 +95,7 @@ def test_old_and_new_workbooks_and_texts_are_all_sent(faultless: City) -> None:
         ("teacher_rotation", 3),
     ],
 )
-def test_each_thing_has_rows(faultless: City, dataset: str, least: int) -> None:
+def test_each_dataset_has_rows(faultless: City, dataset: str, least: int) -> None:
     rows = 0
     contract = declare.load()[dataset]
     for file in faultless[0].glob(f"{contract.feed}/*/*/*"):
