@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 from typer.core import TyperGroup
 
+from jobs import declare
 from jobs.cli import reference
 from jobs.cli.main import app
 from jobs.settings import ROOT, SET_BY_US, VARIABLES
@@ -50,3 +51,11 @@ def test_every_command_is_shown() -> None:
         "city",
     ):
         assert f"### `./edulake {command}`" in page
+
+
+def test_the_columns_of_every_clean_table_are_explained() -> None:
+    page = (reference.FOLDER / "lake.md").read_text("utf-8")
+    told = re.findall(
+        r"^\| `(\w+)` \| (?:date|int|timestamp|boolean|string|array|bigint)\b", page, re.MULTILINE
+    )
+    assert told == list(declare.STATEMENT_COLUMNS)
