@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import typer
 from typer.core import TyperGroup
 
@@ -55,7 +57,6 @@ def test_every_command_is_shown() -> None:
 
 def test_the_columns_of_every_clean_table_are_explained() -> None:
     page = (reference.FOLDER / "lake.md").read_text("utf-8")
-    told = re.findall(
-        r"^\| `(\w+)` \| (?:date|int|timestamp|boolean|string|array|bigint)\b", page, re.MULTILINE
-    )
+    row = r"^\| `(\w+)` \| (?:date|int|timestamp|boolean|string|array|bigint)\b"
+    told = re.findall(row, page, re.MULTILINE)
     assert told == list(declare.STATEMENT_COLUMNS)
