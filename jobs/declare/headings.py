@@ -50,9 +50,11 @@ def operation_at(cells: Iterable[str]) -> int:
 
 
 def missing(contract: Contract, cells: Iterable[str]) -> list[str]:
-    """The Chinese names of required columns that this header row lacks."""
+    """Our names of the required columns that this header row lacks."""
     keys = {heading_key(cell) for cell in cells}
-    return [c.zh for c in contract.columns if c.required and not keys & {heading_key(h) for h in c.headings}]
+    return [
+        c.name for c in contract.columns if c.required and not keys & {heading_key(h) for h in c.headings}
+    ]
 
 
 def absentees(contract: Contract, positions: Mapping[str, int]) -> list[str]:

@@ -21,7 +21,7 @@ from jobs.files import replacing
 from jobs.ingest import reopening
 from jobs.lake import deliveries
 from jobs.lake.deliveries import LandedFile
-from jobs.reading import reader
+from jobs.reading import recognize
 from jobs.reading.isolated import FoundTable
 from jobs.settings import Settings
 
@@ -149,7 +149,7 @@ def period(note: FileNote) -> tuple[int, int]:
     """Return the school year and term that a file is about: from its name (`…2024-2025-1…`), else from the
     day it was received.
     """
-    named = reader.period_in_name(Path(note.path).name)
+    named = recognize.period_in_name(Path(note.path).name)
     if named:
         return named
     return clock.term(date.fromisoformat(note.received))

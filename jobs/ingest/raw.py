@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from jobs import declare
+from jobs.declare import reasons
 from jobs.ingest import journal, receipts, verdicts
 from jobs.ingest.journal import Batch, FileNote
 from jobs.ingest.verdicts import REFUSED, REPEATED
@@ -75,7 +76,7 @@ def _fresh(settings: Settings, batch: Batch, before: list[Batch]) -> list[FileNo
             note.outcome, note.reasons = again.outcome, list(again.reasons)
         elif any(n.key == note.key for n in fresh):
             note.outcome = REFUSED
-            note.reasons = ["与同一批次的另一个文件内容相同而文件名中的学期不同: 请分两批报送"]
+            note.reasons = [reasons.text("same_content_two_terms")]
         else:
             earlier[this.content] = this
             fresh.append(note)
@@ -95,7 +96,7 @@ def _note_found(note: FileNote, found: isolated.Found) -> None:
     note.line_count = sum(table.line_count for table in found.tables)
     note.school_year_start, note.term = journal.period(note)
     if not note.line_count:
-        note.outcome, note.reasons = REFUSED, ["只有表头, 没有数据行"]
+        note.outcome, note.reasons = REFUSED, [reasons.text("no_lines")]
     elif reason := shape.refusal(contract, note.extra_columns):
         note.outcome, note.reasons = REFUSED, [reason]
 

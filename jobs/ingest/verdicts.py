@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.declare import Contract
-from jobs.reading import reader
+from jobs.declare import Contract, reasons
+from jobs.reading import recognize
 
 ACCEPTED, HELD, REFUSED, REPEATED = "accepted", "held", "refused", "repeated"
 
@@ -47,7 +47,7 @@ class Filed:
         """Equal for the same bytes of one sender, unless their names speak of two terms: a small school's
         roll may not have changed.
         """
-        return self.feed, self.sender, self.sha256, reader.period_in_name(self.file_name)
+        return self.feed, self.sender, self.sha256, recognize.period_in_name(self.file_name)
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def repeated(file: Filed, first: Mapping[tuple[Any, ...], Filed]) -> Verdict | N
     earlier = first.get(file.content)
     if earlier is None or earlier.stamp >= file.stamp:
         return None
-    return Verdict(REPEATED, (f"与已接收的文件内容完全相同 (回执 {earlier.receipt_id})",))
+    return Verdict(REPEATED, (reasons.text("repeated", receipt=earlier.receipt_id),))
 
 
 def judge(files: Iterable[Filed], contracts: Mapping[str, Contract]) -> dict[str, Verdict]:
@@ -127,7 +127,7 @@ def judge(files: Iterable[Filed], contracts: Mapping[str, Contract]) -> dict[str
         if again := None if file.outcome == REFUSED else repeated(file, first):
             found[file.receipt_id] = again
         elif file.outcome == REPEATED:
-            found[file.receipt_id] = Verdict(ACCEPTED, ("未读",))
+            found[file.receipt_id] = Verdict(ACCEPTED, (reasons.text("not_read"),))
         elif file.dataset is None or file.outcome == REFUSED:
             found[file.receipt_id] = Verdict(REFUSED, file.reasons)
         else:
@@ -157,20 +157,25 @@ def changed(files: Iterable[Filed], contracts: Mapping[str, Contract]) -> list[F
 
 
 def _by_bounds(file: Filed, last: Filed | None, bounds: Mapping[str, float]) -> Verdict:
-    reasons: list[str] = []
+    found: list[str] = []
     share = file.refused_count / file.line_count
     if share > bounds.get("most_refused_share", 1.0):
-        reasons.append(
-            f"退回 {file.refused_count} 行, 占 {share:.1%}, 超过上限 {bounds['most_refused_share']:.0%}"
+        found.append(
+            reasons.text(
+                "too_many_refused",
+                refused=file.refused_count,
+                share=round(share, 6),
+                most=bounds["most_refused_share"],
+            )
         )
     least = bounds.get("least_share_of_last")
     if last is not None and least:
         size, before = _rows_a_scope(file), _rows_a_scope(last)
         if size < least * before:
-            reasons.append(f"每期 {size:.0f} 行, 少于上次 {before:.0f} 行的 {least:.0%}")
-    if not file.accepted_count and not reasons:
-        reasons.append("没有一行可以接受")
-    return Verdict(HELD if reasons else ACCEPTED, tuple(reasons))
+            found.append(reasons.text("rows_fell", rows=round(size, 3), before=round(before, 3), least=least))
+    if not file.accepted_count and not found:
+        found.append(reasons.text("none_accepted"))
+    return Verdict(HELD if found else ACCEPTED, tuple(found))
 
 
 def _rows_a_scope(file: Filed) -> float:

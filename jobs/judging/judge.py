@@ -19,7 +19,7 @@ from jobs.judging import expressions as sql
 from jobs.judging import row_bounds
 from jobs.judging.expressions import Sql, choose, coalesce, col, lit, substring
 from jobs.judging.values import is_checked, is_digits_lost, value_of
-from jobs.reading.workbooks import UNCALCULATED
+from jobs.reading.sheet import UNCALCULATED
 
 # Written where there is nothing to write.
 NOTHING = ("", "NULL", "null", "-", "--", "—", "/", "#N/A", "N/A", "\\N")

@@ -26,8 +26,9 @@ from typing import Any
 import psutil
 import pyarrow as pa
 
-from jobs.declare import Contract
+from jobs.declare import Contract, reasons
 from jobs.reading import reader
+from jobs.reading.sheet import UnreadableError
 from jobs.settings import ROOT
 
 READERS = max(1, min(os.cpu_count() or 1, 4))
@@ -38,9 +39,6 @@ CPU_SECONDS = 900
 BYTES_FOR_ANOTHER = 2 * 1024**2
 
 BLOCKS = pa.schema([("_table", pa.int32()), ("_line_number", pa.int64()), ("cells", pa.list_(pa.string()))])
-
-_TOO_MUCH = "读这个文件需要的内存过多: 请拆成几个文件, 或另存为 csv 后报送"
-_DIED = "读取程序在这个文件上中断 (内存或时间超限, 或文件损坏): 请在 Excel 或 WPS 中另存后重新报送"
 
 
 @dataclass
@@ -145,7 +143,7 @@ class _Reader:
             except (EOFError, OSError):
                 self._end()
                 into.unlink(missing_ok=True)
-                return Found(reasons=[_DIED])
+                return Found(reasons=[reasons.text("reader_died")])
 
     def _start(self) -> Connection:
         ours, theirs = socket.socketpair()
@@ -218,12 +216,12 @@ def _read(path: Path, contracts: Sequence[Contract], into: Path) -> Found:
     try:
         _fill(found, reading, path, contracts, into)
     except (MemoryError, pa.ArrowMemoryError):
-        reading.reasons.append(_TOO_MUCH)
-    except reader.UnreadableError as error:
-        reading.reasons.append(str(error))
+        reading.reasons.append(reasons.text("too_much_memory"))
+    except UnreadableError as error:
+        reading.reasons.append(error.reason)
     except Exception as error:
         # A fault of ours: the file is kept and named, and the others go on.
-        reading.reasons.append(f"读取程序出错 ({type(error).__name__}): 请把回执号告诉技术支持")
+        reading.reasons.append(reasons.text("reader_failed", error=type(error).__name__))
     found.container, found.encoding = reading.container, reading.encoding
     found.reasons, found.remarks = reading.reasons, reading.remarks
     found.dataset = reading.contract.dataset if reading.contract else None

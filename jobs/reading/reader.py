@@ -1,29 +1,22 @@
 """One file as a sender sent it -> which of a feed's datasets it holds, and the lines of every table in it.
 
-`containers` finds the tables; here each is recognized by its header: one row, or two rows of which the upper
-one groups the lower. Every table of a file is read, or named in the receipt: a workbook of a sheet a class is
-one delivery, and a sheet that nearly fits stops it, for its pupils would be lost without a word.
+`containers` finds the sheets, `recognize` the dataset of each. Every sheet of a file is read or named in the
+receipt: a workbook with one sheet per class is one delivery. A sheet that nearly fits a dataset stops the
+whole file, because its pupils would be lost silently.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from jobs.declare import Contract, heading_key, headings
-from jobs.reading import containers
-from jobs.reading.containers import LARGEST_MEMBER, Sheet, UnreadableError
-
-# A title, a unit line, a merged group line: no sender puts more above the header.
-HEADER_WITHIN = 10
-# No contract has more columns; a line of a million cells is no header.
-WIDEST_HEADER = 1000
+from jobs.declare import Contract, reasons
+from jobs.reading import containers, recognize
+from jobs.reading.recognize import Table, Unrecognized
+from jobs.reading.sheet import LARGEST_MEMBER, UnreadableError
 
 RAW_SCHEMA = pa.schema(
     [
@@ -40,27 +33,11 @@ RAW_SCHEMA = pa.schema(
 
 
 @dataclass
-class Table:
-    """One table of a dataset: where it stands, its header, its data lines.
-
-    `blocks` have the schema `containers.LINES` and are read as they are asked for.
-    """
-
-    contract: Contract
-    container: str
-    encoding: str | None
-    member: str | None
-    sheet: str | None
-    header_line: int
-    header: list[str]
-    positions: dict[str, int]
-    blocks: Iterator[pa.RecordBatch] | list[pa.RecordBatch]
-
-
-@dataclass
 class Reading:
-    """What a file turned out to be. `contract` is None where it cannot be taken; `reasons` then say why.
-    `remarks` name what else stands in it and was not read.
+    """What a file holds. `contract` is None where it cannot be taken; `reasons` then say why.
+
+    `remarks` name what else stands in it and was not read. Both are codes with details
+    (`jobs.declare.reasons`).
     """
 
     container: str = "unknown"
@@ -70,30 +47,37 @@ class Reading:
 
     @property
     def contract(self) -> Contract | None:
+        """The contract that the file's tables fit; None where the file cannot be taken."""
         return self.tables[0].contract if self.tables and not self.reasons else None
 
     @property
     def encoding(self) -> str | None:
+        """The encoding of the first table; None for a workbook."""
         return self.tables[0].encoding if self.tables else None
 
     @property
     def member(self) -> str | None:
+        """The archive member that holds the first table."""
         return self.tables[0].member if self.tables else None
 
     @property
     def sheet(self) -> str | None:
+        """The sheet that holds the first table."""
         return self.tables[0].sheet if self.tables else None
 
     @property
     def header_line(self) -> int | None:
+        """The line of the first table's header."""
         return self.tables[0].header_line if self.tables else None
 
     @property
     def header(self) -> list[str]:
+        """The first table's headings as sent."""
         return self.tables[0].header if self.tables else []
 
     @property
     def positions(self) -> dict[str, int]:
+        """Column -> place in the first table's header."""
         return self.tables[0].positions if self.tables else {}
 
     @property
@@ -112,163 +96,49 @@ def read(path: Path, contracts: Sequence[Contract]) -> Reading:
     """Read one file whole and recognize which of a feed's datasets it holds, by its headers.
 
     Never raises for what a sender may send: a file that cannot be read, or that fits no contract, comes back
-    with `contract` None and the reasons in Chinese.
+    with `contract` None and with reasons.
     """
     reading = Reading()
     for table in tables(path, contracts, reading):
         try:
             table.blocks = list(table.blocks)
         except UnreadableError as error:
-            reading.reasons.append(str(error))
+            reading.reasons.append(error.reason)
             break
     return reading
 
 
 def tables(path: Path, contracts: Sequence[Contract], reading: Reading) -> Iterator[Table]:
-    """The tables of one file, one by one: each one's blocks are to be taken before the next is asked for.
+    """Yield the tables of one file, one by one; take each one's blocks before asking for the next.
 
-    `reading` is filled as it goes; with reasons in it at the end, nothing of the file counts.
+    `reading` is filled on the way. With reasons in it at the end, nothing of the file counts.
     """
     if path.stat().st_size > LARGEST_MEMBER:
-        reading.reasons.append(f"文件过大 (超过 {LARGEST_MEMBER // 1024**2} MB): 请分成几个文件报送")
+        reading.reasons.append(reasons.text("file_too_large", megabytes=LARGEST_MEMBER // 1024**2))
         return
-    nearest: tuple[float, str] | None = None
+    nearest: Unrecognized | None = None
     try:
         for sheet in containers.sheets(path.read_bytes(), reading.remarks):
             if not reading.tables:
                 reading.container = sheet.container
-            found = _recognized(sheet, contracts)
+            found = recognize.recognize(sheet, contracts)
             if isinstance(found, Table):
                 reading.tables.append(found)
-                if found.contract is not reading.tables[0].contract:
-                    reading.reasons.append(
-                        f"文件里有两种数据表 (“{reading.tables[0].contract.zh}”和“{found.contract.zh}”): "
-                        "请分成两个文件报送"
-                    )
+                this, first = found.contract, reading.tables[0].contract
+                if this is not first:
+                    pair = {"dataset": first.dataset, "other_dataset": this.dataset}
+                    reading.reasons.append(reasons.text("two_datasets", **pair))
                     return
                 yield found
             elif found is not None:
-                reading.remarks.append(f"{sheet.place}未读取: {found[1]}")
-                if nearest is None or found[0] < nearest[0]:
+                skipped = {"member": sheet.member, "sheet": sheet.name, "because": found.reason}
+                reading.remarks.append(reasons.text("table_skipped", **skipped))
+                if nearest is None or found.lacking < nearest.lacking:
                     nearest = found
     except UnreadableError as error:
-        reading.reasons.append(str(error))
+        reading.reasons.append(error.reason)
         return
     if not reading.tables:
-        reading.reasons.append(nearest[1] if nearest else "文件里没有任何数据")
-    elif nearest and nearest[0] <= NEARLY:
-        reading.reasons.append(nearest[1])
-
-
-# A table that lacks no more than this share of a dataset's required columns is meant to be that dataset.
-NEARLY = 0.34
-
-
-def _recognized(sheet: Sheet, contracts: Sequence[Contract]) -> Table | tuple[float, str] | None:
-    """The table, if its header is found; else the share of required columns it lacks and what to tell its
-    sender; null for a sheet without a line.
-    """
-    first = next(sheet.blocks, None)
-    if first is None:
-        return None
-    top = first.slice(0, HEADER_WITHIN + 1)
-    numbers = top.column(0).to_pylist()
-    shown = pc.list_slice(top.column(1), 0, WIDEST_HEADER).to_pylist()
-    rows = [[cell or "" for cell in cells] for cells in shown]
-    nearest = (1.0, f"{sheet.place}的前{HEADER_WITHIN}行中没有找到任何已知数据表的表头")
-    for index, row in enumerate(rows[:HEADER_WITHIN]):
-        below = rows[index + 1] if index + 1 < len(rows) else []
-        keys = {heading_key(cell) for cell in (*row, *below) if cell}
-        best: tuple[int, int, Contract, list[str], dict[str, int]] | None = None
-        for contract in contracts:
-            known = _headings(contract)
-            if len(keys & known) == 0 and not below:
-                continue
-            for height, header in ((1, row), (2, _joined(row, below, known))):
-                positions = headings.match(contract, header) if header else None
-                if positions is None or (
-                    height == 2 and len(headings.match(contract, below) or ()) >= len(positions)
-                ):
-                    # The lower row is a header by itself: the upper one is a title.
-                    continue
-                # Of two datasets that fit, the one with more columns here; the upper row alone, if enough.
-                if best is None or len(positions) > best[0]:
-                    best = (len(positions), height, contract, header, positions)
-            lacking = headings.missing(contract, row)
-            share = len(lacking) / max(sum(c.required for c in contract.columns), 1)
-            if share < nearest[0]:
-                where = "" if sheet.place == "文件" else sheet.place
-                nearest = (
-                    share,
-                    f"{where}第{numbers[index]}行像“{contract.zh}”的表头, 但缺少: {', '.join(lacking)}",
-                )
-        if best is not None:
-            _, height, contract, header, positions = best
-            after = index + height
-            rest = first.slice(after + (after < len(rows) and _numbers_columns(rows[after])))
-            return Table(
-                contract,
-                sheet.container,
-                sheet.encoding,
-                sheet.member,
-                sheet.name,
-                numbers[index + height - 1],
-                header,
-                positions,
-                chain([rest] if rest.num_rows else [], sheet.blocks),
-            )
-    return nearest
-
-
-def _numbers_columns(row: Sequence[str]) -> bool:
-    """The line `甲 乙 1 2 …` that statistical forms have below their headings."""
-    filled = [cell.strip() for cell in row if cell.strip()]
-    stems = [cell for cell in filled if cell in "甲乙丙丁戊己庚辛壬癸"]
-    counted = [str(n) for n in range(1, len(filled) - len(stems) + 1)]
-    return filled[:1] == ["甲"] and [*stems, *counted] == filled and len(filled) > 1
-
-
-def _headings(contract: Contract) -> frozenset[str]:
-    found = _known.get(contract.dataset)
-    if found is None or found[0] is not contract:
-        found = (contract, frozenset(heading_key(h) for c in contract.columns for h in c.headings))
-        _known[contract.dataset] = found
-    return found[1]
-
-
-_known: dict[str, tuple[Contract, frozenset[str]]] = {}
-
-
-def _joined(upper: list[str], lower: list[str], known: frozenset[str]) -> list[str]:
-    """Two header rows as one: `group/sub`, or the lower heading alone where only that is known.
-
-    A group reaches right over blank cells. Empty where the lower row holds no known heading.
-    """
-    joined: list[str] = []
-    group = ""
-    is_header = False
-    for index in range(max(len(upper), len(lower))):
-        above = upper[index] if index < len(upper) else ""
-        under = lower[index] if index < len(lower) else ""
-        group = above or (group if under else "")
-        both = f"{group}/{under}"
-        if under and group and heading_key(both) in known:
-            joined.append(both)
-            is_header = True
-        elif under and heading_key(under) in known:
-            joined.append(under)
-            is_header = True
-        else:
-            joined.append(both if under and group not in ("", under) else above or under)
-    return joined if is_header else []
-
-
-_PERIOD = re.compile(r"(?<!\d)(20\d\d)-(20\d\d)(?:学年)?[-_ ]?第?([12一二])(?:学期)?(?!\d)")
-
-
-def period_in_name(name: str) -> tuple[int, int] | None:
-    """School year and term in a file's name: `名册_2024-2025-1.csv` -> (2024, 1)."""
-    match = _PERIOD.search(name)
-    if not match or int(match[2]) != int(match[1]) + 1:
-        return None
-    return int(match[1]), {"1": 1, "一": 1}.get(match[3], 2)
+        reading.reasons.append(nearest.reason if nearest else reasons.text("file_without_data"))
+    elif nearest and nearest.is_nearly:
+        reading.reasons.append(nearest.reason)

@@ -8,41 +8,43 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from jobs.declare import Contract, headings
+from jobs.declare import Contract, headings, reasons
 from jobs.reading.isolated import FoundTable
 
 
 def unknown_columns(contract: Contract, found: Iterable[FoundTable]) -> list[str]:
-    """Headings as sent that the contract does not know, each once, in the order of the tables."""
+    """Return the headings as sent that the contract does not know, each once, in the order of the tables."""
     return list(
         dict.fromkeys(h for t in found for h in headings.strangers(contract, t.header, _places(contract, t)))
     )
 
 
 def missing_columns(contract: Contract, found: Iterable[FoundTable]) -> list[str]:
-    """Our names of the optional columns that some table does not have."""
+    """Return our names of the optional columns that some table lacks."""
     absent = {name for table in found for name in headings.absentees(contract, _places(contract, table))}
     return [column.name for column in contract.columns if column.name in absent]
 
 
 def refusal(contract: Contract, unknown: list[str]) -> str | None:
-    """Why a file with unknown columns is sent back, in Chinese; None where its contract takes it."""
+    """Return why a file with unknown columns is sent back; None where its contract takes it."""
     if contract.extra_columns != "refuse" or not unknown:
         return None
-    return f"有“{contract.zh}”没有的列: {', '.join(unknown)}。请删去这些列, 或使用报送模板"
+    return reasons.text("columns_unknown", dataset=contract.dataset, headings=unknown)
 
 
 def factors(contract: Contract, table: FoundTable) -> list[float | None]:
-    """What each column's numbers are multiplied by, in the contract's order; None where the heading names no
-    unit, -1 for a unit of another kind.
+    """Return what to multiply each column's numbers by, in the contract's order.
+
+    None where the heading names no unit, -1 where it names a unit of another kind.
     """
-    told = headings.factors(contract, table.header, _places(contract, table))
-    return [told.get(column.name) for column in contract.columns]
+    named = headings.factors(contract, table.header, _places(contract, table))
+    return [named.get(column.name) for column in contract.columns]
 
 
 def scaled(contract: Contract, found: Iterable[FoundTable]) -> frozenset[str]:
-    """Columns that some heading gives in another unit than ours; for running times ours counts too, since it
-    says that a bare number is seconds.
+    """Return the columns that some heading gives in another unit than ours.
+
+    For running times our own unit counts too: a heading in seconds makes a bare number seconds.
     """
     names = [column.name for column in contract.columns]
     durations = {column.name for column in contract.columns if column.type == "duration"}

@@ -17,11 +17,8 @@ from xml.etree import ElementTree
 
 import python_calamine
 
-from jobs.reading import containers
-from jobs.reading.containers import Sheet, UnreadableError
-
-# Stands in a cell whose formula has no cached value; a rule of `parse` refuses it.
-UNCALCULATED = "#公式未计算"
+from jobs.declare import reasons
+from jobs.reading.sheet import UNCALCULATED, Sheet, UnreadableError, blocks
 
 # A sheet is held in memory from its first to its last written cell: 32 bytes each.
 LARGEST_SHEET = 40_000_000
@@ -31,12 +28,12 @@ _WORKSHEET = python_calamine.SheetTypeEnum.WorkSheet
 
 
 def sheets(data: bytes, container: str, remarks: list[str], member: str | None) -> Iterator[Sheet]:
-    """The visible sheets that have cells, in the workbook's order; hidden ones are named in `remarks`.
+    """Yield the visible sheets that have cells, in the workbook's order; hidden ones are named in `remarks`.
 
     Raises UnreadableError for a workbook that is damaged, has a password, or a sheet too large to hold.
     """
     if container == "xls" and "EncryptedPackage".encode("utf-16-le") in data:
-        raise UnreadableError("工作簿有密码: 请去掉打开密码后重新报送")
+        raise UnreadableError("workbook_encrypted")
     unknown: dict[str, dict[int, set[int]]] = {}
     if container == "xlsx":
         unknown = _examined(data)
@@ -44,7 +41,7 @@ def sheets(data: bytes, container: str, remarks: list[str], member: str | None) 
     names = [about.name for about in book.sheets_metadata]
     if len(set(names)) < len(names):
         # A line of the receipt, the sheet and its row, would mean two.
-        raise UnreadableError("工作簿里有同名的工作表, 已损坏: 请在 Excel 或 WPS 中打开, 另存后重新报送")
+        raise UnreadableError("workbook_same_names")
     for about in book.sheets_metadata:
         if about.typ != _WORKSHEET:
             continue
@@ -53,10 +50,10 @@ def sheets(data: bytes, container: str, remarks: list[str], member: str | None) 
         if sheet.start is None:
             continue
         if about.visible != _VISIBLE:
-            remarks.append(f"隐藏的工作表“{name}”未读取: 如需报送请取消隐藏")
+            remarks.append(reasons.text("sheet_hidden", sheet=name))
             continue
         rows = _rows(sheet, unknown.get(name, {}))
-        yield Sheet(container, None, member, name, containers.blocks(rows))
+        yield Sheet(container, None, member, name, blocks(rows))
 
 
 def _guarded(read: Any) -> Any:
@@ -64,13 +61,13 @@ def _guarded(read: Any) -> Any:
     try:
         return read()
     except python_calamine.PasswordError as error:
-        raise UnreadableError("工作簿有密码: 请去掉打开密码后重新报送") from error
+        raise UnreadableError("workbook_encrypted") from error
     except (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
         raise
     except BaseException as error:
         if "assword" in str(error):
-            raise UnreadableError("工作簿有密码: 请去掉打开密码后重新报送") from error
-        raise UnreadableError("工作簿已损坏或不完整: 请在 Excel 或 WPS 中打开, 另存后重新报送") from error
+            raise UnreadableError("workbook_encrypted") from error
+        raise UnreadableError("workbook_damaged") from error
 
 
 def _rows(sheet: Any, unknown: dict[int, set[int]]) -> Iterator[tuple[int, list[str]]]:
@@ -167,10 +164,7 @@ def _scanned(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> dict[int, set[i
                     for letters, row in _WRITTEN.findall(text):
                         columns, rows = max(columns, _column(letters) + 1), max(rows, int(row))
                 if rows * columns > LARGEST_SHEET:
-                    raise UnreadableError(
-                        f"一个工作表在第{rows}行、第{columns}列附近有零散单元格, 范围过大: "
-                        "请删除数据区以外的行和列后重新报送"
-                    )
+                    raise UnreadableError("sheet_too_wide", row=rows, column=columns)
                 tail = text[-_OVERLAP:]
     except UnreadableError:
         raise

@@ -43,4 +43,4 @@ def test_runs_over_different_distances_are_different_headings() -> None:
 def test_missing_required_columns_are_named_in_chinese() -> None:
     contract = declare.load()["birth"]
     assert headings.match(contract, ["区", "出生年"]) is None
-    assert headings.missing(contract, ["区", "出生年"]) == ["出生人数"]
+    assert headings.missing(contract, ["区", "出生年"]) == ["birth_count"]

@@ -1,0 +1,100 @@
+"""Why a file was not taken as it was sent: a code with details, and its sentence in each language.
+
+A reason is kept as JSON, `{"code": "rows_fell", "before": 100, "least": 0.7, "rows": 50}`. Two reasons are
+equal where code and details are equal; no program compares sentences. The sentences are in `reasons.yaml`
+alone. Details are numbers, names of sheets and columns, or headings: never a cell's value.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from jobs.declare.contracts import load
+
+Language = Literal["zh", "en"]
+Detail = str | int | float | list[str]
+
+_WORDS = Path(__file__).with_suffix(".yaml")
+
+# What kind of file was sent in place of a table.
+_KINDS = {
+    "pdf": {"zh": "PDF 文件", "en": "a PDF file"},
+    "rar": {"zh": "RAR 压缩文件", "en": "a RAR archive"},
+    "7z": {"zh": "7z 压缩文件", "en": "a 7z archive"},
+    "picture": {"zh": "图片", "en": "a picture"},
+    "rtf": {"zh": "RTF 文档", "en": "an RTF document"},
+    "document": {"zh": "文档", "en": "a document"},
+    "xml": {"zh": "XML 文件", "en": "an XML file"},
+    "parquet": {"zh": "Parquet 文件", "en": "a Parquet file"},
+    "database": {"zh": "数据库文件", "en": "a database file"},
+}
+
+
+def text(code: str, **details: Detail | None) -> str:
+    """Return a reason as receipts keep it. Details that are None are left out; `because` is a reason itself.
+
+    Raises KeyError for a code without sentences.
+    """
+    sentences()[code]
+    given: dict[str, Any] = {name: value for name, value in sorted(details.items()) if value is not None}
+    if "because" in given:
+        given["because"] = json.loads(given["because"])
+    return json.dumps({"code": code} | given, ensure_ascii=False)
+
+
+def code_of(reason: str) -> str:
+    """Return the code of a reason."""
+    return str(json.loads(reason)["code"])
+
+
+def sentence(reason: str, language: Language) -> str:
+    """Return what a reason says to people, in one language."""
+    return _sentence(json.loads(reason), language)
+
+
+@cache
+def sentences() -> Mapping[str, Mapping[str, str]]:
+    """Return code -> language -> sentence, with the details' names in braces."""
+    found: dict[str, dict[str, str]] = yaml.safe_load(_WORDS.read_text(encoding="utf-8"))
+    return found
+
+
+def _sentence(details: Mapping[str, Any], language: Language) -> str:
+    return sentences()[details["code"]][language].format(**_in_words(details, language))
+
+
+def _in_words(details: Mapping[str, Any], language: Language) -> dict[str, Any]:
+    found = {
+        name: _listed(value, language) if isinstance(value, list) else value
+        for name, value in details.items()
+    }
+    found["place"] = _place(details.get("member"), details.get("sheet"), language)
+    for name in ("dataset", "other_dataset"):
+        if language == "zh" and name in details:
+            found[name] = load()[details[name]].zh
+    if language == "zh" and "columns" in details:
+        contract = load()[details["dataset"]]
+        found["columns"] = _listed([contract.column(name).zh for name in details["columns"]], language)
+    if "kind" in details:
+        found["kind"] = _KINDS[details["kind"]][language]
+    if "because" in details:
+        found["because"] = _sentence(details["because"], language)
+    return found
+
+
+def _listed(names: list[str], language: Language) -> str:
+    return ("、" if language == "zh" else ", ").join(names)
+
+
+def _place(member: str | None, sheet: str | None, language: Language) -> str:
+    """Where in a file a table stands, as its sender would say it."""
+    if language == "zh":
+        return (f"压缩包成员“{member}”" if member else "") + (f"工作表“{sheet}”" if sheet else "") or "文件"
+    parts = [f"sheet “{sheet}”"] * bool(sheet) + [f"member “{member}”"] * bool(member)
+    return " of ".join(parts) or "the file"

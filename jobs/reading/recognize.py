@@ -1,0 +1,188 @@
+"""Which of a feed's datasets a sheet holds, by its header, and which term a file's name states.
+
+A header is one row, or two rows of which the upper one groups the lower.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.declare import Contract, heading_key, headings, reasons
+from jobs.reading.sheet import Sheet
+
+# A title, a unit line, a merged group line: no sender puts more above the header.
+HEADER_WITHIN = 10
+# No contract has more columns; a line of a million cells is no header.
+WIDEST_HEADER = 1000
+# A table that lacks no more than this share of a dataset's required columns is meant to be that dataset.
+NEARLY = 0.34
+
+
+@dataclass
+class Table:
+    """One table of a dataset: where it stands, its header, its data lines.
+
+    `blocks` have the schema `sheet.LINES` and are read as they are asked for.
+    """
+
+    contract: Contract
+    container: str
+    encoding: str | None
+    member: str | None
+    sheet: str | None
+    header_line: int
+    header: list[str]
+    positions: dict[str, int]
+    blocks: Iterator[pa.RecordBatch] | list[pa.RecordBatch]
+
+
+@dataclass(frozen=True)
+class Unrecognized:
+    """A sheet whose header fits no contract, and why: of all contracts and lines, the one that lacks least.
+
+    `lacking`: the share of required columns it lacks, from 0 to 1.
+    """
+
+    lacking: float
+    reason: str
+
+    @property
+    def is_nearly(self) -> bool:
+        """Whether the sheet is meant to be a dataset, so that leaving it out would lose rows silently."""
+        return self.lacking <= NEARLY
+
+
+@dataclass(frozen=True)
+class _Header:
+    """A header that fits a contract: its height in rows, its cells, where each column stands."""
+
+    contract: Contract
+    height: int
+    cells: list[str]
+    positions: dict[str, int]
+
+
+def recognize(sheet: Sheet, contracts: Sequence[Contract]) -> Table | Unrecognized | None:
+    """Return the sheet as a table of a dataset, or why no dataset fits; None for a sheet without a line."""
+    first = next(sheet.blocks, None)
+    if first is None:
+        return None
+    top = first.slice(0, HEADER_WITHIN + 1)
+    numbers = top.column(0).to_pylist()
+    shown = pc.list_slice(top.column(1), 0, WIDEST_HEADER).to_pylist()
+    rows = [[cell or "" for cell in cells] for cells in shown]
+    place = {"member": sheet.member, "sheet": sheet.name}
+    nearest = Unrecognized(1.0, reasons.text("header_unknown", within=HEADER_WITHIN, **place))
+    for index, row in enumerate(rows[:HEADER_WITHIN]):
+        below = rows[index + 1] if index + 1 < len(rows) else []
+        header = _header(row, below, contracts)
+        if header is not None:
+            after = index + header.height
+            rest = first.slice(after + (after < len(rows) and _numbers_columns(rows[after])))
+            return Table(
+                header.contract,
+                sheet.container,
+                sheet.encoding,
+                sheet.member,
+                sheet.name,
+                numbers[after - 1],
+                header.cells,
+                header.positions,
+                chain([rest] if rest.num_rows else [], sheet.blocks),
+            )
+        for contract in contracts:
+            lacking = headings.missing(contract, row)
+            share = len(lacking) / max(sum(c.required for c in contract.columns), 1)
+            if share < nearest.lacking:
+                nearest = Unrecognized(
+                    share,
+                    reasons.text(
+                        "header_lacks",
+                        line=numbers[index],
+                        dataset=contract.dataset,
+                        columns=lacking,
+                        **place,
+                    ),
+                )
+    return nearest
+
+
+def _header(row: list[str], below: list[str], contracts: Sequence[Contract]) -> _Header | None:
+    """The header that `row` is, alone or joined with the row below; the one that fits most columns."""
+    keys = {heading_key(cell) for cell in (*row, *below) if cell}
+    best: _Header | None = None
+    for contract in contracts:
+        known = _headings(contract)
+        if not keys & known and not below:
+            continue
+        for height, cells in ((1, row), (2, _joined(row, below, known))):
+            positions = headings.match(contract, cells) if cells else None
+            if positions is None or (
+                height == 2 and len(headings.match(contract, below) or ()) >= len(positions)
+            ):
+                # The lower row is a header by itself: the upper one is a title.
+                continue
+            # Of two datasets that fit, the one with more columns here; the upper row alone, if enough.
+            if best is None or len(positions) > len(best.positions):
+                best = _Header(contract, height, cells, positions)
+    return best
+
+
+def _numbers_columns(row: Sequence[str]) -> bool:
+    """The line `甲 乙 1 2 …` that statistical forms have below their headings."""
+    filled = [cell.strip() for cell in row if cell.strip()]
+    stems = [cell for cell in filled if cell in "甲乙丙丁戊己庚辛壬癸"]
+    counted = [str(n) for n in range(1, len(filled) - len(stems) + 1)]
+    return filled[:1] == ["甲"] and [*stems, *counted] == filled and len(filled) > 1
+
+
+def _headings(contract: Contract) -> frozenset[str]:
+    found = _known.get(contract.dataset)
+    if found is None or found[0] is not contract:
+        found = (contract, frozenset(heading_key(h) for c in contract.columns for h in c.headings))
+        _known[contract.dataset] = found
+    return found[1]
+
+
+_known: dict[str, tuple[Contract, frozenset[str]]] = {}
+
+
+def _joined(upper: list[str], lower: list[str], known: frozenset[str]) -> list[str]:
+    """Two header rows as one: `group/sub`, or the lower heading alone where only that is known.
+
+    A group reaches right over blank cells. Empty where the lower row holds no known heading.
+    """
+    joined: list[str] = []
+    group = ""
+    is_header = False
+    for index in range(max(len(upper), len(lower))):
+        above = upper[index] if index < len(upper) else ""
+        under = lower[index] if index < len(lower) else ""
+        group = above or (group if under else "")
+        both = f"{group}/{under}"
+        if under and group and heading_key(both) in known:
+            joined.append(both)
+            is_header = True
+        elif under and heading_key(under) in known:
+            joined.append(under)
+            is_header = True
+        else:
+            joined.append(both if under and group not in ("", under) else above or under)
+    return joined if is_header else []
+
+
+_PERIOD = re.compile(r"(?<!\d)(20\d\d)-(20\d\d)(?:学年)?[-_ ]?第?([12一二])(?:学期)?(?!\d)")
+
+
+def period_in_name(name: str) -> tuple[int, int] | None:
+    """Return the school year and term that a file's name states: `名册_2024-2025-1.csv` -> (2024, 1)."""
+    match = _PERIOD.search(name)
+    if not match or int(match[2]) != int(match[1]) + 1:
+        return None
+    return int(match[1]), {"1": 1, "一": 1}.get(match[3], 2)
