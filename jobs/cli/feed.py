@@ -81,7 +81,7 @@ def receipts(
     site: Site = None,
     sender: Annotated[str | None, typer.Option(help="Show only this sender.")] = None,
     outcome: Annotated[
-        str | None, typer.Option(help="Show only this outcome: accepted, held, refused, repeated.")
+        str | None, typer.Option(help="Show only this outcome: accepted, held, refused, repeated, failed.")
     ] = None,
     limit: Limit = 50,
 ) -> None:
@@ -89,6 +89,7 @@ def receipts(
 
     查看各文件的回执：结果、行数、原因。
     """
+    from jobs.declare import reasons
     from jobs.replies import report
 
     found = report.receipts_of(site_settings.load(site), sender)
@@ -105,7 +106,8 @@ def receipts(
     print_table((*headings, "lines", "accepted", "flagged", "refused"), rows)
     for r in found[:limit]:
         if r["reasons"]:
-            wide().print(f"  {r['receipt_id']} {r['outcome']}: {'; '.join(r['reasons'])}", soft_wrap=True)
+            why = reasons.in_both(r["reasons"])
+            wide().print(f"  {r['receipt_id']} {r['outcome']}: {why}", soft_wrap=True)
     if len(found) > limit:
         wide().print(f"{limit} of {len(found)} receipts shown; --limit shows more")
 
@@ -128,6 +130,7 @@ def report(
 
     生成反馈给报送单位的报告（不含个人数据）和标注了问题的原文件。
     """
+    from jobs.declare import reasons
     from jobs.replies import report as reports
     from jobs.replies import report_files
 
@@ -141,12 +144,35 @@ def report(
             soft_wrap=True,
         )
         for reason in row["reasons"] or []:
-            console.print(f"  {reason}", soft_wrap=True)
+            console.print(f"  {reasons.in_both([reason])}", soft_wrap=True)
         if made.receipt["outcome"] != "accepted" or made.problems:
             console.print(f"  {reports.WAY_OUT[row['outcome']]}", soft_wrap=True)
         for kind, file in files.items():
             note = " (restricted: holds values)" if kind == "marked" else ""
             console.print(f"  {kind}: {file}{note}", soft_wrap=True)
+
+
+@app.command()
+def retry(
+    receipt: Annotated[
+        str, typer.Argument(help="Id of a receipt, or its first characters (see `feed receipts`).")
+    ],
+    site: Site = None,
+) -> None:
+    """Take a failed or refused file again: its receipt goes, and the next run reads it.
+
+    重新读取读取失败或被退回的文件：撤销其回执，下次运行时重读。
+    """
+    from jobs.ingest import failures
+    from jobs.replies import report as reports
+
+    settings = site_settings.load(site)
+    row = reports.find_receipt(settings, receipt)
+    failures.retry(settings, row)
+    console.print(
+        f"{row['receipt_id']} {row['file_name']} waits. Next: ./edulake run --site {settings.site}",
+        soft_wrap=True,
+    )
 
 
 def _chosen(settings: Settings, receipt: str | None, sender: str | None) -> list[dict]:

@@ -8,7 +8,7 @@ alone. Details are numbers, names of sheets and columns, or headings: never a ce
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -56,6 +56,11 @@ def code_of(reason: str) -> str:
 def sentence(reason: str, language: Language) -> str:
     """Return what a reason says to people, in one language."""
     return _sentence(json.loads(reason), language)
+
+
+def in_both(reasons: Iterable[str] | None) -> str:
+    """Return what reasons say, in Chinese and then in English; empty for none."""
+    return "; ".join(f"{sentence(reason, 'zh')} / {sentence(reason, 'en')}" for reason in reasons or ())
 
 
 @cache

@@ -4,10 +4,10 @@
 | --- | --- | --- | --- |
 | accepted | `line_count` | `accepted_count`, none of them refused too | `refused_count` |
 | held | `line_count` | none | `refused_count` |
-| repeated, refused (unreadable) | none | none | none |
+| repeated, refused (unreadable), failed | none | none | none |
 
-and always `line_count = accepted_count + refused_count`; a general table has as many
-lines of each file as its clean one.
+and always `line_count = accepted_count + refused_count`. A general table has as many lines of each file as
+its clean table.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from jobs import declare
 from jobs.declare import reasons
-from jobs.ingest import journal, receipts, verdicts
+from jobs.ingest import failures, journal, receipts, verdicts
 from jobs.ingest.journal import Batch, FileNote
-from jobs.ingest.verdicts import REFUSED, REPEATED
+from jobs.ingest.verdicts import FAILED, REFUSED, UNREAD
 from jobs.lake import tables
 from jobs.reading import isolated, reader, shape
 from jobs.settings import Settings
@@ -37,14 +37,14 @@ def append(settings: Settings, run_id: str, batches: list[Batch]) -> None:
     """Append the raw lines of each batch, once; the lines go from the readers to the table as they come."""
     for place, batch in enumerate(batches):
         if not batch.is_read:
-            lines = _read(settings, batch, batches[:place])
+            lines = _read(settings, run_id, batch, batches[:place])
             table = f"raw_{batch.feed}"
             tables.append_batches(settings, table, lines, reader.RAW_SCHEMA, batch.batch_id, run_id)
             batch.is_read = True
             journal.save(settings, batch)
 
 
-def _read(settings: Settings, batch: Batch, before: list[Batch]) -> Iterator[pa.RecordBatch]:
+def _read(settings: Settings, run_id: str, batch: Batch, before: list[Batch]) -> Iterator[pa.RecordBatch]:
     """Read the batch's files, note beside each what it holds, and yield its raw lines.
 
     `before` are the batches that will have their receipts earlier.
@@ -58,6 +58,7 @@ def _read(settings: Settings, batch: Batch, before: list[Batch]) -> Iterator[pa.
         reading = isolated.read_all(paths, declare.datasets_of(batch.feed), stage)
         for note, (found, lines) in zip(fresh, reading, strict=True):
             _note_found(note, found)
+            failures.log(settings, note.receipt_id, run_id, found.traceback)
             if note.outcome is None:
                 for part in lines:
                     yield _raw_lines(batch, note, part)
@@ -67,7 +68,7 @@ def _read(settings: Settings, batch: Batch, before: list[Batch]) -> Iterator[pa.
 
 def _fresh(settings: Settings, batch: Batch, before: list[Batch]) -> list[FileNote]:
     """The files of the batch whose content is new; the others are noted as repeated or refused."""
-    files = [receipts.as_filed(b, n) for b in before for n in b.files if n.outcome not in (REFUSED, REPEATED)]
+    files = [receipts.as_filed(b, n) for b in before for n in b.files if n.outcome not in UNREAD]
     earlier = verdicts.first_of_content([*receipts.filed(settings), *files])
     fresh: list[FileNote] = []
     for note in batch.files:
@@ -87,7 +88,7 @@ def _note_found(note: FileNote, found: isolated.Found) -> None:
     note.container, note.encoding, note.duration_ms = found.container, found.encoding, found.milliseconds
     note.remarks, note.tables = found.remarks, found.tables
     if found.dataset is None:
-        note.outcome, note.reasons = REFUSED, found.reasons
+        note.outcome, note.reasons = REFUSED if found.traceback is None else FAILED, found.reasons
         return
     note.dataset = found.dataset
     contract = declare.load()[found.dataset]

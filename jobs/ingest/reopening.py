@@ -1,14 +1,16 @@
 """Files taken again: their rows leave every table, their receipts last, so that they wait in landing as new.
 
-That happens when a file with an earlier stamp comes to light (`jobs.ingest.verdicts`): rare, and then exact.
-A kill in between leaves the receipt, and the next look finds the same file changed again.
+That happens where a file with an earlier stamp comes to light and changes verdicts (`jobs.ingest.verdicts`),
+and for files on which our own code failed (`jobs.ingest.failures`). A kill in between leaves the receipt, so
+the next try finds the same file again.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from deltalake.exceptions import CommitFailedError
 
@@ -23,33 +25,39 @@ _TRIES = 5
 
 
 def reopen_changed(settings: Settings, feed: str, batch_id: str) -> bool:
-    """Reopen the feed's files about which something else would be said since this batch. Whether there was
-    one.
-    """
+    """Reopen every file of the feed whose verdict this batch changed. Returns True if there was one."""
     rows = tables.rows(settings, "ops__receipt", [*verdicts.COLUMNS, "delivery_id"])
-    own = [row for row in rows if row["feed"] == feed]
-    changed = verdicts.changed([verdicts.filed(row) for row in own], declare.load())
-    if not changed:
-        return False
-    delivery_of = {row["receipt_id"]: row["delivery_id"] for row in own}
-    _note(settings, feed, [file.receipt_id for file in changed], batch_id)
-    holding = [*(t for t in _tables_with_lines(feed) if tables.open_table(settings, t) is not None)]
-    for file in changed:
+    of_feed = {row["receipt_id"]: row for row in rows if row["feed"] == feed}
+    changed = verdicts.changed([verdicts.filed(row) for row in of_feed.values()], declare.load())
+    reopen(settings, feed, [of_feed[file.receipt_id] for file in changed], batch_id)
+    return bool(changed)
+
+
+def reopen(settings: Settings, feed: str, receipts: Sequence[Mapping[str, Any]], because: str) -> None:
+    """Remove the rows of these files from every table, and their receipts last.
+
+    `receipts` are rows of `ops__receipt`. `because` names the occasion: repeated for the same one, for
+    instance after a kill, it counts once.
+    """
+    if not receipts:
+        return
+    _note(settings, feed, [receipt["receipt_id"] for receipt in receipts], because)
+    holding = [table for table in _tables_with_lines(feed) if tables.open_table(settings, table) is not None]
+    for receipt in receipts:
         for table in holding:
             prefix = "" if table.startswith("ops__") else "_"
             _delete(
                 settings,
                 table,
-                f"{prefix}delivery_id = {literals(delivery_of[file.receipt_id])}"
-                f" and {prefix}file_sha256 = {literals(file.sha256)}",
+                f"{prefix}delivery_id = {literals(receipt['delivery_id'])}"
+                f" and {prefix}file_sha256 = {literals(receipt['file_sha256'])}",
             )
-    ids = literals(*(file.receipt_id for file in changed))
+    ids = literals(*(receipt["receipt_id"] for receipt in receipts))
     _delete(settings, "ops__receipt", f"receipt_id in ({ids})")
-    return True
 
 
 def times(settings: Settings, feed: str) -> dict[str, int]:
-    """Receipt id -> how often its file was taken again."""
+    """Return receipt id -> how often its file was taken again."""
     try:
         known: dict[str, int] = json.loads(_file(settings, feed).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -57,13 +65,13 @@ def times(settings: Settings, feed: str) -> dict[str, int]:
     return known
 
 
-def _note(settings: Settings, feed: str, receipt_ids: Sequence[str], batch_id: str) -> None:
+def _note(settings: Settings, feed: str, receipt_ids: Sequence[str], because: str) -> None:
     known = times(settings, feed)
     for receipt_id in receipt_ids:
-        # Once for a batch, however often that is tried: the next batch's name follows from the count.
-        because = f"{receipt_id} {batch_id}"
-        if because not in known:
-            known[because] = 1
+        # Once per occasion, however often that is tried: the next batch's name follows from the count.
+        occasion = f"{receipt_id} {because}"
+        if occasion not in known:
+            known[occasion] = 1
             known[receipt_id] = known.get(receipt_id, 0) + 1
     target = _file(settings, feed)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +84,7 @@ def _file(settings: Settings, feed: str) -> Path:
 
 
 def _tables_with_lines(feed: str) -> list[str]:
-    """Tables that hold lines of files: raw, the feed's clean tables, what is made line by line from them."""
+    """Tables that hold lines of files: raw, the feed's clean tables, tables made from them line by line."""
     clean = [table for contract in declare.datasets_of(feed) for table in contract.tables]
     made = [
         name

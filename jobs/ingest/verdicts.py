@@ -1,9 +1,9 @@
-"""What becomes of each delivered file, as a function of the set of files alone: never of the order in which
-they were processed.
+"""The verdict on each delivered file, as a function of the set of files: never of the order of processing.
 
 A file is compared only with files *stamped* earlier (day received, number of that day, name). So a file that
-comes to light late, with an earlier stamp, can change what was said of later ones; `changed` names those, and
-ingest takes them again.
+comes to light late, with an earlier stamp, can change the verdict on later ones; `changed` names those, and
+ingest takes them again. A verdict is an outcome and reasons; reasons are codes with details, so rewording a
+sentence changes no verdict (`jobs.declare.reasons`).
 """
 
 from __future__ import annotations
@@ -17,11 +17,16 @@ from jobs.declare import Contract, reasons
 from jobs.reading import recognize
 
 ACCEPTED, HELD, REFUSED, REPEATED = "accepted", "held", "refused", "repeated"
+# Our own code failed on the file: no verdict on what its sender sent (`jobs.ingest.failures`).
+FAILED = "failed"
+
+# Outcomes of files of which no line was read.
+UNREAD = (REFUSED, REPEATED, FAILED)
 
 
 @dataclass(frozen=True)
 class Filed:
-    """What a verdict looks at: who sent which bytes when, and how its lines were judged one by one."""
+    """The facts a verdict rests on: who sent which bytes when, and how many lines were accepted."""
 
     receipt_id: str
     feed: str
@@ -40,26 +45,27 @@ class Filed:
 
     @property
     def stamp(self) -> tuple[str, int, str, str]:
+        """By what files are ordered: day received, number of that day, name."""
         return self.received, self.delivery_no, self.file_name, self.receipt_id
 
     @property
     def content(self) -> tuple[Any, ...]:
-        """Equal for the same bytes of one sender, unless their names speak of two terms: a small school's
-        roll may not have changed.
+        """Equal for the same bytes of one sender, unless the two names state two terms: the roll of a small
+        school may not have changed.
         """
         return self.feed, self.sender, self.sha256, recognize.period_in_name(self.file_name)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome of a file, and the reasons for it."""
+    """What becomes of a file: one of the outcomes, and why (codes with details)."""
 
     outcome: str
     reasons: tuple[str, ...] = ()
 
 
 def filed(receipt: Mapping[str, Any]) -> Filed:
-    """A row of `ops__receipt` as verdicts see it."""
+    """Return a row of `ops__receipt` as verdicts compare it."""
     return Filed(
         receipt_id=receipt["receipt_id"],
         feed=receipt["feed"],
@@ -97,16 +103,16 @@ COLUMNS = [
 
 
 def first_of_content(files: Iterable[Filed]) -> dict[tuple[Any, ...], Filed]:
-    """Content -> the earliest-stamped file that holds it, of those that were read as a known dataset."""
+    """Return content -> the earliest-stamped file that holds it, of the files that were read."""
     first: dict[tuple[Any, ...], Filed] = {}
     for file in sorted(files, key=lambda f: f.stamp):
-        if file.outcome not in (REFUSED, REPEATED):
+        if file.outcome not in UNREAD:
             first.setdefault(file.content, file)
     return first
 
 
 def repeated(file: Filed, first: Mapping[tuple[Any, ...], Filed]) -> Verdict | None:
-    """The verdict on a file whose bytes came earlier, else None."""
+    """Return the verdict on a file whose bytes came earlier, else None."""
     earlier = first.get(file.content)
     if earlier is None or earlier.stamp >= file.stamp:
         return None
@@ -114,17 +120,19 @@ def repeated(file: Filed, first: Mapping[tuple[Any, ...], Filed]) -> Verdict | N
 
 
 def judge(files: Iterable[Filed], contracts: Mapping[str, Contract]) -> dict[str, Verdict]:
-    """Receipt id -> verdict, of every file given; the same whatever their order.
+    """Return receipt id -> verdict of every file given; the same whatever their order.
 
-    Files that could not be read keep what was said of them. Bounds are the contract's: the share of lines
-    refused, and accepted rows a scope against the sender's last accepted delivery of the dataset.
+    Files that could not be read keep their verdict. The bounds are the contract's: the share of refused
+    lines, and accepted rows per scope against the sender's last accepted delivery of the dataset.
     """
     known = list(files)
     first = first_of_content(known)
     found: dict[str, Verdict] = {}
     chains: dict[tuple[str, str], list[Filed]] = defaultdict(list)
     for file in known:
-        if again := None if file.outcome == REFUSED else repeated(file, first):
+        if file.outcome == FAILED:
+            found[file.receipt_id] = Verdict(FAILED, file.reasons)
+        elif again := None if file.outcome == REFUSED else repeated(file, first):
             found[file.receipt_id] = again
         elif file.outcome == REPEATED:
             found[file.receipt_id] = Verdict(ACCEPTED, (reasons.text("not_read"),))
@@ -143,7 +151,7 @@ def judge(files: Iterable[Filed], contracts: Mapping[str, Contract]) -> dict[str
 
 
 def changed(files: Iterable[Filed], contracts: Mapping[str, Contract]) -> list[Filed]:
-    """Files about which something else would be said now, earliest first: they must be taken again."""
+    """Return the files whose verdict is another one now, earliest first: they must be taken again."""
     known = list(files)
     now = judge(known, contracts)
     return sorted(

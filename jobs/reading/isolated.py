@@ -1,8 +1,9 @@
-"""Files are read in processes of their own, one a core, each bounded in memory and time.
+"""Files are read in separate processes, one per core, each bounded in memory and time.
 
-A reader of foreign binary formats may run out of memory, run for hours, or die of a fault in native code:
-that is the reason for the file's refusal, and no harm to the run. What is read comes back as an Arrow file
-beside the lake's restricted tables, so that a sheet of a million rows passes through without being held.
+A reader of foreign binary formats may run out of memory, run for hours, or die of a fault in native code: the
+file is then refused, and the run goes on. An exception in our own code is no refusal: it comes back as a
+traceback without values, and the file has failed. What is read comes back as an Arrow file beside the lake's
+restricted tables, so that a sheet of a million rows passes through without being held.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import resource
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -21,6 +23,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 import psutil
@@ -38,12 +41,14 @@ CPU_SECONDS = 900
 # A second reader takes half a second to start: for a batch of less than this it does not pay.
 BYTES_FOR_ANOTHER = 2 * 1024**2
 
+_SERVE = "import sys; from jobs.reading import isolated; isolated.serve(int(sys.argv[1]))"
+
 BLOCKS = pa.schema([("_table", pa.int32()), ("_line_number", pa.int64()), ("cells", pa.list_(pa.string()))])
 
 
 @dataclass
 class FoundTable:
-    """What is noted of one table of a file."""
+    """One table of a file: where it stands, its header, where each column of its contract stands."""
 
     member: str | None
     sheet: str | None
@@ -55,7 +60,10 @@ class FoundTable:
 
 @dataclass
 class Found:
-    """What a file turned out to be. `dataset` is null where it cannot be taken; `reasons` then say why."""
+    """What a file holds. `dataset` is None where it cannot be taken; `reasons` then say why.
+
+    `traceback` is there where our own code failed: files, line numbers, the type of the error, no values.
+    """
 
     container: str = "unknown"
     encoding: str | None = None
@@ -64,12 +72,13 @@ class Found:
     reasons: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     milliseconds: int = 0
+    traceback: str | None = None
 
 
 def read_all(
     paths: Sequence[Path], contracts: Sequence[Contract], stage: Path
 ) -> Iterator[tuple[Found, Iterator[pa.RecordBatch]]]:
-    """Each file's findings and its lines (schema BLOCKS), in the order given; lines are to be taken at once.
+    """Yield what each file holds and its lines (schema BLOCKS), in the order given; take the lines at once.
 
     `stage` is a folder for the files in between; each is removed when its lines have been taken.
     """
@@ -118,6 +127,10 @@ def _taken(size: int) -> Iterator[list[_Reader]]:
         _idle.extend(processes)
 
 
+class _StartError(Exception):
+    """The reading process did not start; the message is what it wrote."""
+
+
 class _Reader:
     """One reading process, started when it is needed, and again when it died."""
 
@@ -135,7 +148,10 @@ class _Reader:
             # One that died while nothing was asked of it is no fault of this file.
             if self._process is not None and self._process.poll() is not None:
                 self._end()
-            ours = self._ours or self._start()
+            try:
+                ours = self._ours or self._start()
+            except _StartError as error:
+                return _failed("StartError", str(error))
             try:
                 ours.send((path, contracts, into))
                 found: Found = ours.recv()
@@ -146,23 +162,28 @@ class _Reader:
                 return Found(reasons=[reasons.text("reader_died")])
 
     def _start(self) -> Connection:
+        """Start the process and wait until it can read. Raises _StartError: then no file is at fault."""
         ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, tempfile.TemporaryFile() as errors:
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-c",
-                    f"from jobs.reading import isolated; isolated.serve({theirs.fileno()})",
-                ],
+                [sys.executable, "-c", _SERVE, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                # What native code says when it fails could quote a cell.
-                stderr=subprocess.DEVNULL,
+                # Until the process is ready: no file has been opened yet, so no value can stand in it.
+                stderr=errors,
                 cwd=ROOT,
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
                 pass_fds=[theirs.fileno()],
             )
-        self._ours = Connection(ours.detach())
+            # Held here as well, our side would never see the process end.
+            theirs.close()
+            self._ours = Connection(ours.detach())
+            try:
+                self._ours.recv()
+            except (EOFError, OSError) as error:
+                self._end()
+                errors.seek(0)
+                raise _StartError(errors.read().decode("utf-8", "replace")) from error
         return self._ours
 
     def _end(self) -> None:
@@ -175,8 +196,9 @@ class _Reader:
 
 
 def peaks() -> list[int]:
-    """The most memory that each reader of this process has held, in bytes; empty where the system does not
-    tell.
+    """Return the most memory that each reader of this process has held, in bytes.
+
+    Empty where the system does not say.
     """
     found = []
     for process in _idle:
@@ -188,14 +210,26 @@ def peaks() -> list[int]:
 
 
 def serve(descriptor: int) -> None:
-    """The reading process: path in, findings out, until the other side is gone."""
+    """Run the reading process: takes a path, answers what the file holds, until the other side is gone."""
     _lower(resource.RLIMIT_AS, psutil.Process().memory_info().vms + MEMORY_BYTES)
     _lower(resource.RLIMIT_CORE, 0)
     with suppress(EOFError, OSError, KeyboardInterrupt), closing(Connection(descriptor)) as theirs:
+        theirs.send("ready")
+        # What native code writes when it fails could quote a cell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         while True:
-            path, contracts, into = theirs.recv()
-            _bound_time()
-            theirs.send(_read(path, contracts, into))
+            theirs.send(_answer(theirs))
+
+
+def _answer(theirs: Connection) -> Found:
+    try:
+        path, contracts, into = theirs.recv()
+    except (EOFError, OSError):
+        raise
+    except Exception as error:  # a contract of other code than this process has
+        return _failed(type(error).__name__, _traceback(error))
+    _bound_time()
+    return _read(path, contracts, into)
 
 
 def _bound_time() -> None:
@@ -220,13 +254,33 @@ def _read(path: Path, contracts: Sequence[Contract], into: Path) -> Found:
     except UnreadableError as error:
         reading.reasons.append(error.reason)
     except Exception as error:
-        # A fault of ours: the file is kept and named, and the others go on.
-        reading.reasons.append(reasons.text("reader_failed", error=type(error).__name__))
+        # Our own fault: the file has failed, and the others go on.
+        failed = _failed(type(error).__name__, _traceback(error))
+        reading.reasons, found.traceback = failed.reasons, failed.traceback
     found.container, found.encoding = reading.container, reading.encoding
     found.reasons, found.remarks = reading.reasons, reading.remarks
     found.dataset = reading.contract.dataset if reading.contract else None
     found.milliseconds = int((time.monotonic() - begun) * 1000)
     return found
+
+
+def _failed(error: str, traceback: str) -> Found:
+    return Found(reasons=[reasons.text("reader_failed", error=error)], traceback=traceback)
+
+
+def _traceback(error: BaseException) -> str:
+    """Files, lines and functions down to the error, its causes below it; no message and no source line.
+
+    Both could quote a cell.
+    """
+    lines = []
+    for frame in extract_tb(error.__traceback__):
+        file = Path(frame.filename)
+        shown = file.relative_to(ROOT) if file.is_relative_to(ROOT) else Path(*file.parts[-3:])
+        lines.append(f"  {shown}:{frame.lineno} in {frame.name}")
+    lines.append(f"{type(error).__module__}.{type(error).__qualname__}")
+    cause = error.__cause__ or error.__context__
+    return "\n".join(lines) + (f"\ncaused by\n{_traceback(cause)}" if cause else "\n")
 
 
 def _fill(

@@ -12,10 +12,11 @@ from typing import Any
 import pyarrow.compute as pc
 
 from jobs import declare
-from jobs.declare import Contract, words
+from jobs.declare import Contract, reasons, words
 from jobs.ingest import relations
 from jobs.lake import tables
 from jobs.reading import reader
+from jobs.reading.recognize import Table
 from jobs.settings import Settings, UserError
 
 OUTCOMES = {
@@ -23,12 +24,14 @@ OUTCOMES = {
     "held": "暂缓 (整批未生效)",
     "refused": "退回 (整个文件)",
     "repeated": "重复 (与已收文件相同, 未再处理)",
+    "failed": "读取失败 (系统原因, 无需重报)",
 }
 WAY_OUT = {
     "accepted": "已接收的行已生效。请更正“退回”的行后重报; 只报更正的行即可, 整表报送的须整表重报。",
     "held": "本批数据尚未生效, 上一批仍然有效。请按下列原因更正后, 以新的批次重新报送整个文件。",
     "refused": "文件无法识别或没有数据, 没有一行生效。请对照报送模板核对表头、编码与完整性后重报。",
     "repeated": "内容与先前收到的文件完全相同, 无需处理。若本意是更正, 请修改后重新报送。",
+    "failed": "读取程序出错, 与报送内容无关。程序修复后系统自动重读, 无需重新报送。",
 }
 REFUSED, FLAGGED, ASKED = "退回", "存疑", "核对"
 
@@ -87,7 +90,7 @@ class Report:
             ("合格行", f"{r['accepted_count']:,}"),
             ("其中存疑", f"{r['flagged_count']:,}"),
             ("退回行", f"{r['refused_count']:,}"),
-            ("整批原因", "; ".join(r["reasons"] or []) or "无"),
+            ("整批原因", reasons.in_both(r["reasons"]) or "无"),
             ("关联核对", "; ".join(self.rates) or "无"),
             ("下一步", WAY_OUT.get(r["outcome"], "")),
         ]
@@ -153,10 +156,10 @@ def _lines_of(
         return []
     prefix = "_" if delivery.startswith("_") else ""
     place = {name: f"{prefix}{name}" for name in ("member", "sheet", "line_number")}
-    reasons = ["column_name", "rule"] if table == "ops__refused_row" else ["flags"]
+    why = ["column_name", "rule"] if table == "ops__refused_row" else ["flags"]
     condition = (pc.field(file) == receipt["file_sha256"]) & (pc.field(delivery) == receipt["delivery_id"])
-    kept = found.to_table(columns=[*place.values(), *reasons], filter=condition)
-    if "flags" in reasons:
+    kept = found.to_table(columns=[*place.values(), *why], filter=condition)
+    if "flags" in why:
         kept = kept.filter(pc.greater(pc.list_value_length(kept["flags"]), 0))
     own = {theirs: ours for ours, theirs in place.items()}
     return [{own.get(k, k): v for k, v in row.items()} for row in kept.to_pylist()]
@@ -176,7 +179,7 @@ class _Headers:
         return self._others.get((row["member"] or "", row["sheet"] or ""), self._first)
 
 
-def tables_of(settings: Settings, receipt: dict[str, Any]) -> list[reader.Table]:
+def tables_of(settings: Settings, receipt: dict[str, Any]) -> list[Table]:
     """The tables of a receipt's file, read again; none where it is gone or cannot be read any more."""
     path = settings.landing / receipt["delivery_id"] / receipt["file_name"]
     if not path.is_file():

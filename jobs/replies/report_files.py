@@ -16,7 +16,7 @@ from pathlib import Path
 import xlsxwriter
 
 from jobs.files import replacing
-from jobs.reading import reader
+from jobs.reading.recognize import Table
 from jobs.replies.report import ASKED, FLAGGED, REFUSED, Problem, Report, tables_of
 from jobs.settings import Settings, writing
 
@@ -211,7 +211,7 @@ def _marked_workbook(path: Path, marks: _Marks) -> bytes | None:
     return data.getvalue()
 
 
-def _marked_copy(read: list[reader.Table], marks: _Marks) -> bytes:
+def _marked_copy(read: list[Table], marks: _Marks) -> bytes:
     data = io.BytesIO()
     book = xlsxwriter.Workbook(data, _PLAIN_TEXT)
     head = book.add_format({"bold": True, "bg_color": "#DCE6F1"})

@@ -9,6 +9,8 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
+from jobs.declare import reasons
+from jobs.ingest import failures
 from jobs.lake import deliveries, runs, tables
 from jobs.publish import release
 from jobs.settings import Settings, UserError
@@ -59,6 +61,7 @@ def finished(settings: Settings, stages: dict[str, float], console: Console) -> 
     for row in receipts:
         if row["outcome"] in ("held", "refused"):
             console.print(f"[yellow]{row['outcome']}[/] {_told(row)}")
+    _failed_files(settings, receipts, console)
     next_steps(settings, console)
 
 
@@ -74,8 +77,22 @@ def next_steps(settings: Settings, console: Console) -> None:
     console.print(f"  ./edulake serve       the portal, http://127.0.0.1:{PORTAL_PORT}")
 
 
+def _failed_files(settings: Settings, receipts: list[dict[str, Any]], console: Console) -> None:
+    """Name the files on which our own code failed, and where the tracebacks are."""
+    failed = [row for row in receipts if row["outcome"] == "failed"]
+    for row in failed:
+        console.print(f"[red]failed[/] {row['receipt_id']} {_told(row)}", soft_wrap=True)
+    if failed:
+        console.print(
+            f"{len(failed)} files failed in our code; their senders did nothing wrong. Tracebacks are in "
+            f"{failures.folder(settings)}. A file is read again when the code changes, or after "
+            "`./edulake feed retry <receipt>`.",
+            soft_wrap=True,
+        )
+
+
 def _told(receipt: dict[str, Any]) -> str:
-    return f"{receipt['delivery_id']}/{receipt['file_name']}: {'; '.join(receipt['reasons'])}"
+    return f"{receipt['delivery_id']}/{receipt['file_name']}: {reasons.in_both(receipt['reasons'])}"
 
 
 def status(settings: Settings, console: Console) -> None:
@@ -95,9 +112,10 @@ def status(settings: Settings, console: Console) -> None:
     console.print(table)
     receipts = tables.rows(settings, "ops__receipt")
     outcomes = Counter((r["feed"], r["outcome"]) for r in receipts)
-    table = Table("feed", "accepted", "held", "refused", "repeated", title="files by outcome")
+    kinds = ("accepted", "held", "refused", "repeated", "failed")
+    table = Table("feed", *kinds, title="files by outcome")
     for feed in settings.feeds:
-        table.add_row(feed, *[str(outcomes[feed, o]) for o in ("accepted", "held", "refused", "repeated")])
+        table.add_row(feed, *[str(outcomes[feed, kind]) for kind in kinds])
     console.print(table)
     for row in receipts:
         if row["outcome"] in ("held", "refused"):
@@ -105,6 +123,7 @@ def status(settings: Settings, console: Console) -> None:
                 f"  {row['outcome']} {_told(row)}",
                 soft_wrap=True,
             )
+    _failed_files(settings, receipts, console)
     failed = [c for c in tables.rows(settings, "ops__check") if not c["is_success"]]
     for check in failed[-20:]:
         console.print(

@@ -29,10 +29,11 @@ def open_scheduled_run() -> str:
 
 
 def write_raw(run_id: str, feed: str) -> Counts:
-    """Landing -> `raw_<feed>`."""
-    from jobs.ingest import journal, raw
+    """Landing -> `raw_<feed>`; files on which earlier code failed are read again."""
+    from jobs.ingest import failures, journal, raw
 
     settings, run = _context(run_id)
+    failures.reopen_due(settings, feed)
     if not journal.has_work(settings, feed):
         return {"files": 0}
     return raw.write_raw(settings, run.run_id, feed)

@@ -11,6 +11,7 @@ import openpyxl
 import pytest
 
 from jobs import declare
+from jobs.declare import reasons
 from jobs.ingest import clean, journal, raw
 from jobs.lake import deliveries, tables
 from jobs.reading import shape
@@ -85,7 +86,7 @@ def test_a_bad_delivery_is_held_and_the_others_go_on(settings: Settings, spark: 
     outcomes = {r["file_name"]: r for r in tables.rows(settings, "ops__receipt")}
     assert outcomes["births.csv"]["outcome"] == "accepted"
     assert outcomes["late.csv"]["outcome"] == "held"
-    assert "10.0%" in outcomes["late.csv"]["reasons"][0]
+    assert "10.0%" in reasons.sentence(outcomes["late.csv"]["reasons"][0], "en")
     assert outcomes["other.csv"]["outcome"] == "refused"
     assert {r["_delivery_id"] for r in tables.rows(settings, "clean_places__birth")} == {
         "place_demand/110000/2025-01-10_1"

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs import declare
+from jobs.declare import reasons
 from jobs.ingest import verdicts
 from jobs.ingest.verdicts import ACCEPTED, HELD, REFUSED, REPEATED, Filed
 
@@ -39,7 +40,7 @@ def file(
         refused_count=refused,
         scope_count=1,
         outcome=None if readable else REFUSED,
-        reasons=() if readable else ("读不出",),
+        reasons=() if readable else (reasons.text("file_empty"),),
     )
 
 
@@ -119,7 +120,7 @@ def test_a_small_delivery_is_held_only_by_one_stamped_earlier() -> None:
     assert outcomes(small, large) == [ACCEPTED, ACCEPTED]
     assert outcomes(small, file(3, content=2)) == [HELD, ACCEPTED]
     held = verdicts.judge([small, file(3, content=2)], DATASETS)[small.receipt_id]
-    assert held.reasons == ("每期 50 行, 少于上次 100 行的 70%",)
+    assert held.reasons == (reasons.text("rows_fell", rows=50.0, before=100.0, least=0.7),)
 
 
 def test_a_held_delivery_is_no_measure_for_the_next() -> None:
@@ -137,7 +138,7 @@ def test_same_bytes_again_are_repeated_unless_the_sender_or_the_term_differs() -
     terms = [file(day, name=f"名册_2024-2025-{day}.csv") for day in (1, 2)]
     assert outcomes(*terms) == [ACCEPTED, ACCEPTED]
     again = verdicts.judge([first, file(2)], DATASETS)[file(2).receipt_id]
-    assert again.reasons == (f"与已接收的文件内容完全相同 (回执 {first.receipt_id})",)
+    assert again.reasons == (reasons.text("repeated", receipt=first.receipt_id),)
 
 
 def test_too_many_refused_lines_hold_and_none_accepted_holds() -> None:
