@@ -31,10 +31,10 @@ def targets(on: date) -> dict[str, dict[str, str]]:
 
 
 def evaluate(values: list[dict[str, Any]], on: date) -> list[dict[str, Any]]:
-    """Judge every reported value and the city's; a value that is missing says why.
+    """Judge every reported value, and the city's. A value that is missing has a reason.
 
-    An indicator outside the plan's table is left out. A city value needs numerator and denominator of every
-    district that reported; where one lacks them there is none, and the reason says so.
+    An indicator outside the plan's table is left out. The city's value needs numerator and denominator of
+    every district that reported; where a district lacks them it is null, and the reason says so.
     """
     plan = targets(on)
     kept = [v for v in values if v["indicator_code"] in plan]

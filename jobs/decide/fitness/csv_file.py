@@ -26,11 +26,11 @@ Progress = Callable[[int], None]  # bytes read so far
 def score_file(
     source: Path, target: Path, settings: ScoringOptions = DEFAULTS, progress: Progress = lambda _: None
 ) -> Counter[str]:
-    """Write the rows of `source` to `target`, in their order, with their scores; returns rows by status.
+    """Write the rows of `source` with their scores to `target`, in order; returns rows by status.
 
-    In: UTF-8 with a header; columns in any order, others are passed on. A column that the output makes, too,
-    is replaced in its place. Lines without any character are no rows. Out: the same rows with
-    `score.OUTPUT_SCHEMA` added; whole or not at all.
+    In: UTF-8 with a header. Columns may come in any order; unknown ones are copied. A column that the scores
+    have too is replaced in its place. Blank lines are skipped. Out: the same rows with `score.OUTPUT_SCHEMA`
+    added. The file is written whole or not at all.
     Raises UserError with file, line and column where the file itself cannot be read or written.
     """
     if target.exists() and source.exists() and target.samefile(source):
@@ -50,7 +50,7 @@ def score_file(
 
 
 def read_settings(path: Path) -> ScoringOptions:
-    """Open points of the standard, set in a YAML file. Raises UserError for unknown names and values."""
+    """Read from a YAML file what the standard leaves open. Raises UserError for unknown names and values."""
     known = ", ".join(field.name for field in fields(ScoringOptions))
     way_out = f"Known settings: {known}; docs/decisions/fitness-scoring.md says what each may be."
     try:
@@ -111,7 +111,7 @@ def _score_rows(
 
 
 def _lines(source: Path, raw: BufferedReader) -> Iterator[str]:
-    """Text lines, each decoded by itself, so that a line that is not UTF-8 can be named."""
+    """Text lines. Each is decoded by itself, so that an error can name the line that is not UTF-8."""
     for number, line in enumerate(raw, start=1):
         try:
             yield line.decode("utf-8-sig" if number == 1 else "utf-8")
@@ -143,7 +143,7 @@ def _check_header(source: Path, header: list[str]) -> None:
 
 
 def _chunks(reader: Iterator[list[str]], width: int) -> Iterator[tuple[list[list[str]], list[int]]]:
-    """Rows of exactly `width` cells, and which of them had more: their cells may stand in wrong columns."""
+    """Rows of exactly `width` cells, and which of them had more: their cells may be in wrong columns."""
     rows: list[list[str]] = []
     broken: list[int] = []
     for row in reader:

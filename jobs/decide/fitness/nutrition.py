@@ -1,8 +1,8 @@
-"""National BMI classes by half-year of age, beside the fitness standard's own bands; the two are never mixed.
+"""National BMI classes by half-year of age. They differ from the fitness standard's bands: never mix the two.
 
-Overweight and obesity: WS/T 586-2018, ages 6 to 18. Thinness and stunting: WS/T 456-2014, ages 6 to 17.5.
-Two or more transcriptions agree on every BMI bound (confidence high); the height bounds of stunting rest on
-one (medium): publish `is_stunted` only with that remark.
+Overweight and obesity: WS/T 586-2018, ages 6 to 18. Thinness and stunting: WS/T 456-2014, ages 6 to 17.5. At
+least two transcriptions agree on every BMI bound (confidence: high). The height bounds of stunting come from
+one transcription (confidence: medium), so publish `is_stunted` only with that remark.
 """
 
 from functools import lru_cache
@@ -34,7 +34,7 @@ def classify(rows: pa.Table | pa.RecordBatch) -> pa.RecordBatch:
     In: `sex_code` (1, 2), `birth_date`, `test_date` (dates or ISO text), `height_cm`, and `bmi`, rounded half
     up to 0.1 here, as the bounds are. Out: completed half-years of age (25 is 12.5 to under 13 years), one of
     CLASSES, and whether the height is at or below the bound of stunting. Null where a value is missing or the
-    standards have no bound: thinness ends at 17.5, so at 18 only overweight and obese are told.
+    standards have no bound: thinness ends at 17.5, so at 18 only overweight and obese are known.
     Raises KeyError for an absent column, TypeError for binary floats. Source: WS/T 586-2018, WS/T 456-2014.
     """
     length = rows.num_rows

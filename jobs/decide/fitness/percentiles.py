@@ -1,8 +1,8 @@
 """Percentile curves by age: the LMS method (Cole and Green 1992), fitted on the lake's own results.
 
 At each age a measure is Box–Cox normal: median M, coefficient of variation S, skewness L, each a cubic spline
-of age, fitted together by penalized likelihood. Counts are spread evenly over their unit first, so that a
-pile at nought has a percentile too.
+of age, fitted together by penalized likelihood. Counts are first spread evenly over their unit, so that a
+pile at zero has a percentile too.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ class Curve:
     pupil_count: int
 
     def value(self, percent: float) -> Floats:
-        """The measure below which so many per cent lie, by month."""
+        """The value of this percentile, by month."""
         z = float(special.ndtri(percent / 100))
         inner = np.maximum(1 + self.l * self.s * z, 1e-6)
         return np.asarray(self.m * inner ** (1 / self.l) - self.offset)
 
     def percent(self, age_months: NDArray[np.int64], values: Floats) -> Floats:
-        """Where values stand, 0 to 100; NaN outside the ages of the curve."""
+        """The percentile of each value, 0 to 100; NaN outside the ages of the curve."""
         at = np.clip(age_months - self.age_months[0], 0, len(self.age_months) - 1)
         ratio = np.maximum(values + self.offset, 1e-6) / self.m[at]
         z = (ratio ** self.l[at] - 1) / (self.l[at] * self.s[at])
@@ -56,7 +56,7 @@ class Curve:
 
 
 def fit(age_months: Floats, values: Floats, item: str, seed: int = 0) -> Curve | None:
-    """The curve of one item and sex; None with fewer than LEAST_PUPILS, or where ages span less than a year.
+    """Fit the curve of one item and sex. None with fewer than LEAST_PUPILS, or if ages span less than a year.
 
     Rows without a value are left out. The same rows in the same order give the same curve.
     """
@@ -139,7 +139,7 @@ def _maximize(
 
 
 def curves(results: pd.DataFrame, items: dict[str, str], seed: int = 0) -> pd.DataFrame:
-    """Curves of every item and sex, one row a month of age.
+    """Fit the curves of every item and sex: one row per month of age.
 
     In: `age_months`, `sex_code` and the columns of `items` (item -> column). Out: `item_code, sex_code,
     age_months, pupil_count, l, m, s, value_offset, p3 … p97, method`.

@@ -2,7 +2,7 @@
 
 `python -m jobs.decide.fitness.plausible` writes `expectations/standards/fitness/plausible.csv`; a test
 compares.
-What is ours and not the source's stands in `SOURCES.md` beside it.
+`SOURCES.md` beside it says what is ours and not the source's.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _P97_Z = 1.881
 
 
 def rows() -> list[dict[str, str]]:
-    """One row a column, sex and grade, in that order; empty where the reference gives no bound."""
+    """One row per column, sex and grade, in that order; a bound is empty where the reference gives none."""
     found = [*_body(), *_items()]
     return sorted(found, key=lambda r: (r["column_name"], r["sex_code"], int(r["fitness_grade_code"])))
 
@@ -61,7 +61,7 @@ def _body() -> Iterator[dict[str, str]]:
 
 
 def _items() -> Iterator[dict[str, str]]:
-    """Half a ladder (its 10 to its 100 points) beyond both its ends, and beyond the last bonus step."""
+    """Bounds of an item: half the range of 10 to 100 points beyond both ends, and the last bonus step."""
     names = {r["item_code"]: (r["column_name"], int(r["decimals"])) for r in standards.rows("fitness/items")}
     bonus: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     for r in standards.rows("fitness/2014/bonus"):

@@ -1,7 +1,7 @@
-"""Results to be reviewed (待复核): one calibrated suspicion score a class, with the evidence for it.
+"""Classes whose results should be reviewed (待复核): one calibrated suspicion score each, with the evidence.
 
-Nothing here says that anybody made anything up: a flag asks somebody to look, a repair is offered and never
-made. Method, figures and limits: docs/decisions/fitness-review.md.
+A flag is no accusation: it asks somebody to look. A repair is suggested and never made. Method, figures and
+limits: docs/decisions/fitness-review.md.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TOLD_BELOW = 0.001
 
 @dataclass(frozen=True)
 class Review:
-    """`classes` and `schools`: one row each, most suspicious first. `evidence`: one a class and test."""
+    """`classes` and `schools`: one row each, most suspicious first. `evidence`: one per class and test."""
 
     classes: pd.DataFrame
     schools: pd.DataFrame
@@ -39,13 +39,13 @@ def review(
     rechecks: pd.DataFrame | None = None,
     false_discovery_share: float = FALSE_DISCOVERY,
 ) -> Review:
-    """Judge every class of one school year against all of them.
+    """Judge every class of one school year against all classes of that year.
 
     In: results of one kind and year as `review_frame.make_frame` takes them; the same pupils' results of the
     year before; the bureau's recheck of this year (both may be None). Classes of fewer than eight pupils are
-    judged by copies, roll and units only. Out: `p_value` (chance that an honest class is so odd), `q_value`
-    (Benjamini–Hochberg), `suspicion_score` (−log10 of p), `is_flagged` (q below the share). The
-    p-value of a school is that of its most suspicious class, for as many classes as it has.
+    judged by copies, roll and units only. Out: `p_value` (chance that an honest class looks so odd),
+    `q_value` (Benjamini–Hochberg), `suspicion_score` (−log10 of p), `is_flagged` (q below the share). The
+    p-value of a school is that of its most suspicious class, corrected for its number of classes.
     """
     frame = make_frame(results)
     if previous is not None and len(previous):
@@ -96,7 +96,7 @@ def review(
 
 
 def _schools(classes: pd.DataFrame, false_discovery_share: float) -> pd.DataFrame:
-    """One row a school: `pupil_count, class_count, flagged_class_count`, and the score as for classes."""
+    """One row per school: `pupil_count, class_count, flagged_class_count`, and the score as for classes."""
     schools = (
         classes.groupby("school_code", sort=True)
         .agg(
@@ -121,7 +121,7 @@ def _schools(classes: pd.DataFrame, false_discovery_share: float) -> pd.DataFram
 
 
 def _sound(previous: pd.DataFrame, false_discovery_share: float) -> pd.DataFrame:
-    """Last year's results without the classes that look made up: against those, honest ones look odd."""
+    """Last year's results without classes that look fabricated: beside those, an honest class looks odd."""
     odd = review(previous, None, None, false_discovery_share).classes
     odd = odd.loc[odd["is_flagged"], ["school_code", "class_code"]].assign(_is_odd=True)
     marked = previous.merge(odd, on=["school_code", "class_code"], how="left")

@@ -72,7 +72,7 @@ class Frame:
         return len(self.keys)
 
     def per_class(self, values: Floats | NDArray[np.bool_]) -> Floats:
-        """Sum over the pupils of each class; NaN counts nothing."""
+        """Sum over the pupils of each class; NaN counts as 0."""
         weights = np.nan_to_num(np.asarray(values, float))
         return np.bincount(self.klass, weights, self.count).astype(float)
 
@@ -124,14 +124,14 @@ def make_frame(results: pd.DataFrame) -> Frame:
 
 
 def normal_scores(values: Floats, group: Ints) -> Floats:
-    """Each value's standing among all of its group as a standard normal score; better is higher."""
+    """The rank of each value in its group as a standard normal score; better is higher."""
     grouped = pd.Series(values).groupby(group)
     rank, size = grouped.rank().to_numpy(), grouped.transform("count").to_numpy()
     return np.asarray(special.ndtri((rank - 0.5) / np.where(size > 0, size, np.nan)))
 
 
 def collisions(frame: Frame) -> dict[str, Floats]:
-    """Chance that two pupils of one grade and sex measure the same, by item and row."""
+    """Chance that two pupils of one grade and sex have the same value, by item and row."""
     found = {}
     for code, values in frame.values.items():
         known = ~np.isnan(values)

@@ -1,4 +1,4 @@
-"""What the same pupils' year before and the bureau's recheck say of a class's results."""
+"""Tests of a class against the same pupils' results of the year before, and against the bureau's recheck."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LEAST_GROWTH_CM, _MOST_GROWTH_CM = -1.5, 14.0
 
 
 class Before:
-    """The year before, pupil by pupil, in the rows of this year's frame; NaN where there is none."""
+    """Results of the year before, in the rows of this year's frame; NaN where a pupil has none."""
 
     def __init__(self, frame: Frame, previous: pd.DataFrame | None) -> None:
         self.values: dict[str, Floats] = {}
@@ -39,12 +39,12 @@ class Before:
 
 
 def _ladder(grade: np.ndarray) -> np.ndarray:
-    """11–16, 21–23, 31–33 as one count of years."""
+    """Grade codes 11–16, 21–23, 31–33 as consecutive years."""
     return np.select([grade < 20, grade < 30], [grade - 10, grade - 14], grade - 21)
 
 
 def repeated_year(frame: Frame, before: Before) -> Finding:
-    """One and the same change for many pupils of a class, none at all among them, item by item."""
+    """Flags classes where many pupils changed by the same amount (including zero) in an item."""
     p = np.full(frame.count, np.nan)
     finding = Finding("repeated_year", "与上年成绩雷同", p, is_fine=False)
     tried = 0
@@ -87,7 +87,7 @@ def repeated_year(frame: Frame, before: Before) -> Finding:
 
 
 def smooth_growth(frame: Frame, before: Before) -> Finding:
-    """Changes of the same pupils that differ too little among each other: chi-squared, lower tail."""
+    """Flags classes whose pupils changed too much alike: chi-squared, lower tail."""
     scores = []
     for code, then in before.normal.items():
         if code == "pull_up":
@@ -111,7 +111,7 @@ def smooth_growth(frame: Frame, before: Before) -> Finding:
 
 
 def unlike_before(frame: Frame, before: Before) -> Finding:
-    """Results that have nothing to do with the same pupils' year before: too low a correlation, all items."""
+    """Flags classes whose results hardly correlate with the same pupils' year before, over all items."""
     scores, found = [], []
     for code, then in before.normal.items():
         if code in ("height", "weight", "pull_up"):
@@ -144,7 +144,7 @@ def _centered(frame: Frame, values: Floats, known: np.ndarray, count: Floats) ->
 
 
 def jump(frame: Frame, before: Before) -> Finding:
-    """A class whose pupils got better, all together, far more than other classes did."""
+    """Flags classes whose pupils improved far more, on average, than those of other classes."""
     parts = []
     for code, then in before.normal.items():
         if code in ("height", "weight", "pull_up"):
@@ -167,7 +167,7 @@ def jump(frame: Frame, before: Before) -> Finding:
 
 
 def impossible_growth(frame: Frame, before: Before) -> Finding:
-    """Pupils who shrank, or grew more than a year lets them."""
+    """Flags classes with pupils who shrank, or grew more than is possible in a year."""
     if "height" not in before.values:
         return Finding("impossible_growth", "身高变化不可能", np.full(frame.count, np.nan), is_fine=False)
     change = frame.values["height"] - before.values["height"]
@@ -183,7 +183,7 @@ def impossible_growth(frame: Frame, before: Before) -> Finding:
 
 
 def unlike_recheck(frame: Frame, rechecks: pd.DataFrame | None) -> Finding:
-    """Results that differ from the bureau's recheck of the same pupils more than a second measure does."""
+    """Flags classes that differ from the bureau's recheck by more than repeating a test explains."""
     none = Finding("unlike_recheck", "与抽查复核不符", np.full(frame.count, np.nan))
     if rechecks is None or rechecks.empty:
         return none

@@ -1,6 +1,6 @@
-"""What the results of one year show by themselves: heaps, copies, too little spread, wrong columns and units.
+"""Tests of one year's results alone: heaps, copies, too little spread, wrong columns and wrong units.
 
-Each function gives p-values by class (NaN: the test does not apply) and the figures a person judges by.
+Each function returns p-values by class (NaN: the test does not apply) and the figures that a person needs.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Finding:
 
 
 def heaping(frame: Frame) -> Finding:
-    """Too many round values, by item and step against all classes; the items together by Fisher."""
+    """Flags too many round values, by item and step, against all classes; items are combined by Fisher."""
     parts, notes = [], []
     for code, steps in ROUND.items():
         values = frame.values.get(code)
@@ -73,7 +73,7 @@ def heaping(frame: Frame) -> Finding:
 
 
 def last_digits(frame: Frame) -> Finding:
-    """Last digits not spread as in all classes: a chi-squared over ten digits, the items by Fisher."""
+    """Flags last digits distributed unlike all classes': chi-squared over ten digits, combined by Fisher."""
     parts = []
     for code, unit in (("height", 10), ("weight", 10), ("vital_capacity", 1), ("sit_and_reach", 10)):
         values = frame.values.get(code)
@@ -97,7 +97,7 @@ def last_digits(frame: Frame) -> Finding:
 
 
 def thresholds(frame: Frame) -> Finding:
-    """Too many values exactly on a step of the score table, by step; the items together by Fisher."""
+    """Flags too many values exactly on a step of the score table; items are combined by Fisher."""
     standard = load()
     by_level: dict[int, list[Floats]] = {}
     notes = []
@@ -150,7 +150,7 @@ def _edges(points: NDArray[np.int8], first: int, level: int, lower_is_better: bo
 
 
 def copied_rows(frame: Frame) -> Finding:
-    """Pupils of one class and sex who agree in so many items that chance does not explain it."""
+    """Flags pupils of one class and sex who agree in more items than chance explains."""
     codes = [code for code in frame.values if code != "pull_up"]
     same = collisions(frame)
     p = np.full(frame.count, np.nan)
@@ -203,10 +203,10 @@ def _class_rows(frame: Frame) -> list[tuple[int, NDArray[np.int64]]]:
 
 
 def copied_columns(frame: Frame, before: dict[str, Floats]) -> Finding:
-    """An item that runs value by value as in another class of the school and grade.
+    """Flags an item whose values run as in another class of the same school and grade.
 
-    Of two classes that agree, the one whose pupils the values fit worse (by their other items and by their
-    year before) counts; the other is named.
+    Of two classes that agree, the flagged one is that whose pupils the values fit worse, by their other items
+    and their year before; the other class is named.
     """
     same = collisions(frame)
     p = np.full(frame.count, 1.0)
@@ -257,7 +257,7 @@ def copied_columns(frame: Frame, before: dict[str, Floats]) -> Finding:
 
 
 def _fit(frame: Frame, rows: NDArray[np.int64], codes: list[str], before: dict[str, Floats]) -> float:
-    """How well the values go with the same pupils' other items and their year before: a mean correlation."""
+    """Mean correlation of the values with the same pupils' other items and their year before."""
     others = [c for c in frame.values if c not in (*codes, "height", "weight")]
     other = np.nanmean(
         np.stack([np.nan_to_num(frame.normal[c][rows]) for c in others] or [np.zeros(len(rows))]), axis=0
@@ -274,7 +274,7 @@ def _fit(frame: Frame, rows: NDArray[np.int64], codes: list[str], before: dict[s
 
 
 def too_alike(frame: Frame) -> Finding:
-    """Less spread within the class than its size allows: chi-squared, lower tail, the items together."""
+    """Flags classes with less spread than their size allows: chi-squared, lower tail, all items."""
     scores, ratios = [], []
     for code, normal in frame.normal.items():
         if code in ("height", "weight", "pull_up"):
@@ -300,7 +300,7 @@ def too_alike(frame: Frame) -> Finding:
 
 
 def too_good(frame: Frame) -> Finding:
-    """A class whose mean lies far above all classes, as those lie apart."""
+    """Flags classes whose mean is far above that of other classes, measured by how those differ."""
     means = []
     for code, normal in frame.normal.items():
         if code in ("height", "weight", "bmi", "pull_up"):
@@ -326,7 +326,7 @@ def _robust(values: Floats) -> Floats:
 
 
 def not_on_roll(frame: Frame) -> Finding:
-    """Results of pupils whom the school's roll of the year does not have."""
+    """Flags results of pupils who are not on the school's roll of the year."""
     if "is_on_roll_of_school" not in frame.rows or frame.rows["is_on_roll_of_school"].isna().all():
         return Finding("not_on_roll", "不在籍学生有成绩", np.full(frame.count, np.nan), is_fine=False)
     on = frame.rows["is_on_roll_of_school"]
@@ -344,7 +344,7 @@ def not_on_roll(frame: Frame) -> Finding:
 
 
 def weight_unit(frame: Frame) -> Finding:
-    """Body mass of the whole class as if weights were in 斤 (half a kilogram); the repair is offered."""
+    """Flags classes whose weights look as if given in 斤 (half a kilogram); suggests the repair."""
     bmi = frame.values["weight"] / (frame.values["height"] / 100) ** 2
     known = ~np.isnan(bmi)
     count = frame.per_class(known)
@@ -362,7 +362,7 @@ def weight_unit(frame: Frame) -> Finding:
 
 
 def foreign_items(frame: Frame) -> Finding:
-    """Values in items of the other sex, as when two columns changed places; the repair is offered."""
+    """Flags values in items of the other sex, as when two columns were swapped; suggests the repair."""
     swaps = (("run_1000m", "run_800m"), ("pull_up", "sit_up_1min"))
     senior = frame.grade >= 21
     foreign = np.zeros(len(frame.rows), bool)

@@ -1,4 +1,4 @@
-"""The scoring core: one vectorised function over Arrow columns, for the command line and for Spark alike.
+"""The scoring core: one vectorized function over Arrow columns, for the command line and for a run.
 
 Rules and open points: docs/decisions/fitness-scoring.md. Everything is whole numbers: values in units of
 their item (tenths of a second, of a centimeter, of BMI), weighted sums in hundredths; no binary float.
@@ -84,7 +84,7 @@ _DATE_LABELS = {State.UNKNOWN: "not_a_date", State.IMPOSSIBLE: "no_edition_in_fo
 
 
 class Explanation(NamedTuple):
-    """Status of a row, and what to look at: `missing:run_50m,pull_up; impossible:height_cm`."""
+    """Status of a row, and its reason: `missing:run_50m,pull_up; impossible:height_cm`."""
 
     status: Status
     reason: str | None

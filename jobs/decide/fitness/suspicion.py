@@ -1,9 +1,8 @@
 """From many tests of a class to one calibrated score: tails, an empirical null, one p-value, false discovery.
 
-A p-value here is the chance that an honest class looks at least so odd. Honest classes differ more than
-chance alone lets them (testers have habits), so each test is first set right on the population of classes
-itself: most of them are honest, and their spread is what oddness is measured by. Lists of tests may be empty;
-`count` is the number of classes.
+A p-value is the chance that an honest class looks at least so odd. Honest classes differ by more than chance,
+because testers have habits. So each test is first calibrated on all classes: most are honest, and their
+spread is the measure of what is odd. Lists of tests may be empty; `count` is the number of classes.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ def beta_binomial_tail(hits: Floats, count: Floats, share: Floats, spread: float
 def usual_share(hits: Floats, count: Floats, least: float) -> tuple[float, float]:
     """Share of hits in an ordinary class, and how far classes differ in it (a correlation), robustly.
 
-    The most striking twentieth of the classes is left aside: it is what is looked for.
+    The most striking twentieth of the classes is left out, since it is what the test is to find.
     """
     there = count > 0
     if not there.any():
@@ -91,10 +90,10 @@ def stouffer(scores: list[Floats], count: int) -> Floats:
 
 
 def set_right(p: Floats) -> Floats:
-    """The same p-values by an empirical null: center and spread of their normal scores over all classes.
+    """Calibrate p-values by an empirical null: center and spread of their normal scores over all classes.
 
-    Only ever less extreme: the spread is at least 1, the center at least 0. Few classes, or mostly ties (a
-    test of rare counts), are left as they are.
+    They only become less extreme: the spread is at least 1, the center at least 0. With few classes, or
+    mostly ties (a test of rare counts), they stay as they are.
     """
     known = ~np.isnan(p)
     if known.sum() < 50:

@@ -1,1 +1,1 @@
-"""Places: how many pupils each unit of a school system will have, by grade, and how sure that is."""
+"""Places: how many pupils each school, area, district and the city will have, by grade, with intervals."""

@@ -1,4 +1,4 @@
-"""How the candidates share in the forecast: weights by lead, from how each would have done so far."""
+"""Weights of the candidates in the forecast, by lead, from how well each would have done so far."""
 
 from __future__ import annotations
 

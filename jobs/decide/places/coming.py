@@ -1,4 +1,4 @@
-"""Openings and closings that the senders have told of, as events of the forecast."""
+"""Openings and closings that senders have announced, as events of the forecast."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def openings(
     as_of: date,
     years: Sequence[int],
 ) -> list[Event]:
-    """Each new school under planning or building, named by its project's code, as an event a year.
+    """Each school that is planned or being built, named by its project's code, as one event a year.
 
-    It opens with the first grade of its stage and grows by one a year. Its entrants are those of its area
-    (else of its district) by its share of the places there, times the chance that it is open; so a school
-    that may be late has the pupils that it has on average. `places`: `school_code`, `grade_key` as in `spans`
-    (stage -> grades), `place_count`."""
+    It opens with the first grade of its stage and adds a grade a year. Its entrants are those of its area
+    (else of its district) times its share of the places there, times the chance that it is open. So a school
+    that may be late has the pupils that it will have on average. `places`: `school_code`, `grade_key` as in
+    `spans` (stage -> grades), `place_count`."""
     found = []
     new = projects[projects["project_kind_code"].fillna("") != EXPANSION]
     of_grade = {
@@ -65,11 +65,11 @@ def openings(
 
 
 def closings(changes: pd.DataFrame, register: pd.DataFrame, units: pd.DataFrame, origin: int) -> list[Event]:
-    """Schools that stand at the origin and are merged, recoded or closed after it.
+    """Schools that exist at the origin and are merged, recoded or closed after it.
 
     `changes`: `from_school_code`, `to_school_code`, `change_kind_code`, `change_date`, `stated_on`, also of
-    days to come; of a school, what was stated last counts. A day of closing in the register counts where no
-    change is stated."""
+    days to come; the last statement about a school counts. The register's closing day counts where no change
+    is stated."""
     known = set(units["school"])
     told = {school: end for school, end in _ends(changes).items() if school in known}
     for school, day in zip(register["school_code"], register["closed_date"], strict=True):
@@ -83,7 +83,7 @@ def closings(changes: pd.DataFrame, register: pd.DataFrame, units: pd.DataFrame,
 
 
 def _ends(changes: pd.DataFrame) -> dict[str, tuple[date, str | None]]:
-    """School -> the day it ends and who goes on with it, as stated last."""
+    """School -> the day it ends and its successor, as stated last."""
     ends = changes[changes["change_kind_code"] != "rename"].sort_values(["stated_on", "change_date"])
     found: dict[str, tuple[date, str | None]] = {}
     for row in rows_of(ends):
@@ -96,7 +96,7 @@ def _ends(changes: pd.DataFrame) -> dict[str, tuple[date, str | None]]:
 
 
 def continued(counts: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
-    """Counts with the past of merged and recoded schools under the code that goes on with them.
+    """Move the past counts of merged and recoded schools to the code of their successor.
 
     Rows in and out: `unit`, `parent_unit`, `year`, `grade`, `enrollment`. A school that still has pupils in
     the last year keeps its own, and one whose successor has none there keeps its code."""

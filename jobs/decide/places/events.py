@@ -1,7 +1,7 @@
-"""What is known to come: units that open, close or teach other grades, and whose pupils move with it.
+"""Known future events: units that open, close or change their grades, and the pupils who move with them.
 
-Pupils only move: a closing unit's go to its successor, else to the units beside it, and an opening one draws
-from those, so parents (where a sibling is left) and the total are what they would have been.
+Pupils only move. Those of a closing unit go to its successor, else to units of the same parent; an opening
+unit takes from those. So the total does not change, nor do parents that have a unit left.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ class _State:
     plan: Mapping[int, Sequence[Event]]
 
     def year(self, h: int, year: int) -> None:
-        """Take the year's events in: what goes first, then what comes."""
+        """Apply the year's events: first what closes, then what opens."""
         now = {
             unit: happened[-1]
             for unit, of_unit in self.plan.items()
@@ -213,7 +213,7 @@ class _State:
         now: Mapping[int, Event],
         teaches: Mapping[int, set[int]],
     ) -> Ints:
-        """Who takes a grade: the successors, or theirs where they are closed too; else the units beside."""
+        """Who takes a grade: the successors (or theirs, if closed too); else units of the same parent."""
         named, seen, waiting = [], {unit}, [self.at[p] for p in event.partners if p in self.at]
         while waiting:
             other = waiting.pop(0)
@@ -254,7 +254,7 @@ class _State:
         return np.zeros(0, dtype=np.int64)
 
     def _draw(self, h: int, unit: int, grade: int, event: Event, teaches: Mapping[int, set[int]]) -> None:
-        """Pupils of a grade that comes: those of the grade below stay; else what the event says."""
+        """Pupils of a grade that opens: those of the grade below move up; else as many as the event says."""
         pupils = self.pupils[h]
         named = [self.at[p] for p in event.partners if p in self.at and pupils[self.at[p], grade] > 0]
         named = [u for u in named if u != unit and grade in teaches.get(u, {grade})]

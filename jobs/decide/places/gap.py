@@ -1,4 +1,4 @@
-"""Places less pupils, both ways, with the chance of each, the warning level, and the units it is told for."""
+"""Places minus pupils for each unit: shortage and surplus, the chance of each, and the warning level."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def normal_cdf(x: float) -> float:
 
 @dataclass(frozen=True)
 class Gap:
-    """Both sides of a gap. `shortage` and `surplus`: expected places lacking and idle; their difference is
-    pupils less places."""
+    """Both sides of a gap. `shortage` and `surplus`: expected missing and idle places; their difference is
+    pupils minus places."""
 
     shortage_probability: float
     surplus_probability: float
@@ -35,7 +35,7 @@ class Gap:
 
 
 def both_ways(pupils: float, places: float, deviation: float, idle: float = 0.0) -> Gap:
-    """The gap of a normal number of pupils less places with this standard deviation.
+    """The gap where pupils are normally distributed around their forecast with this standard deviation.
 
     Shortage: more pupils than places. Surplus: more than the share `idle` of the places stays empty. Without
     deviation each is sure or impossible.
@@ -51,7 +51,7 @@ def both_ways(pupils: float, places: float, deviation: float, idle: float = 0.0)
 
 
 def warning(gap: Gap, pupils: float, places: float, deviation: float, rules: pd.DataFrame) -> tuple[str, str]:
-    """Direction (`shortage`, `surplus`) and level of the most severe rule that is met; blanks where none is.
+    """Direction (`shortage`, `surplus`) and level of the most severe rule that is met; blank if none is.
 
     A rule is met where the chance that the gap exceeds its `least_gap_share` of the places reaches its
     `least_probability`. Without places, any pupil is a shortage of the whole.

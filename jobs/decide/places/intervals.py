@@ -1,4 +1,4 @@
-"""Intervals from the method's own earlier errors: by lead, by size, and by how restless the unit has been."""
+"""Prediction intervals from the method's own past errors: by lead, size and volatility of the unit."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class _Scale:
         return scale
 
     def next(self, errors: Errors, grade: int, lead: int) -> _Scale:
-        """The scale of this lead: its own errors, held to the lead before while few years are behind them."""
+        """The scale of this lead from its own errors; with few years, drawn to that of the lead before."""
         growth = 1.0 if lead == 1 else (lead / (lead - 1)) ** LEAD_GROWTH
         carried = _Scale(self.knots, self.values, self.factor * growth)
         weight = errors.weight[..., grade].ravel()
@@ -146,7 +146,7 @@ def _restlessness(leads: list[Errors], scales: list[Floats], grade: int, i: int)
 
 
 def _quantiles(scores: Floats, weight: Floats, before: Floats) -> Floats:
-    """Weighted quantiles of the scores, leaning on those of the lead before while they are few."""
+    """Weighted quantiles of the scores; while scores are few, drawn to the quantiles of the lead before."""
     use = weight.ravel() > 0
     count = int(use.sum())
     if count == 0:

@@ -1,4 +1,4 @@
-"""What a forecast is made of: births × entry ratio × progression, and what no birth explains."""
+"""A forecast taken apart: births × entry ratio × progression, and what births do not explain."""
 
 from __future__ import annotations
 

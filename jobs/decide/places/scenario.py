@@ -1,4 +1,4 @@
-"""What if: levers on demand and supply of districts, and the cheapest mix of them that closes a gap."""
+"""Scenarios: levers on demand and supply of districts, and the cheapest mix that closes a gap."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Lever:
 
 
 def parse(text: str) -> Lever:
-    """`name amount key=value …` as a lever. Raises UserError for words that make none."""
+    """Read `name amount key=value …` as a lever. Raises UserError for other words."""
     words = text.split()
     name = words[0] if words else ""
     if name not in LEVERS:
@@ -77,7 +77,7 @@ def parse(text: str) -> Lever:
 
 @dataclass(frozen=True)
 class Base:
-    """What stands without levers.
+    """Districts as they are without levers.
 
     `rows`: KEY, `forecast`, `spread` (standard deviation of the pupils), `existing` places. `parts`: KEY,
     `is_birth_known`, `is_entrant_forecast`, `product` (the pupils that births explain). `projects`:
@@ -189,7 +189,7 @@ def _coming(
 
 @dataclass(frozen=True)
 class Mix:
-    """The cheapest mix: places by lever, its cost, and how many places are still lacking (0: closed)."""
+    """The cheapest mix: places by lever, its cost, and how many places are still missing (0: closed)."""
 
     places: dict[str, int]
     cost_yuan: float
@@ -197,10 +197,10 @@ class Mix:
 
 
 def limits(result: pd.DataFrame, district: str, stage: str, year: int, norms: pd.DataFrame) -> dict[str, int]:
-    """How many places each lever can give a district, stage and year: its `most_share` of what it draws on.
+    """How many places each lever can give a district, stage and year: `most_share` of what it draws on.
 
-    Class size and premises draw on the places that stand, moving between stages on the idle ones of the
-    district's other stages, catchments on the idle ones of the stage elsewhere, building on the shortage.
+    Class size and premises draw on existing places; moving between stages on idle places of the district's
+    other stages; catchments on idle places of the stage in other districts; building on the shortage.
     """
     now = result[result["school_year_start"] == year]
     own = now[(now["district_code"] == district) & (now["stage_code"] == stage)]
@@ -222,8 +222,10 @@ def limits(result: pd.DataFrame, district: str, stage: str, year: int, norms: pd
 
 
 def cheapest(shortage: int, most: Mapping[str, int], norms: pd.DataFrame) -> Mix:
-    """The mix of levers that gives at least `shortage` places at the least cost, each in whole blocks up to
-    its most; solved exactly. Where all together are too few, all are used and `lacking` says by how much."""
+    """The mix of levers that gives at least `shortage` places at the least cost, solved exactly.
+
+    Each lever gives whole blocks, up to its limit. If all together are too few, all are used, and `lacking`
+    says how many places are missing."""
     names = [str(name) for name in norms["lever"] if most.get(str(name), 0) > 0]
     told = norms.set_index("lever").loc[names]
     block = told["block_places"].to_numpy(float)

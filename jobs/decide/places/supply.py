@@ -1,4 +1,4 @@
-"""Places that schools have, by grade, and that projects will add, with the chance of each autumn."""
+"""Places of schools by grade, and places that projects will add, with the chance for each autumn."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ MOST_YEARS_LATE = 2
 
 
 def parted(total: int, weights: Iterable[float]) -> list[int]:
-    """A whole number in whole parts by weight that add up to it; the largest remainders first. All weights 0:
-    equal parts."""
+    """Split a whole number into whole parts by weight, the largest remainders first; equal parts if all
+    weights are 0."""
     share = np.asarray(list(weights), dtype=float)
     if len(share) == 0:
         return []
@@ -124,7 +124,7 @@ def opening_shares(projects: pd.DataFrame, as_of: date, prior: pd.DataFrame) -> 
 
     Read from the projects themselves: those that have opened, in the autumn in which they did, and those that
     should have and have not; `prior` (`years_late`, `opening_share`, `weight_projects`) stands beside them as
-    so many projects. Cancelled ones say nothing.
+    so many projects. Cancelled projects do not count.
     """
     opened, at_risk = np.zeros(MOST_YEARS_LATE + 1), np.zeros(MOST_YEARS_LATE + 1)
     last = school_year_of(as_of) - 1  # the newest school year that has begun

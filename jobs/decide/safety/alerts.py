@@ -1,9 +1,8 @@
-"""Alerts: one record per thing that somebody must look at, raised once, with a state that comes back as a
-feed.
+"""Alerts: one record for each thing that somebody must look at, raised once; its state comes back as a feed.
 
-Every maker gives the same columns and the same kind of id, and `only_new` alone says what is raised: an alert
-is known by its id, or as the same rule, place and condition in a span that touches one raised before. So a
-run that is repeated, a report that comes late, and files in another order raise nothing twice.
+Every maker gives the same columns and the same kind of id, and only `only_new` decides what is raised. It
+knows an alert by its id, or by the same rule, place and condition in a span that touches one raised before.
+So a repeated run, a late report, or files in another order raise nothing twice.
 """
 
 from __future__ import annotations
@@ -50,8 +49,9 @@ SAME_EPISODE_DAYS = 4
 def alert_id(
     rule_code: str, unit: str, class_name: str, condition: str, first_date: pd.Timestamp | None
 ) -> str:
-    """The same alert has the same id on every machine and in every run: 16 hex digits. `first_date` None: a
-    thing that is raised once whatever its days become (a hazard, a month's drill)."""
+    """The same alert has the same id on every machine and in every run: 16 hex digits.
+
+    `first_date` is None for what is raised once, whatever its days become (a hazard, a month's drill)."""
     day = "" if first_date is None else first_date.date().isoformat()
     return hashlib.sha256("|".join((rule_code, unit, class_name, condition, day)).encode()).hexdigest()[:16]
 
@@ -137,8 +137,7 @@ def alerts_of_detection(
 
 
 def once_alert(**cells: Any) -> dict[str, Any]:
-    """A row for `frame` of a thing that is raised once whatever its days become: its `condition_code` is its
-    name."""
+    """A row for `frame` of what is raised once, whatever its days become; its `condition_code` names it."""
     return _alert(**cells) | {"_once": True}
 
 
@@ -200,11 +199,10 @@ def only_new(alerts: pd.DataFrame, raised: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_states(alerts: pd.DataFrame, statements: pd.DataFrame) -> pd.DataFrame:
-    """Alerts with the newest state stated of each (`alert_id, state, stated_on`); none is lost, `new` if
-    unstated.
+    """Alerts with the newest state of each (`alert_id, state, stated_on`); `new` where none was stated.
 
-    Of two states of one day the one further on counts: a thing seen and handled on a day is handled. With
-    `closed_on`, the first day from which on it stayed closed; null while it is open.
+    Of two states on one day the later stage counts: an alert seen and handled on a day is handled. Adds
+    `closed_on`, the first day since which it stayed closed; null while it is open.
     """
     ranked = statements.assign(_step=statements["state"].map({name: k for k, name in enumerate(STATES)}))
     ranked = ranked.sort_values(["alert_id", "stated_on", "_step"], kind="stable")
@@ -220,8 +218,7 @@ def with_states(alerts: pd.DataFrame, statements: pd.DataFrame) -> pd.DataFrame:
 
 
 def median_days_to_close(alerts: pd.DataFrame, district_of: Mapping[str, str]) -> pd.DataFrame:
-    """Rows out: district, alerts, how many are open, median days from first day to closing (null if none
-    closed)."""
+    """By district: alerts, how many are open, and the median days to closing (null if none is closed)."""
     days = (pd.to_datetime(alerts["closed_on"]) - alerts["alert_date"]).dt.days
     table = pd.DataFrame({"district_code": alerts["alert_unit_code"].map(dict(district_of)), "days": days})
     return (

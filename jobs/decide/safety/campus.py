@@ -1,4 +1,4 @@
-"""Safe campus (平安校园): each school against each dated criterion, and the alerts where one is not met.
+"""Safe campus (平安校园): each school judged by each dated criterion, with alerts where one is not met.
 
 Pure functions over small tables of what is in force. The criteria are `expectations/standards/safety/
 campus_criteria.csv` and `guards_required.csv`; their sources stand in each row.
@@ -56,7 +56,7 @@ class Facts:
 
 
 def guards_required(pupils: pd.Series, rules: pd.DataFrame) -> pd.Series:
-    """Guards asked for by number of pupils; null where the number is not known."""
+    """Guards required for the number of pupils; null where the number is not known."""
     steps = rules.sort_values("pupils_from")
     at = np.searchsorted(steps["pupils_from"].to_numpy(), pupils.fillna(0).to_numpy(), side="right") - 1
     row = steps.iloc[at].reset_index(drop=True)
@@ -69,8 +69,8 @@ def guards_required(pupils: pd.Series, rules: pd.DataFrame) -> pd.Series:
 def judge(facts: Facts, as_of: pd.Timestamp) -> pd.DataFrame:
     """One row per open school and criterion that applies to it, in CRITERION_COLUMNS.
 
-    `value` null with `missing_reason` where nothing tells it; such a criterion is not met. `is_met` null
-    where a criterion asks nothing yet (no month is over).
+    `value` is null, with `missing_reason`, where there is no evidence; such a criterion is not met. `is_met`
+    is null where a criterion requires nothing yet (no month is over).
     """
     criteria = standards.frame("safety/campus_criteria", as_of)
     is_young = facts.schools["school_type_code"] == KINDERGARTEN_TYPE

@@ -97,7 +97,7 @@ def _cells(path: Path, columns: tuple[tuple[str, ...], ...]) -> tuple[tuple[str,
 
 
 def _no_short_line(path: Path, columns: int) -> None:
-    """The reader fills a line that breaks off with empty cells; a file cut short must not pass as missing
+    """Refuse a line that breaks off: the reader would fill it with empty cells, which would pass for missing
     counts."""
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):

@@ -1,6 +1,6 @@
 """Outbreak detection over a table of counts: one row in, one row out.
 
-`detect_frame` is pure: the command line calls it, and so does a Spark job over all schools.
+`detect_frame` is pure. The command line calls it, and so does the Spark job over all schools.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def detect_frame(
 
 
 def scan_groups(df: pd.DataFrame, group_of: Mapping[str, str], **options: Any) -> pd.DataFrame:
-    """`detect_frame` on the sums of groups of units: a rise in a district that no school shows alone.
+    """Run `detect_frame` on sums over groups of units: a rise in a district that no school shows alone.
 
     `group_of` maps a unit to its district, or to the middle of its neighbourhood; units that it lacks are
     left out. Rows out: one per group and time, `unit` being the group.
@@ -303,8 +303,8 @@ def _school(
 
 
 def _closed(counts: Array, weekday: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Steps that look closed in a series without a calendar: nobody has a case where all together have many,
-    or never had one on that weekday."""
+    """Steps that look closed in a series without a calendar: no unit has a case on a day (or ever on that
+    weekday), although all together usually have many."""
     total = np.nansum(counts, axis=0)
     usual = float(total.mean())
     if usual >= _SURELY_CLOSED:

@@ -1,4 +1,4 @@
-"""Hazards against their deadlines, and who has to answer as time passes.
+"""Hazards against their deadlines, and who is responsible as time passes.
 
 `expectations/standards/safety/hazard_escalation.csv`: by grade and days after the deadline the level and the
 owner, dated. Pure functions.
@@ -15,7 +15,7 @@ GRADE_ZH = {"major": "重大", "general": "一般"}
 
 
 def is_open(hazards: pd.DataFrame, as_of: pd.Timestamp) -> pd.Series:
-    """Whether a hazard is not mended on that day; one called closed without a day is closed."""
+    """Whether a hazard is not yet removed on that day; one reported closed without a day is closed."""
     done = hazards["hazard_done_date"]
     return (hazards["hazard_status_code"] != "closed") & (done.isna() | (done > as_of)) | (
         done.notna() & (done > as_of)

@@ -1,4 +1,4 @@
-"""Risk by school, shrunk by empirical Bayes, and the visits that lower it most.
+"""Risk of incidents by school, shrunk by empirical Bayes, and the visits that lower it most.
 
 *Rates.* Incidents of a school in a year are Poisson around exposure × rate; rates of schools of one kind are
 gamma around their kind's mean, with one shape for all, fitted by the marginal (negative binomial) likelihood.
@@ -51,7 +51,7 @@ class InspectionModel:
 
 
 def fit_shape(counts: NDArray[np.float64], expected: NDArray[np.float64]) -> float:
-    """The gamma shape under which the counts are likeliest; large: schools differ by chance alone."""
+    """The most likely gamma shape given the counts; a large one means that schools differ by chance alone."""
     some = expected > 0
     y, m = counts[some], expected[some]
     if not len(y) or y.sum() == 0:

@@ -1,4 +1,4 @@
-"""Statutory thresholds on illness reports: which rule is met where, and when its report is due.
+"""Statutory thresholds on illness reports: which rule is met where, and when the report is due.
 
 The rules are dated data, `expectations/standards/safety/illness_thresholds.csv` (its SOURCES.md names the
 texts). Pure functions over small tables; the caller reads and writes.

@@ -1,4 +1,4 @@
-"""What births say about the entrants of later years, and how much they are believed."""
+"""Entrants of later years as births predict them, and the weight that this prediction gets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def entry_from_births(
     logs: Floats, births: Floats, consecutive: Bools, entry_lag: int, horizon: int
 ) -> tuple[Floats, Bools]:
     """Log growth of the lowest grade, [year, lead, unit], by entrants per birth smoothed over recent years,
-    and where it is known. Births after year t are never read: past the lag the last ones known stand."""
+    and where it is known. Births after year t are never read; beyond the lag the last known ones are used."""
     years, units = logs.shape
     finite = np.isfinite(logs)
     # Across a gap another set of pupils may be counted: each run of years has its own ratio.
@@ -67,8 +67,8 @@ def entry_from_births(
 def births_weight(
     logs: Floats, trend: Floats, born: Floats, good: Bools, pupils: Floats, in_file: Bools, lead: int
 ) -> Floats:
-    """Share given to the births' answer in each year: the one that would have erred least so far, starting
-    from BIRTH_WEIGHT as if that had been right for a few years."""
+    """Weight of the births' prediction in each year: the one with the least error so far. It starts from
+    BIRTH_WEIGHT, as if that had been right for a few years."""
     grid = np.linspace(0, 1, 11)
     out = np.full(len(logs), BIRTH_WEIGHT)
     loss, years = np.zeros(len(grid)), 0.0

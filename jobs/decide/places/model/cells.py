@@ -1,4 +1,4 @@
-"""What each grade of each unit is in each year, and sums over groups of units."""
+"""The state of each grade of each unit in each year, and sums over groups of units."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jobs.decide.places.panel import Bools, Floats, Ints
 
 @dataclass(frozen=True)
 class Cells:
-    """What each grade of each unit is in each year, [year, unit, grade]."""
+    """The state of each grade of each unit in each year, [year, unit, grade]."""
 
     has_pupils: Bools
     has_lower: Bools  # the grade below has pupils

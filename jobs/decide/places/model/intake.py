@@ -1,4 +1,4 @@
-"""Growth of the grades that are filled from outside the unit: its own course, the level above, births."""
+"""Growth of grades that are filled from outside the unit: by its own trend, the level above, and births."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FOLLOW_YEARS = 1.0  # for so long, an intake is held to its own course, whatever
 
 @dataclass(frozen=True)
 class Level:
-    """One level's answer: pupils [year, lead, unit, grade], and where births speak for its entry."""
+    """One level's forecast: pupils [year, lead, unit, grade], and where births predict its entrants."""
 
     forecast: Floats
     from_births: Bools  # [year, lead, unit]
@@ -44,7 +44,7 @@ def intake_growth(
     horizon: int,
     above: Above | None,
 ) -> tuple[Floats, Bools]:
-    """Log growth of each grade filled from outside, [year, lead, unit, grade], and where births speak."""
+    """Log growth of grades filled from outside, [year, lead, unit, grade], and where births predict it."""
     years, units, grades = pupils.shape
     logs = np.log(np.maximum(pupils, 1e-9))
     large = pupils / (pupils + ENTRY_SIZE)
@@ -92,7 +92,7 @@ def intake_growth(
 
 
 def _smoothed_intake(logs: Floats, cells: Cells, gain: float) -> Floats:
-    """Smoothed log intake; it begins anew after a gap, where another set of pupils may have been counted."""
+    """Smoothed log intake. It restarts after a gap, because another set of pupils may be counted there."""
     out, level = np.array(logs), np.array(logs[0])
     for t in range(1, len(logs)):
         known = cells.has_pupils[t] & cells.has_pupils[t - 1] & cells.consecutive[t]

@@ -63,13 +63,13 @@ def forecast_level(
 
 
 def _from_birth_years(values: NDArray[Any], births: Floats) -> NDArray[Any]:
-    """The same by birth year: births reach back before the first school year, when units stand as in it."""
+    """The same by birth year. Before the first school year, units are taken to be as in that year."""
     early = np.repeat(values[:1], len(births) - len(values), axis=0)
     return np.concatenate([early, values])
 
 
 def _none_if_absent(births: Floats, pupils: Floats) -> Floats:
-    """Births with zero, not unknown, where the unit does not exist yet, so that it does not void the sum."""
+    """Births with 0 instead of unknown where a unit does not exist yet, so that the sum stays known."""
     exists = _from_birth_years(pupils.sum(2) > 0, births)
     return np.where(np.isnan(births) & ~exists, 0, births)
 

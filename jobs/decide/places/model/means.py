@@ -26,8 +26,8 @@ def discounted_mean(x: Floats, weight: Floats, decay: float, prior: float) -> Fl
 
 
 def fitted_mean(x: Floats, weight: Floats, decays: tuple[float, float, float], prior: float) -> Floats:
-    """Discounted mean whose memory is fitted to each grade (last axis): three memories share by how well each
-    would have told the next year over all units so far, the middle one favored until then."""
+    """Discounted mean whose memory is fitted to each grade (last axis). Three memories are weighted by how
+    well each predicted the next year over all units so far; at first the middle one is favored."""
     means = np.stack([discounted_mean(x, weight, decay, prior) for decay in decays])
     known = np.where(np.isfinite(x), weight, 0)
     favor = np.array([0.25, 0.5, 0.25])[:, None]
@@ -51,7 +51,8 @@ def without_shocks(
     x: Floats, weight: Floats, decay: float, prior: float, clip: float
 ) -> tuple[Floats, Floats]:
     """Cut surprises down to `clip` times what is usual for the unit; also return what was cut off.
-    A unit needs two surprises on record first; its own scale leans on all units' median while it has few."""
+
+    A unit needs two surprises on record first. While it has few, its scale is drawn to all units' median."""
     shape = x.shape[1:]
     top, bottom, scale, count = (np.zeros(shape) for _ in range(4))
     kept, excess = np.array(x), np.zeros_like(x)
@@ -101,7 +102,7 @@ def _mix(fast: Floats, slow: Floats, mix: float, horizon: int, first: float) -> 
 
 
 def deviation_forecast(x: Floats, pupils: Floats, s: Candidate, horizon: int, is_total: bool) -> Floats:
-    """Forecast [year, lead, unit, grade] of log ratios `x` (NaN: none), `pupils` standing behind them."""
+    """Forecast [year, lead, unit, grade] of log ratios `x` (NaN: none) that rest on so many `pupils`."""
     weight = pupils / (1 + pupils / WEIGHT_CAP)
     unit = _across_grades(x, weight, s.unit_robust)
     grade = x - unit[..., None]

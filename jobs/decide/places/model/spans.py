@@ -1,4 +1,4 @@
-"""Units whose span of grades grows or shrinks: what became of newly opened grades, and of fading ones."""
+"""Units that gain or lose grades: how newly opened grades, and grades that fade out, have fared."""
 
 from __future__ import annotations
 

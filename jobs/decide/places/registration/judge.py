@@ -16,13 +16,13 @@ MOST_LEARNED = 0.95  # of a variance that registrations can take away
 
 
 def reporting(springs: Springs, nodes: Mapping[str, Node]) -> list[str]:
-    """Districts whose registrations have come, now and in an earlier spring: silence is no zero."""
+    """Districts with registrations now and in an earlier spring; a district that sent none is not a zero."""
     known = {u for y in springs.years for u, n in springs.then[y].items() if n and springs.entrants[y].get(u)}
     return [u for u, node in nodes.items() if springs.now.get(u) and u in known and node.model > 0]
 
 
 def _shares(springs: Springs, members: Iterable[str]) -> dict[int, float]:
-    """Registered by the day over the entrants of autumn, of the members together, by earlier spring."""
+    """Registered by the day / entrants of autumn, for the members together, by earlier spring."""
     found = {}
     for year in springs.years:
         mine = [u for u in members if springs.then[year].get(u) and springs.entrants[year].get(u)]
@@ -62,7 +62,7 @@ def judge_city(
 
 
 def _noise(share: float, registered: float) -> float:
-    """Variance in logs of a share of so many children, each of whom registers by the day or not."""
+    """Variance of the log of a share among so many children, each of whom has registered or not."""
     return max(1 - share, 0.02) / max(registered, 1.0)
 
 
@@ -74,9 +74,10 @@ def judge_members(
     above: Node,
     members: Sequence[str],
 ) -> None:
-    """Factors of the members of one unit, by what the `shown` ones say beside the `whole`; together they make
-    up its own factor. A member's share may always be another than that of all: as much of this is believed
-    as springs show."""
+    """Factors of the members of one unit, from how the `shown` ones differ from the `whole`.
+
+    Together they make up the unit's own factor. A member's share may regularly differ from that of all;
+    earlier springs decide how much of this is believed."""
     beside = _shares(*whole)
     usual = float(np.exp(np.mean(np.log(list(beside.values()))))) if beside else math.nan
     own = {u: _shares(springs, [u]) for u in shown}
@@ -115,5 +116,5 @@ def judge_members(
 
 
 def learned_by(node: Node, above: Node, own: float) -> float:
-    """Variance that is learned of a member: all but what is left above and of its own."""
+    """Variance of a member that registrations remove: all but what its own and the unit above leave."""
     return min(max(node.variance - (above.variance - above.learned) - own, 0.0), MOST_LEARNED * node.variance)
