@@ -107,3 +107,16 @@ def test_what_is_not_there_is_found(tmp_path: Path) -> None:
         "forget",
         "feed eat",
     ]
+
+
+def test_each_decision_has_a_date_and_a_status_and_stands_in_the_list() -> None:
+    folder = ROOT / "docs" / "decisions"
+    found = sorted(page for page in folder.glob("*.md") if page.name != "README.md")
+    assert len(found) >= 15
+    listed = (folder / "README.md").read_text("utf-8")
+    for page in found:
+        head = page.read_text("utf-8").split("\n## ")[0]
+        assert re.search(r"^Date: \d{4}-\d\d-\d\d\b.* · Status: (accepted|superseded)", head, re.MULTILINE), (
+            page
+        )
+        assert f"]({page.name})" in listed, page
