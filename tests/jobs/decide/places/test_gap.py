@@ -16,7 +16,7 @@ from jobs.decide.places.forecast import forecast_frame
 from jobs.declare import standards
 from synthetic.city.figures import births, districts
 from synthetic.city.planning import areas_of_districts, make_projects
-from synthetic.city.schools import YEARS, district_births, make_schools, year_index
+from synthetic.city.schools import YEARS, Schools, district_births, make_schools, year_index
 
 DAY = date(2025, 11, 20)
 RULES = standards.frame("places/warning_levels", DAY, needed=True)
@@ -75,11 +75,12 @@ def test_settings_set_the_level() -> None:
     assert gap.warning(gap.both_ways(990, 1000, 10), 990, 1000, 10, strict)[1] == "red"
 
 
-@pytest.fixture(scope="module")
-def city() -> dict[str, pd.DataFrame]:
-    """The smallest city as the decision job has it, and what it decides."""
-    made = make_schools(0.004, 7)
-    counts = pd.DataFrame(
+SCALE, SEED = 0.004, 7
+
+
+def pupils_of(made: Schools) -> pd.DataFrame:
+    """Returns of all schools, by grade and year."""
+    return pd.DataFrame(
         [
             (made.codes[s], districts()[made.district[s]].code, year, grade + 1, count)
             for s in range(len(made))
@@ -89,8 +90,11 @@ def city() -> dict[str, pd.DataFrame]:
         ],
         columns=["unit", "parent_unit", "year", "grade", "enrollment"],
     )
-    table = district_births(0.004)
-    born = pd.DataFrame(
+
+
+def births_of_districts() -> pd.DataFrame:
+    table = district_births(SCALE)
+    return pd.DataFrame(
         [
             (district.code, year, int(table[n, at]))
             for n, district in enumerate(districts())
@@ -99,7 +103,10 @@ def city() -> dict[str, pd.DataFrame]:
         ],
         columns=["unit", "year", "births"],
     )
-    register = pd.DataFrame(
+
+
+def register_of(made: Schools) -> pd.DataFrame:
+    return pd.DataFrame(
         {
             "school_code": made.codes,
             "area_name": made.areas,
@@ -108,7 +115,10 @@ def city() -> dict[str, pd.DataFrame]:
             "closed_date": made.closed,
         }
     )
-    projects = pd.DataFrame(
+
+
+def projects_of(made: Schools) -> pd.DataFrame:
+    return pd.DataFrame(
         [
             {
                 "project_code": p.code,
@@ -122,12 +132,20 @@ def city() -> dict[str, pd.DataFrame]:
                 "actual_opening_date": p.true_opening if p.status(DAY) == "opened" else None,
                 "project_status_code": p.status(DAY),
             }
-            for p in make_projects(0.004, 7, areas_of_districts(made))
+            for p in make_projects(SCALE, SEED, areas_of_districts(made))
         ]
     )
+
+
+@pytest.fixture(scope="module")
+def city() -> dict[str, pd.DataFrame]:
+    """The smallest city as the decision job has it, and what it decides."""
+    made = make_schools(SCALE, SEED)
+    counts, register, projects = pupils_of(made), register_of(made), projects_of(made)
+    born = births_of_districts()
     settings = site.load("beijing")
     units = service.units_of(counts, register)
-    lag, horizon = service.lowest_lag(settings, counts), int(settings.places["horizon"])
+    lag, horizon = service.lowest_lag(settings, counts), settings.places.horizon
     supply = service.place_rows(counts, register, DAY)
     stands = counts[(counts["year"] == 2025) & (counts["grade"] == 4)]["unit"].tolist()
     changes = pd.DataFrame(
