@@ -73,7 +73,7 @@ def _page(c: Contract, readers: dict[str, list[str]]) -> str:
             f"{_SENDERS_ZH.get(c.sender, c.sender)} `{c.sender}`, {_DELIVERY_ZH[c.delivery]} `{c.delivery}`",
         ),
         ("依据 basis", f"{c.legal_basis} ({c.record_kind})"),
-        ("保存 kept", f"{c.retention_years} 年 years"),
+        ("保存年限 retention", f"{c.retention_years} 年 years (不自动删除 not deleted automatically)"),
         ("多余列 extra columns", f"`{c.extra_columns}`"),
         ("使用 read by", ", ".join(f"`{m}`" for m in readers.get(c.table, ())) or "—"),
     ]
