@@ -109,6 +109,20 @@ def write(found: Findings, target: Path) -> None:
 def page(found: Findings) -> str:
     """The whole page as text; the same findings give the same text."""
     whose = "全市 the city" if found.unit == CITY else found.unit
+    credit = found.outlines.get("source") if found.outlines else None
+    return (
+        '<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>学位预测报告 Places report</title><style>{_STYLE.read_text('utf-8')}</style></head><body>"
+        f'<header><div class="frame"><p class="kicker">{escape(found.site)} · {found.day}</p>'
+        "<h1>学位预测与余缺 School places: forecast and gap</h1></div></header>"
+        f'<main class="frame">{"".join(_sections(found, whose))}</main>'
+        f'<footer class="frame">{f"区界 district borders: {escape(str(credit))}" if credit else ""}</footer>'
+        "</body></html>\n"
+    )
+
+
+def _sections(found: Findings, whose: str) -> list[str]:
     fans = "".join(f"<figure>{fan(found, stage)}</figure>" for stage in STAGES)
     years = sorted(found.gap["school_year_start"].unique())
     year = int(years[min(len(years) - 1, 3)]) if years else 0
@@ -116,8 +130,7 @@ def page(found: Findings) -> str:
     maps = "本站没有区界地图 This site brings no map."
     if outlines:
         maps = "".join(f"<figure>{gap_map(found.gap, outlines, stage, year)}</figure>" for stage in STAGES)
-    credit = outlines.get("source") if outlines else None
-    parts = [
+    return [
         _section(
             f"各学段在校生预测 Fan charts · {whose}",
             "深色为 80% 区间, 浅色为 90% 区间。Dark: the 80 % interval; light: 90 %.",
@@ -159,16 +172,6 @@ def page(found: Findings) -> str:
             ),
         ),
     ]
-    return (
-        '<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>学位预测报告 Places report</title><style>{_STYLE.read_text('utf-8')}</style></head><body>"
-        f'<header><div class="frame"><p class="kicker">{escape(found.site)} · {found.day}</p>'
-        "<h1>学位预测与余缺 School places: forecast and gap</h1></div></header>"
-        f'<main class="frame">{"".join(parts)}</main>'
-        f'<footer class="frame">{f"区界 district borders: {escape(str(credit))}" if credit else ""}</footer>'
-        "</body></html>\n"
-    )
 
 
 def _section(title: str, about: str, body: str) -> str:
