@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -61,30 +61,25 @@ def detect_frame(
     df = _checked(df, time)
     if df.empty:
         return _with_answers(df, Detection.blank((0,)))
-    step_days = 7 if freq == "weekly" else 1
     if frequency is None:
         frequency = 52 if freq == "weekly" else 365
     is_open = _open_rows(df, time, calendar)
+    series = _Series(
+        df, time, frequency, 7 if freq == "weekly" else 1, is_open, calendar is None, start, progress
+    )
     given = dict(parameters or {})
     if method.startswith("ears_"):
-        answer = _ears(df, method, is_open, alpha, baseline, given)
+        answer = _ears(series, method, alpha, baseline, given)
     elif method == "school":
         if given:
             raise UserError(f"{method} has no parameter {min(given)}", "leave it out")
-        answer = _school(df, time, frequency, is_open, calendar is None, alpha, baseline, start, progress)
+        answer = _school(series, alpha, baseline)
     else:
         p = FLEXIBLE if method == "farrington_flexible" else CLASSIC
-        if alpha is not None:
-            given["alpha"] = alpha
-        answer = _farrington(df, time, frequency, step_days, is_open, replace(p, **given), start, progress)
-        if baseline is not None:
-            early = (df.groupby("unit").cumcount() < baseline).to_numpy()
-            for name in ANSWERS:
-                getattr(answer, name)[early] = np.nan
+        given |= {} if alpha is None else {"alpha": alpha}
+        answer = _farrington(series, replace(p, **given), baseline)
     if start is not None:
-        early = ~_from(df[time], start)
-        for name in ANSWERS:
-            getattr(answer, name)[early] = np.nan
+        _blank(answer, ~_from(df[time], start))
     if fdr is not None:
         p_value = pd.Series(answer.p_value)
         found = _false_discovery(p_value, df[time], fdr) & (df["count"] > 0).to_numpy()
@@ -92,10 +87,29 @@ def detect_frame(
     return _with_answers(df, answer)
 
 
+@dataclass(frozen=True)
+class _Series:
+    """A checked table of `unit, date|t, count`, by unit and time, and how its steps are to be read."""
+
+    rows: pd.DataFrame
+    time: Literal["date", "t"]
+    frequency: StepsOfYear
+    step_days: int
+    is_open: NDArray[np.bool_]  # by row
+    guess_closed: bool  # no calendar was given
+    start: dt.date | int | None
+    progress: Progress | None
+
+
+def _blank(answer: Detection, rows: NDArray[np.bool_]) -> None:
+    for name in ANSWERS:
+        getattr(answer, name)[rows] = np.nan
+
+
 def scan_groups(df: pd.DataFrame, group_of: Mapping[str, str], **options: Any) -> pd.DataFrame:
     """Run `detect_frame` on sums over groups of units: a rise in a district that no school shows alone.
 
-    `group_of` maps a unit to its district, or to the middle of its neighbourhood; units that it lacks are
+    `group_of` maps a unit to its district, or to the middle of its neighborhood; units that it lacks are
     left out. Rows out: one per group and time, `unit` being the group.
     """
     time = "date" if "date" in df.columns else "t"
@@ -166,14 +180,10 @@ def _false_discovery(p_value: pd.Series, step: pd.Series, rate: float) -> NDArra
 
 
 def _ears(
-    df: pd.DataFrame,
-    method: str,
-    is_open: NDArray[np.bool_],
-    alpha: float | None,
-    baseline: int | None,
-    given: dict[str, Any],
+    series: _Series, method: str, alpha: float | None, baseline: int | None, given: dict[str, Any]
 ) -> Detection:
-    """A unit's open rows are its steps, whatever lies between them: so does R."""
+    """A unit's open rows are its steps, whatever lies between them, as in R."""
+    df, is_open = series.rows, series.is_open
     unit = pd.factorize(df["unit"][is_open])[0]
     answer = Detection.blank((len(df),))
     if not len(unit):
@@ -211,17 +221,9 @@ def _positions(df: pd.DataFrame, time: str, frequency: int, step_days: int) -> N
     return days // step_days
 
 
-def _farrington(
-    df: pd.DataFrame,
-    time: str,
-    frequency: StepsOfYear,
-    step_days: int,
-    is_open: NDArray[np.bool_],
-    p: FarringtonParameters,
-    start: dt.date | int | None,
-    progress: Progress | None,
-) -> Detection:
+def _farrington(series: _Series, p: FarringtonParameters, baseline: int | None) -> Detection:
     """Units with the same first and last step are fitted together; steps without a row are missing counts."""
+    df, time, frequency, step_days = series.rows, series.time, series.frequency, series.step_days
     if time == "date" and frequency == 365 and step_days == 7:
         raise UserError("weekly dates with 365 steps a year", "give --frequency 52, or --freq daily")
     position = _positions(df, time, frequency, 7 if frequency == 52 else 1)
@@ -231,13 +233,15 @@ def _farrington(
     np.minimum.at(first_of, code, 0 if time == "t" else position)
     np.maximum.at(last_of, code, position)
     spans, span_of = np.unique(np.column_stack([first_of, last_of]), axis=0, return_inverse=True)
-    begins = None if start is None else _from(df[time], start)
+    begins = None if series.start is None else _from(df[time], series.start)
     for done, (first, last) in enumerate(spans):
         rows = np.flatnonzero(span_of[code] == done)
         unit = pd.factorize(code[rows])[0]
         step = position[rows] - first
         counts = np.full((unit.max() + 1, last - first + 1), np.nan)
-        counts[unit, step] = np.where(is_open[rows], df["count"].iloc[rows].to_numpy(dtype=float), np.nan)
+        counts[unit, step] = np.where(
+            series.is_open[rows], df["count"].iloc[rows].to_numpy(dtype=float), np.nan
+        )
         dates = None
         if time == "date":
             origin = df["date"].iloc[rows].min()
@@ -249,27 +253,20 @@ def _farrington(
         found = farrington(counts, frequency=frequency, dates=dates, parameters=p, start=begin)
         for name in ANSWERS:
             getattr(answer, name)[rows] = getattr(found, name)[unit, step]
-        if progress:
-            progress(done + 1, len(spans))
+        if series.progress:
+            series.progress(done + 1, len(spans))
+    if baseline is not None:
+        _blank(answer, (df.groupby("unit").cumcount() < baseline).to_numpy())
     return answer
 
 
-def _school(
-    df: pd.DataFrame,
-    time: str,
-    frequency: int,
-    is_open: NDArray[np.bool_],
-    guess_closed: bool,
-    alpha: float | None,
-    baseline: int | None,
-    start: dt.date | int | None,
-    progress: Progress | None,
-) -> Detection:
+def _school(series: _Series, alpha: float | None, baseline: int | None) -> Detection:
     """All units on one axis: they share what a weekday, a season or an epidemic does."""
+    df, time, frequency, start = series.rows, series.time, series.frequency, series.start
     steps, step = np.unique(df[time].to_numpy(), return_inverse=True)
     unit = pd.factorize(df["unit"])[0]
     counts = np.full((unit.max() + 1, len(steps)), np.nan)
-    counts[unit, step] = np.where(is_open, df["count"].to_numpy(dtype=float), np.nan)
+    counts[unit, step] = np.where(series.is_open, df["count"].to_numpy(dtype=float), np.nan)
     if time == "date":
         days = (steps - steps[0]) / np.timedelta64(1, "D")
         weekday = np.array(pd.DatetimeIndex(steps).weekday)
@@ -279,7 +276,7 @@ def _school(
         weekday = steps.astype(np.int64) % 7
         years = days / frequency
     daily = frequency == 365
-    if guess_closed and daily:
+    if series.guess_closed and daily:
         counts[:, _closed(counts, weekday)] = np.nan
     opened = ~np.isnan(counts).all(axis=0)
     reopening = np.zeros(len(steps), dtype=bool)
@@ -294,7 +291,7 @@ def _school(
         alpha=0.01 if alpha is None else alpha,
         baseline=baseline,
         start=first,
-        progress=progress,
+        progress=series.progress,
     )
     answer = Detection.blank((len(df),))
     for name in ANSWERS:
