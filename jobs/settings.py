@@ -168,7 +168,7 @@ class Settings:
             raise UserError(
                 f"only {free / 1024**3:.1f} GB are free at {self.home}; "
                 f"a run needs {LEAST_FREE_BYTES / 1024**3:.0f} GB.",
-                "Free some space (`./edulake clean` removes a lake), or set EDULAKE_HOME to another disk.",
+                "Free some space, or set EDULAKE_HOME to another disk; docs/runbooks/full-disk.md says how.",
             )
         return self
 

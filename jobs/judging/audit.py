@@ -65,7 +65,7 @@ class CheckFailedError(UserError):
         super().__init__(
             f"{len(failed)} checks stop the release of run {run_id}:\n" + "\n".join(lines),
             "The release before it keeps serving. Put the cause right at its sender or in the code, and run "
-            "again; ./edulake status lists the checks.",
+            "again; ./edulake status lists the checks, and docs/runbooks/failed-audit.md has the steps.",
         )
 
 

@@ -86,7 +86,8 @@ def session(settings: Settings, tag: str | None = None) -> Iterator[SparkSession
         if recorded and recorded.restarts >= 1:
             raise UserError(
                 "the Spark server died twice in this run.",
-                f"Most often the machine has too little memory. Its log is {settings.logs / 'spark.log'}.",
+                f"Most often the machine has too little memory. Its log is {settings.logs / 'spark.log'}; "
+                "docs/runbooks/dead-engine.md has the steps.",
             )
         engine = _start(settings, restarts=1 if recorded else 0)
     try:
