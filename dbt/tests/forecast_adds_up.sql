@@ -5,11 +5,11 @@ with sums as (
     select
         grade_key,
         school_year_start,
-        sum(forecast) filter (where level = 'parent') as district_sum,
-        sum(forecast) filter (where level = 'unit') as school_sum,
+        sum(forecast) filter (where level = 'district') as district_sum,
+        sum(forecast) filter (where level = 'school') as school_sum,
         sum(forecast) filter (where level = 'area') as area_sum,
         sum(forecast) filter (where level = 'zone') as zone_sum,
-        sum(forecast) filter (where level = 'total') as city_sum,
+        sum(forecast) filter (where level = 'city') as city_sum,
     from {{ ref('stg_places__forecast') }}
     group by all
 )

@@ -279,7 +279,7 @@ def _places(lake: Lake) -> None:
     _decided(lake, now, stated, births)
     errors = [
         {
-            "level": "unit",
+            "level": "school",
             "lead": lead,
             "origin_count": 4,
             "unit_count": 30,
@@ -359,18 +359,18 @@ def _decided(
 
 def _vintage(added: int) -> list[dict[str, Any]]:
     units: list[tuple[str, str, str, tuple[str, ...]]] = [
-        ("unit", code, DISTRICT_OF[code], GRADES_OF[code]) for code in GRADES_OF
+        ("school", code, DISTRICT_OF[code], GRADES_OF[code]) for code in GRADES_OF
     ]
     units += [
-        ("parent", "110101", "total", ("P1", "P6", "J1", "S1")),
-        ("parent", "110119", "total", ("P1",)),
-        ("total", "total", "", ("P1", "P6", "J1", "S1")),
+        ("district", "110101", "total", ("P1", "P6", "J1", "S1")),
+        ("district", "110119", "total", ("P1",)),
+        ("city", "total", "", ("P1", "P6", "J1", "S1")),
     ]
     found = []
     for level, unit, parent, grades in units:
         for lead in (1, 2):
             parts = {grade: 110 + ("P1", "P6", "J1", "S1").index(grade) + lead + added for grade in grades}
-            if level == "total":
+            if level == "city":
                 parts["P1"] += 110 + lead + added  # of the far district
             stages = {
                 stage: sum(count for grade, count in parts.items() if STAGE_OF[grade[0]] == stage)

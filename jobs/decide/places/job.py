@@ -37,6 +37,7 @@ TABLES = tuple(
     f"decision_places__{name}"
     for name in ("forecast", "forecast_error", "part", "supply", "gap", "registration")
 )
+# The forecast's words for its levels, which serve any list of units, as the words of every table.
 _LEVEL = {"unit": "school", "area": "area", "parent": "district", "zone": "zone", "total": "city"}
 
 
@@ -280,7 +281,7 @@ def part_rows(
     grades = [grade for of_stage in stages.values() for grade in of_stage]
     keys = {year: key for key, year in _ladder_years().items()}
     ahead = forecast[forecast["grade_key"].isin(grades)]
-    ahead = ahead.assign(level=ahead["level"].map(_LEVEL), forecast=ahead["forecast"].astype(float))
+    ahead = ahead.assign(forecast=ahead["forecast"].astype(float))
     stood = counts.assign(school_code=counts["unit"], grade_key=counts["grade"].map(keys))
     stood = stood.rename(columns={"year": "school_year_start", "enrollment": "pupil_count"})
     pupils = gap.summed(
@@ -314,7 +315,7 @@ def gap_rows(
 ) -> pd.DataFrame:
     """Places less pupils for every unit and stage that has places, with chances and warnings."""
     demand = forecast[forecast["grade_key"].isin(list(stage_grades()))]
-    demand = demand.assign(level=demand["level"].map(_LEVEL), stage_code=demand["grade_key"])
+    demand = demand.assign(stage_code=demand["grade_key"])
     for column in ("forecast", "lower_80", "upper_80"):
         demand[column] = demand[column].astype(float)
     standing = gap.summed(places, units, ["stage_code"], ["place_count"])
@@ -350,7 +351,7 @@ def _forecast_rows(forecast: pd.DataFrame) -> pd.DataFrame:
     rows = pd.DataFrame(
         {
             "origin": forecast["origin"].astype(int),
-            "level": forecast["level"],
+            "level": forecast["level"].map(_LEVEL),
             "unit_code": forecast["unit"],
             "parent_unit_code": forecast["parent_unit"],
             "grade_key": forecast["grade"].astype(str).map(keys),
@@ -370,7 +371,7 @@ def _error_rows(past: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
     origins = come.groupby("lead")["origin"].nunique()
     return pd.DataFrame(
         {
-            "level": "unit",
+            "level": "school",
             "lead": errors["lead"].astype(int),
             "origin_count": errors["lead"].map(origins).astype(int),
             "unit_count": errors["forecasts"].astype(int),

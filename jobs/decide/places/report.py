@@ -62,7 +62,7 @@ def look(settings: Settings, day: date, unit: str | None = None) -> Findings:
     if unit:
         past = past[past["district"] == unit]
     past = past.groupby(["grade_key", "school_year_start"])["pupil_count"].sum().reset_index()
-    level = "parent" if unit else "total"
+    level = "district" if unit else "city"
     forecast = ask(
         "select unit_code, origin, grade_key, school_year_start, lead, forecast::double as forecast,"
         " lower_80::double as lower_80, upper_80::double as upper_80, lower_90::double as lower_90,"
@@ -86,7 +86,7 @@ def _vintages(settings: Settings, day: date) -> pd.DataFrame:
     found = tables.views(settings).execute(
         "select origin, lead, school_year_start,"
         " last(forecast::double order by recorded_at, run_id) as forecast from decision_places__forecast"
-        " where level = 'total' and grade_key = 'all' group by all"
+        " where level = 'city' and grade_key = 'all' group by all"
     )
     made = pd.DataFrame(found.fetchall(), columns=[column[0] for column in found.description])
     names, counts = asof.query(

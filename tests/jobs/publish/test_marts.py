@@ -190,9 +190,9 @@ def a_forecast() -> list[dict[str, Any]]:
             **numbers,
         }
         for level, unit, parent in (
-            ("unit", "ALABAMA", "South"),
-            ("parent", "South", "total"),
-            ("total", "total", ""),
+            ("school", "ALABAMA", "South"),
+            ("district", "South", "total"),
+            ("city", "total", ""),
         )
         for grade in ("K3", "kindergarten", "all")
     ]

@@ -3,7 +3,7 @@ with forecasts as (
     -- units that name no district are in the city's rows alone
     select *
     from {{ ref('stg_places__forecast') }}
-    where level = 'total' or (level = 'parent' and unit_code != '(none)')
+    where level = 'city' or (level = 'district' and unit_code != '(none)')
 ),
 
 grades as (select * from {{ source('standards', 'grade') }}),
@@ -16,8 +16,7 @@ units as (
     select
         forecasts.*,
         coalesce(grades.stage_code, stages.code) as stage_code,
-        case forecasts.level when 'parent' then 'district' else 'city' end as unit_level,
-        case forecasts.level when 'parent' then forecasts.unit_code end as district_code,
+        case forecasts.level when 'district' then forecasts.unit_code end as district_code,
     from forecasts
     left join grades
         on forecasts.grade_key = grades.code
@@ -28,7 +27,7 @@ units as (
 spans as (
     select
         case grade_key when 'all' then 'all' when stage_code then 'stage' else 'grade' end as grade_span,
-        unit_level, district_code, stage_code,
+        level as unit_level, district_code, stage_code,
         case grade_key when stage_code then 'all' else grade_key end as grade_key,
         school_year_start, origin, lead, forecast, lower_80, upper_80, lower_90, upper_90, method, run_id,
     from units

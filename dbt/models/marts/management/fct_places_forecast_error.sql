@@ -2,7 +2,7 @@
 with errors as (select * from {{ ref('stg_places__forecast_error') }})
 
 select
-    case level when 'unit' then 'school' when 'parent' then 'district' else 'city' end as unit_level,
+    level as unit_level,
     lead as lead_years,
     origin_count,
     unit_count,

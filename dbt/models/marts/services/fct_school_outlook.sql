@@ -6,7 +6,7 @@ forecasts as (
     select *
     from {{ ref('stg_places__forecast') }}
     where
-        level = 'unit'
+        level = 'school'
         and grade_key = 'all'
         and unit_code not in (select projects.project_code from projects)
 ),

@@ -173,9 +173,9 @@ def city() -> dict[str, pd.DataFrame]:
 def test_five_levels_add_up_exactly(city: dict[str, pd.DataFrame]) -> None:
     rows = city["forecast"]
     sums = rows.groupby(["level", "grade_key", "school_year_start"])["forecast"].sum().unstack("level")
-    assert set(sums.columns) == {"unit", "area", "parent", "zone", "total"}
+    assert set(sums.columns) == {"school", "area", "district", "zone", "city"}
     for level in sums.columns:
-        assert (sums[level] == sums["total"]).all(), level
+        assert (sums[level] == sums["city"]).all(), level
     stages = rows[rows["grade_key"].isin(["kindergarten", "primary", "junior", "senior"])]
     whole = rows[rows["grade_key"] == "all"]
     keys = ["level", "unit_code", "school_year_start"]
