@@ -1,0 +1,47 @@
+"""Commands on a whole site that need no run: land, clean, links of identities, a new key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from jobs.cli.main import app
+from jobs.settings import Settings, UserError
+
+
+def edulake(*words: object) -> Result:
+    return CliRunner().invoke(app, [*map(str, words)], catch_exceptions=False)
+
+
+def test_land_copies_the_file_to_a_new_delivery(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "births.csv"
+    file.write_text("unit_code,birth_year,birth_count\n110101,2020,1\n", encoding="utf-8")
+    words = ("land", file, "--feed", "place_demand", "--sender", "110000")
+    with pytest.raises(UserError, match="landing is empty"):
+        edulake(*words)
+    shown = edulake(*words, "--received", "2025-09-01")
+    assert shown.exit_code == 0
+    (landed,) = settings.landing.rglob("births.csv")
+    assert landed.read_bytes() == file.read_bytes()
+    assert f"--site {settings.site}" in shown.output
+
+
+def test_clean_asks_before_it_removes(settings: Settings) -> None:
+    settings.prepare()
+    assert CliRunner().invoke(app, ["clean"], input="n\n").exit_code == 1
+    assert settings.home.is_dir()
+    assert edulake("clean", "--yes").exit_code == 0
+    assert not settings.home.exists()
+    assert "nothing to remove" in edulake("clean", "--yes").output
+
+
+def test_links_of_an_empty_lake_are_an_empty_table(settings: Settings) -> None:
+    shown = edulake("identity", "links")
+    assert shown.exit_code == 0
+    assert "linked token" in shown.output
+
+
+def test_a_day_that_is_none_is_refused(settings: Settings) -> None:
+    assert edulake("asof", "2025-13-01", "select 1").exit_code == 2
