@@ -24,8 +24,8 @@ import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 
 from jobs.decide.fitness import standard as st
+from jobs.decide.fitness.exact_numbers import decimals
 from jobs.decide.fitness.score import ITEM_CODES, OUTPUT_SCHEMA, score
-from jobs.decide.fitness.values import decimals
 from jobs.settings import EXPECTATIONS
 
 BONUS_ITEMS = ("rope_skip_1min", "sit_up_1min", "pull_up", "run_1000m", "run_800m")

@@ -47,8 +47,8 @@ def score(
 
     Example: `./edulake fitness score --input results.csv --output scores.csv`
     """
-    from jobs.decide.fitness.csv_file import read_settings, score_file
     from jobs.decide.fitness.score import STATUS_ZH
+    from jobs.decide.fitness.score_file import read_settings, score_file
     from jobs.decide.fitness.standard import DEFAULTS
 
     begun = time.monotonic()

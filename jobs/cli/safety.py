@@ -54,8 +54,8 @@ def detect(
 
     Example: `./edulake safety detect --input series.csv --calendar days.csv --output alarms.csv`
     """
-    from jobs.decide.safety.csv_file import check_writable, read_calendar, read_series, write
     from jobs.decide.safety.detect import detect_frame
+    from jobs.decide.safety.series_file import check_writable, read_calendar, read_series, write
 
     given = _parameters(series.method, ears, farrington)
     counts = read_series(input)
@@ -150,7 +150,7 @@ def _start(text: str | None, dated: bool) -> dt.date | int | None:
 def _write_csv(columns: list[str], rows: list[tuple[Any, ...]], path: Path) -> None:
     import csv
 
-    from jobs.decide.safety.csv_file import check_writable
+    from jobs.decide.safety.series_file import check_writable
     from jobs.files import replacing
 
     check_writable(path)

@@ -9,8 +9,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from jobs.decide.fitness import score as core
+from jobs.decide.fitness.exact_numbers import decimals
 from jobs.decide.fitness.standard import load_measures
-from jobs.decide.fitness.values import decimals
 from synthetic.city.eyesight import Eyes, examine
 from synthetic.city.fitness import Bodies, Floats, measure
 from synthetic.city.ladder import grades

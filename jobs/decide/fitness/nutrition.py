@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from jobs.decide.fitness import standard as st
-from jobs.decide.fitness.values import PLACES, SCALE, State, day_numbers, numbers
+from jobs.decide.fitness.exact_numbers import PLACES, SCALE, State, day_numbers, numbers
 from jobs.declare import standards
 
 FIRST_HALF_YEAR, LAST_HALF_YEAR = 12, 36  # 6.0 and 18.0 years

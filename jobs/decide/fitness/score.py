@@ -14,7 +14,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from jobs.decide.fitness import standard as st
-from jobs.decide.fitness.values import PLACES, SCALE, Numbers, State, day_numbers, decimals, numbers, words
+from jobs.decide.fitness.exact_numbers import (
+    PLACES,
+    SCALE,
+    Numbers,
+    State,
+    day_numbers,
+    decimals,
+    numbers,
+    words,
+)
 
 _MEASURES = st.load_measures()
 ITEM_CODES = tuple(code for code in _MEASURES if code not in ("height", "weight"))

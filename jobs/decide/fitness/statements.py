@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from jobs import declare
 from jobs.decide.fitness import nutrition
+from jobs.decide.fitness.exact_numbers import State, day_numbers
 from jobs.decide.fitness.score import INPUT_COLUMNS, OUTPUT_SCHEMA, score
 from jobs.decide.fitness.standard import DEFAULTS, ScoringOptions
-from jobs.decide.fitness.values import State, day_numbers
 
 # Ages outside are slips of the pen in the day of birth: 4 to 25 years.
 _AGE_MONTHS = (48, 300)

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from jobs.cli.fitness import app
-from jobs.decide.fitness import csv_file
+from jobs.decide.fitness import score_file
 from jobs.decide.fitness.score import ITEM_CODES
 from jobs.settings import UserError
 
@@ -72,7 +72,7 @@ def test_scoring_a_scored_file_again_changes_nothing(tmp_path: Path) -> None:
 def test_every_row_gives_a_row_in_order_over_many_chunks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_file, "CHUNK_ROWS", 7)
+    monkeypatch.setattr(score_file, "CHUNK_ROWS", 7)
     bad = ["x,99,1", "y,21,1,tall", ",,", "z,21,1,160,50,1,2,3,4,5,6,7,8,9,10,more"]
     rows = [line for n in range(25) for line in (f"p{n},11,2", *bad)]
     result = score(tmp_path, "\n".join([HEADER, *rows, ""]))
@@ -130,7 +130,7 @@ def test_places_that_cannot_be_used_are_told(tmp_path: Path) -> None:
         (source, source, "the same file"),
     ]:
         with pytest.raises(UserError, match=message):
-            csv_file.score_file(source_path, target)
+            score_file.score_file(source_path, target)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_unknown_settings_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "open.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=r"open\.yaml"):
-        csv_file.read_settings(path)
+        score_file.read_settings(path)
 
 
 def test_help_names_every_status() -> None:

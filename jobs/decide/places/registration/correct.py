@@ -12,7 +12,7 @@ import pandas as pd
 from jobs.decide.places.forecast import TOTAL
 from jobs.decide.places.gap import UNIT_80
 from jobs.decide.places.panel import ALL_GRADES, Floats
-from jobs.decide.places.registration.judge import (
+from jobs.decide.places.registration.factors import (
     MOST_LEARNED,
     judge_city,
     judge_members,

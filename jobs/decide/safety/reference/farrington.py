@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from scipy import special
 
 from jobs.decide.safety.answers import Array, Detection, Labels, normal_score
-from jobs.decide.safety.reference.bounds import bound
 from jobs.decide.safety.reference.parameters import FLEXIBLE, FarringtonParameters
 from jobs.decide.safety.reference.quasi_poisson import Fit, fit_quasi_poisson
 from jobs.decide.safety.reference.seasons import Steps, season_blocks
+from jobs.decide.safety.reference.thresholds import bound
 from jobs.settings import UserError
 
 # Cells of a batch of fits; bounds memory, about 30 arrays of this size live at once.

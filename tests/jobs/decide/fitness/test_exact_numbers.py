@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as s
 
-from jobs.decide.fitness.values import LARGEST, SCALE, State, day_numbers, decimals, numbers
+from jobs.decide.fitness.exact_numbers import LARGEST, SCALE, State, day_numbers, decimals, numbers
 
 EXACT = s.decimals(-9999, 9999, allow_nan=False, allow_infinity=False).filter(
     lambda value: value.as_tuple().exponent >= -40  # type: ignore[operator]
