@@ -60,8 +60,9 @@ def example(column: Column, number: int) -> str:
     if column.codes:
         shown = column.codes_column or "code"
         codes = [row.get(shown) for row in code_list(column.codes).rows]
-        # The first is what most rows have; the same for all rows, so that codes of one row agree.
-        return next(code for code in codes if code) if column.type != "bool" else "是"
+        # The first is what most rows have; the same for all rows, so that codes of one row agree. A site that
+        # brings no list of its own takes any code.
+        return next((code for code in codes if code), "990001") if column.type != "bool" else "是"
     if column.name.endswith("school_code"):
         return f"2111{990_001 + number:06d}"
     if column.pattern:

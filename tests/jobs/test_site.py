@@ -9,15 +9,21 @@ import duckdb
 import pandas as pd
 import pytest
 from pydantic import BaseModel
+from rich.console import Console
 
 from jobs import declare, site
 from jobs import settings as site_settings
 from jobs.decide.safety import inputs
 from jobs.declare import dictionary
+from jobs.declare.examples import example_rows
+from jobs.declare.odcs import open_contract
+from jobs.declare.template import write_template
+from jobs.declare.words import explain
 from jobs.lake import deliveries, identity
 from jobs.publish import views
-from jobs.run import doctor
+from jobs.run import command, doctor
 from jobs.settings import EXPECTATIONS, FEEDS, ROOT, SERVICES, Settings, UserError, load
+from jobs.spark import server
 
 HEAD = "title_zh: 某市\ntitle_en: A city\ntimezone: Asia/Shanghai\n"
 EMPTIEST = HEAD + "feeds: [place_demand, campus_safety]\nservices: [places, safety]\n"
@@ -138,6 +144,15 @@ def test_a_site_without_districts_keeps_every_code_and_one_with_them_its_own(
     assert declare.sender_name("110000") == "北京市"
 
 
+def test_templates_and_words_do_without_the_lists_of_a_site(third: Settings, tmp_path: Path) -> None:
+    for contract in declare.load().values():
+        write_template(contract, tmp_path / f"{contract.dataset}.xlsx")
+        assert open_contract(contract).name == contract.dataset
+        assert len(example_rows(contract)) == 2
+        for column, rule, _ in contract.row_rules():
+            assert explain(contract, column, rule).fix_zh
+
+
 def test_the_marts_of_a_site_without_districts_have_an_empty_table_of_them(third: Settings) -> None:
     with duckdb.connect() as connection:
         views.create_views(connection, {})
@@ -166,6 +181,10 @@ def test_a_site_with_persons_asks_for_its_key_before_anything_starts(
     assert "persons: false" in told.value.way_out
     (key,) = (check for check in doctor.report(third) if check.name == "persons' key")
     assert key.state == "missing"
+    with pytest.raises(UserError, match="no key to make them opaque"):
+        command.run(third, 0.01, 7, Console(quiet=True))
+    assert list(third.landing.iterdir()) == []
+    assert not server.running(third)
     file = tmp_path / "key"
     file.write_bytes(b"k" * 32)
     file.chmod(0o600)
