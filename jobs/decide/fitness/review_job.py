@@ -44,6 +44,8 @@ def decide(settings: Settings, spark: SparkSession, run: Run) -> dict[str, int]:
         for year in years[1:]
         if year in uploads
     }
+    if not found:
+        return {UNITS: 0, EVIDENCE: 0}
     units = pd.concat([_units(of_year, year) for year, of_year in found.items()], ignore_index=True)
     evidence = pd.concat([of.evidence.assign(school_year_start=year) for year, of in found.items()])
     append_frame(settings, run, UNITS, units)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from jobs import declare
-from jobs.decide.fitness import job
+from jobs.decide.fitness import job, review_job
 from jobs.lake import tables
 from jobs.lake.runs import Run
 from jobs.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 RUN = Run(
     run_id="2025-10-20.1",
@@ -62,3 +65,17 @@ def test_each_batch_is_scored_once(settings: Settings, monkeypatch: pytest.Monke
     )
     assert {row["status"] for row in rows} == {"incomplete"}
     assert all(row["points_vital_capacity"] is not None for row in rows)
+
+
+def test_where_all_sat_again_there_is_nothing_to_review(settings: Settings, spark: SparkSession) -> None:
+    again = {
+        "school_code": "2111000001",
+        "school_year_start": 2025,
+        "is_retest": True,
+        "scope_key": "2111000001",
+    }
+    rows = [
+        statement(number, "b1") | again | {"is_withdrawn": False, "delivery_no": 1} for number in range(3)
+    ]
+    tables.append_rows(settings, RESULTS, rows, "b1", "run")
+    assert review_job.decide(settings, spark, RUN) == {review_job.UNITS: 0, review_job.EVIDENCE: 0}
