@@ -107,10 +107,11 @@ class Column:
 
 @dataclass(frozen=True)
 class RowRule:
-    """One rule over several columns of a row: it holds where `holds` is true or null, an expression of SQL
-    over `columns`, `received_date`, `school_year_start` and `term` that fails on no value (`try_cast`, no
-    division), in words that Spark and DuckDB share, and `rlike`. The first of `columns` is named in the
-    reason.
+    """One rule over several columns of a row: it holds where `holds` is true or null.
+
+    `holds` is an expression of the SQL that DuckDB and Spark share, over `columns`, `received_date`,
+    `school_year_start` and `term`. It fails on no value (`try_cast`, no division). The first of `columns` is
+    named in the reason.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""Expressions over one row as DuckDB's SQL, put together in Python as Spark's columns are.
+"""Expressions over one row as DuckDB's SQL, composed in Python the way Spark's columns are.
 
-Lines are judged where they are read, without the engine: ten rows or a million cost what they weigh. An
-expression is a text; nothing is run here.
+Only what depends on a contract is composed here: reading values, and the rules of single columns. A rule
+that can be written down stands in its contract as SQL. An expression is a text; nothing runs here.
 """
 
 from __future__ import annotations
@@ -43,9 +43,6 @@ class Sql:
 
     def __lt__(self, other: Sql | Scalar) -> Sql:
         return self._with("<", other)
-
-    def __le__(self, other: Sql | Scalar) -> Sql:
-        return self._with("<=", other)
 
     def __gt__(self, other: Sql | Scalar) -> Sql:
         return self._with(">", other)
@@ -138,12 +135,12 @@ def extracted(text: Sql, pattern: str, group: int) -> Sql:
 
 def choose(*cases: tuple[Sql, Sql | Scalar], otherwise: Sql | Scalar = None) -> Sql:
     """The value behind the first condition that is true."""
-    told = " ".join(f"when {condition} then {lit(value)}" for condition, value in cases)
-    return Sql(f"(case {told} else {lit(otherwise)} end)")
+    whens = " ".join(f"when {condition} then {lit(value)}" for condition, value in cases)
+    return Sql(f"(case {whens} else {lit(otherwise)} end)")
 
 
 def mapped(text: Sql, table: dict[str, str]) -> Sql:
-    """What a table has for a text; null for one that it has not."""
+    """Look the text up in `table`; null if absent."""
     pairs = ", ".join(f"{literals(key)}: {literals(value)}" for key, value in table.items())
     return Sql(f"map {{{pairs}}}[{text}]")
 
@@ -153,6 +150,6 @@ def item(values: Sql, place: int | Sql) -> Sql:
     return Sql(f"{values}[{lit(place)} + 1]")
 
 
-def listed(told: Sql) -> Sql:
-    """The parts of a text that `|` keeps apart; none of an empty one."""
-    return choose((told == "", Sql("[]::varchar[]")), otherwise=call("string_split", told, "|"))
+def listed(text: Sql) -> Sql:
+    """The parts of a text between `|`; an empty list for an empty text."""
+    return choose((text == "", Sql("[]::varchar[]")), otherwise=call("string_split", text, "|"))

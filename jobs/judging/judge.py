@@ -44,26 +44,45 @@ def parse(
     grade_scheme: str,
     scaled: Collection[str] = (),
 ) -> str:
-    """Raw lines of one dataset -> the query of its clean columns, with `refused varchar[]` beside them.
+    """Return the query of one dataset's clean columns, with `refused varchar[]` beside them.
 
-    raw: what to read from, of `_batch_id, _delivery_id, _file_sha256, _table, _member, _sheet, _line_number,
-    cells`. files: one row a table of a file: `_delivery_id, _file_sha256, _table, positions list<int>` (a
+    Rows in: raw lines of the table or view `raw`, with `_batch_id, _delivery_id, _file_sha256, _table,
+    _member, _sheet, _line_number, cells`. Rows out: one per raw line.
+
+    `files` has one row per table of a file: `_delivery_id, _file_sha256, _table, positions list<int>` (each
     column's place in the cells, -1 where absent, in the contract's order), `operation int` (place of the
-    column that says what a line does, or -1), `sender_code, received_date, delivery_no, recorded_at,
-    school_year_start, term`; registered in `db` for the query. The contract's `identity` comes out as
-    `_identifier` and the identity document as `_document`, for the caller to turn into the person's key and
-    `document_key`. `scaled`: columns whose heading names another unit in some file; `files` then has
-    `factors list<double>` too. Rows out: rows in.
+    column that says whether a line states or withdraws, or -1), `sender_code, received_date, delivery_no,
+    recorded_at, school_year_start, term`. It is registered in `db` for the query. `scaled` are columns whose
+    heading names another unit in some file; `files` then has `factors list<double>` too.
+
+    The contract's `identity` comes out as `_identifier` and the identity document as `_document`, for the
+    caller to turn into the person's key and `document_key`.
     """
     db.register("_files", files)
     rows = f"select * from {raw} inner join _files using (_delivery_id, _file_sha256, _table)"
-    # Step by step, each made once: an expression used twice within one step would be worked out twice.
+    # Each step makes its expressions once: used twice within one step, an expression is computed twice.
+    rows = _with_texts(rows, contract, files)
+    rows = _with_values(rows, contract, grade_scheme, scaled)
+    rows = row_bounds.with_bounds(db, rows, contract, _valid_from(contract))
+    rows = _with_reasons(rows, contract, scaled)
+    rows = _with_place_among_key(rows, contract)
+    is_repeated = (col("_nth") > 1) & (col("_refused") == "")
+    refused = choose((is_repeated, f"{contract.key[0]}:repeated_key"), otherwise=col("_refused"))
+    columns = [*_statement(contract), '"_identifier"', '"_document"', sql.listed(refused).named("refused")]
+    return f"select {', '.join(columns)} from ({rows})"
+
+
+def _with_texts(rows: str, contract: Contract, files: pa.Table) -> str:
+    """Each column's cell as text (`_text_<column>`), and what the line does (`_operation`)."""
     cells = _cells(contract, files)
     rows = _beside(rows, cells)
     rows = _replaced(rows, {name: _plain(col(name)) for name in cells})
     given = {f"_text_{c.name}": _given(c) for c in contract.columns}
-    rows = _replaced(rows, given | {"_operation": sql.call("lower", _written(col("_operation")))})
+    return _replaced(rows, given | {"_operation": sql.call("lower", _written(col("_operation")))})
 
+
+def _with_values(rows: str, contract: Contract, grade_scheme: str, scaled: Collection[str]) -> str:
+    """Each column's typed value (`_value_<column>`), and whether the line withdraws its key."""
     values = {
         c.name: value_of(c, col(f"_text_{c.name}"), grade_scheme, _factor(c, place, scaled))
         for place, c in enumerate(contract.columns)
@@ -71,39 +90,35 @@ def parse(
     if contract.sender == "school":
         values.setdefault("school_code", col("sender_code"))
     is_withdrawn = coalesce(col("_operation").is_in(_lower(WITHDRAWING)), False)
-    rows = _beside(
+    return _beside(
         rows, {f"_value_{name}": value for name, value in values.items()} | {"_is_withdrawn": is_withdrawn}
     )
 
-    rows = row_bounds.with_bounds(db, rows, contract, _valid_from(contract))
+
+def _with_reasons(rows: str, contract: Contract, scaled: Collection[str]) -> str:
+    """Why each line is refused or flagged, and the identifiers it carries."""
     refused, flags = _judgements(contract, scaled)
     identifier = col(f"_text_{contract.identity}") if contract.identity else lit(None).cast("varchar")
-    rows = _beside(
+    return _beside(
         rows,
         {
-            "_refused": _told(refused),
-            "_flags": _told(flags),
+            "_refused": _reasons(refused),
+            "_flags": _reasons(flags),
             "_identifier": sql.call("upper", identifier),
             "_document": _document(contract),
         },
     )
-    # Of several lines with one key in a file the first stands; only sound lines compete.
+
+
+def _with_place_among_key(rows: str, contract: Contract) -> str:
+    """`_nth`: of several lines with one key in a file the first stands; only sound lines compete."""
     key = [_key_column(contract, name) for name in contract.key]
     of_one_key = ", ".join(map(str, (col("_delivery_id"), col("_file_sha256"), col("_refused") == "", *key)))
     nth = Sql(
         f"row_number() over (partition by {of_one_key}"
         " order by _member nulls first, _sheet nulls first, _line_number)"
     )
-    rows = _beside(rows, {"_nth": nth})
-    is_repeated = (col("_nth") > 1) & (col("_refused") == "")
-    told = choose((is_repeated, f"{contract.key[0]}:repeated_key"), otherwise=col("_refused"))
-    columns = [
-        *_statement(contract),
-        '"_identifier"',
-        '"_document"',
-        sql.listed(told).named("refused"),
-    ]
-    return f"select {', '.join(columns)} from ({rows})"
+    return _beside(rows, {"_nth": nth})
 
 
 def _beside(rows: str, columns: dict[str, Sql]) -> str:
@@ -111,12 +126,12 @@ def _beside(rows: str, columns: dict[str, Sql]) -> str:
 
 
 def _replaced(rows: str, columns: dict[str, Sql]) -> str:
-    told = ", ".join(value.named(name) for name, value in columns.items())
-    return f"select * replace ({told}) from ({rows})"
+    listed = ", ".join(value.named(name) for name, value in columns.items())
+    return f"select * replace ({listed}) from ({rows})"
 
 
 def _cells(contract: Contract, files: pa.Table) -> dict[str, Sql]:
-    """The cell of each column, and of what says what a line does."""
+    """The cell of each column, and of the column that says what a line does."""
     positions = files["positions"].to_pylist()
     cells = {
         f"_text_{column.name}": _cell(f"positions[{i + 1}]", [p[i] for p in positions])
@@ -126,14 +141,14 @@ def _cells(contract: Contract, files: pa.Table) -> dict[str, Sql]:
 
 
 def _cell(place: str, places: list[int]) -> Sql:
-    """The cell at a place that the file's row tells; most often all files have it at one."""
+    """The cell at the place that the file's row names; most often it is the same in all files."""
     if len(set(places)) > 1:
         return Sql(f"cells[{place} + 1]")
     return sql.item(Sql("cells"), places[0]) if places and places[0] >= 0 else lit(None).cast("varchar")
 
 
 def _given(column: Declared) -> Sql:
-    """What is written in a cell, or what the declaration puts where nothing is."""
+    """The text of a cell, or the declared default where nothing is written."""
     written = _written(col(f"_text_{column.name}"))
     return written if column.default is None else coalesce(written, column.default)
 
@@ -164,14 +179,14 @@ def _lines(contract: Contract, judged: str, own: str) -> str:
 
 
 def refusals(judged: str, contract: Contract) -> str:
-    """The query of one row per refused line and reason, as `ops__refused_row` has them: no values."""
+    """Return the query of one row per refused line and reason, as `ops__refused_row` has them: no values."""
     reasons = f"(select *, unnest(refused) as _reason from {judged} where {IS_REFUSED})"
     own = "split_part(_reason, ':', 1) as column_name, split_part(_reason, ':', 2) as rule"
     return _lines(contract, reasons, own)
 
 
 def flagged_lines(judged: str, contract: Contract) -> str:
-    """The query of one row per sound and flagged line with its flags, as `ops__flagged_row` has them."""
+    """Return the query of one row per sound, flagged line with its flags, as `ops__flagged_row` has them."""
     return _lines(contract, f"(from {judged} where {IS_SOUND} and len(flags) > 0)", "flags")
 
 
@@ -195,7 +210,7 @@ def _written(plain: Sql) -> Sql:
 def _judgements(
     contract: Contract, scaled: Collection[str] = ()
 ) -> tuple[list[tuple[Sql, str]], list[tuple[Sql, str]]]:
-    """(condition, reason) of what refuses a row and of what flags it; `Contract.row_rules` tells the same."""
+    """(condition, reason) pairs: those that refuse a row, and those that flag it."""
     refused: list[tuple[Sql, str]] = []
     flags: list[tuple[Sql, str]] = []
     impossibles: dict[str, Sql] = {}
@@ -254,7 +269,7 @@ def _lower(words: Iterable[str]) -> list[str]:
 
 
 def _identifier_rules(contract: Contract, column: Declared) -> list[tuple[Sql, str]]:
-    """What refuses a number that names a person: digits lost in a sheet, and a check that does not hold."""
+    """Why a number that names a person is refused: digits lost in a sheet, a check that does not hold."""
     text, value = col(f"_text_{column.name}"), col(f"_value_{column.name}")
     lost = is_digits_lost(text)
     rules = [(lost, f"{column.name}:digits_lost")]
@@ -277,10 +292,10 @@ def _identifier_rules(contract: Contract, column: Declared) -> list[tuple[Sql, s
     ]
 
 
-def _told(judgements: Iterable[tuple[Sql, str]]) -> Sql:
-    """The reasons whose condition holds, as one text; a condition that is null does not."""
-    told = (choose((condition, reason)) for condition, reason in judgements)
-    return sql.call("concat_ws", "|", None, *told)
+def _reasons(judgements: Iterable[tuple[Sql, str]]) -> Sql:
+    """The reasons whose condition holds, as one text; a condition that is null does not hold."""
+    found = (choose((condition, reason)) for condition, reason in judgements)
+    return sql.call("concat_ws", "|", None, *found)
 
 
 def _key_column(contract: Contract, name: str) -> Sql:
@@ -292,7 +307,7 @@ def _key_column(contract: Contract, name: str) -> Sql:
 
 
 def _statement(contract: Contract) -> list[str]:
-    """The clean table's columns in order, but the person's key and `document_key`."""
+    """The clean table's columns in order, without the person's key and `document_key`."""
     stated = col("received_date")
     made = {
         "valid_from": _valid_from(contract),
@@ -323,9 +338,9 @@ def _statement(contract: Contract) -> list[str]:
 
 
 def _unmapped(contract: Contract) -> Sql:
-    """`column=value` of each code that its list does not have, as sent; personal ones stay in raw alone."""
+    """`column=value` of each code that its list lacks, as sent; personal ones stay in raw alone."""
     kept = [c for c in contract.columns if c.codes and not is_open(c) and not c.is_personal]
-    told = [
+    found = [
         choose(
             (
                 col(f"_text_{c.name}").is_given() & col(f"_value_{c.name}").is_null(),
@@ -334,7 +349,7 @@ def _unmapped(contract: Contract) -> Sql:
         )
         for c in kept
     ]
-    return sql.listed(sql.call("concat_ws", "|", *told)) if told else Sql("[]")
+    return sql.listed(sql.call("concat_ws", "|", *found)) if found else Sql("[]")
 
 
 def _scope_key(contract: Contract) -> Sql:

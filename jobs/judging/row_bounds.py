@@ -6,13 +6,14 @@ they use: `_text_<column>` as written, `_value_<column>` as read.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
+import sqlglot
+from sqlglot import exp
 
 from jobs.declare import Column as Declared
 from jobs.declare import Contract, RowRule, bounds, units
@@ -30,8 +31,10 @@ class Outside(NamedTuple):
 
 
 def with_bounds(db: duckdb.DuckDBPyConnection, rows: str, contract: Contract, day: Sql) -> str:
-    """Rows (a query) with their bounds beside them, one list a limit (`_ask_from` …, in the order of the
-    bounded columns); null for a combination nobody gives bounds for. Rows out: rows in.
+    """Return the query of `rows` with their bounds beside them: one list per limit (`_ask_from` …).
+
+    A list is in the order of the bounded columns, and null for a combination without bounds. Rows out: rows
+    in.
     """
     found = bounds.of(contract)
     if not found:
@@ -59,8 +62,9 @@ def with_bounds(db: duckdb.DuckDBPyConnection, rows: str, contract: Contract, da
 
 
 def outside(contract: Contract, column: Declared, value: Sql) -> Outside:
-    """Where a value is impossible, and where possible but unusual: by the column's own bounds, and by those
-    of its sex and grade where there are some.
+    """Return the conditions that a value is impossible, and that it is possible but unusual.
+
+    They rest on the column's own bounds, and on those of its sex and grade where there are some.
     """
     by_row = _by_row(contract, column)
     impossible = None if column.refuse_outside is None else ~value.between(*_frame(column.refuse_outside))
@@ -73,7 +77,7 @@ def outside(contract: Contract, column: Declared, value: Sql) -> Outside:
 
 
 def usual(contract: Contract, column: Declared, value: Sql) -> Sql:
-    """Whether a value is inside all usual bounds of its row; null for none."""
+    """Return whether a value is inside all usual bounds of its row; null for no value."""
     by_row = _by_row(contract, column)
     within = value.between(*_frame(column.ask_outside)) if column.ask_outside else value.is_given()
     if by_row:
@@ -87,8 +91,9 @@ def _frame(limits: tuple[float, float]) -> tuple[float, float]:
 
 
 def looks_like_another_unit(contract: Contract, column: Declared, is_scaled: bool) -> Sql:
-    """Whether the number as written is usual in one of the units that senders use by mistake; where a
-    heading named a unit, ours is one of them.
+    """Return whether the number as written is usual in one of the units that senders use by mistake.
+
+    Where a heading named a unit, our own unit is one of them.
     """
     text = col(f"_text_{column.name}")
     # DuckDB takes `1_0` for ten.
@@ -101,15 +106,17 @@ def looks_like_another_unit(contract: Contract, column: Declared, is_scaled: boo
 
 
 def broken(contract: Contract, rule: RowRule) -> Sql:
-    """Where a rule over several columns does not hold; null where it cannot be asked."""
-    names = sorted({c.name for c in contract.columns}, key=len, reverse=True)
-    holds = re.sub(rf"\b({'|'.join(names)})\b", r'"_value_\1"', rule.holds)
-    # What declarations write as Spark does. A text of other than digits is no whole number.
-    holds = re.sub(r'("\w+"|\w+)( not)? rlike (\'(?:[^\']|\'\')*\')', r"\2 regexp_matches(\1, \3)", holds)
-    holds = re.sub(
-        r"try_cast\((.+?) as int\)", r"try_cast(nullif(regexp_extract(\1, '^[+-]?\\d+$'), '') as int)", holds
-    )
-    return ~Sql(f"({holds})")
+    """The condition that a rule over several columns does not hold; null where a value it needs is missing.
+
+    Rules are written in the SQL that DuckDB and Spark share. Only the names change: `height_cm` is read from
+    `_value_height_cm`.
+    """
+    names = {c.name for c in contract.columns}
+    holds = sqlglot.parse_one(rule.holds, dialect="duckdb")
+    for column in holds.find_all(exp.Column):
+        if column.name in names:
+            column.set("this", exp.to_identifier(f"_value_{column.name}", quoted=True))
+    return ~Sql(f"({holds.sql(dialect='duckdb')})")
 
 
 def _by_row(contract: Contract, column: Declared) -> dict[str, Sql]:

@@ -154,7 +154,7 @@ def duration_of(text: Sql, factor: Sql | None = None) -> Sql:
     hundredths = sql.call("rpad", extracted(text, dotted, 2), 2, "0").try_cast("int")
     fraction = coalesce(extracted(text, quoted, 3).try_cast("decimal(6,2)"), 0)
     is_clock, hours_first = text.matches(clock), part(clock, 1) > 0
-    told = [
+    readings = [
         (
             text.matches(quoted) & (part(quoted, 2) < 60),
             part(quoted, 1) * 60 + part(quoted, 2) + fraction,
@@ -165,9 +165,9 @@ def duration_of(text: Sql, factor: Sql | None = None) -> Sql:
         (text.matches(r"^\d{1,2} *分钟?$"), part(r"^(\d{1,2})", 1) * 60),
     ]
     if factor is not None:
-        told.append(((factor == 1) & bare, seconds))
-    told += [
+        readings.append(((factor == 1) & bare, seconds))
+    readings += [
         (text.matches(dotted) & (hundredths < 60), part(dotted, 1) * 60 + hundredths),
         (text.matches(r"^\d{2,3}(\.\d{1,2})?( *(秒|s|S|\"|″|”))?$"), seconds),
     ]
-    return choose(*told)
+    return choose(*readings)

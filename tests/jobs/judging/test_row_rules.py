@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 
 from jobs import declare
@@ -16,6 +18,8 @@ from jobs.judging import judge
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pyspark.sql import SparkSession
 
 Judge = Callable[..., list[dict[str, Any]]]
 
@@ -301,3 +305,38 @@ def test_the_unit_of_a_wrong_heading_is_seen_in_the_numbers() -> None:
     )
     assert "height_cm:wrong_unit" in flags
     assert "height_cm:other_unit" in refused
+
+
+def _typed(kind: str, number: int) -> str:
+    """A value of a type as SQL that both engines read; every seventh is null."""
+    if number % 7 == 0:
+        return f"cast(null as {kind})"
+    if kind == "date":
+        return f"date '20{10 + number % 16}-{1 + number % 12:02d}-{1 + number % 28:02d}'"
+    if kind == "string":
+        words = ("1", "2", "21", "202109", "+20x", "rename", "110101201501010037", "G110101201501010037")
+        return f"'{words[number % len(words)]}'"
+    return f"cast({number % 190} as {kind})"
+
+
+@pytest.mark.parametrize("dataset", sorted(n for n, c in declare.load().items() if c.rules))
+def test_a_rule_means_the_same_in_both_engines(dataset: str, spark: SparkSession) -> None:
+    """Rules are in the SQL that DuckDB and Spark share: the text of the contract, as it stands."""
+    contract = declare.load()[dataset]
+    named = {word for rule in contract.rules for word in re.findall(r"\w+", rule.holds)}
+    kinds = {c.name: declare.spark_type(c.stored_type) for c in contract.columns if c.name in named}
+    kinds |= {"received_date": "date", "school_year_start": "int", "term": "int"}
+    rows = " union all ".join(
+        "select "
+        + ", ".join(
+            f"{_typed(kind, 31 * row + 17 * place)} as {name}"
+            for place, (name, kind) in enumerate(kinds.items())
+        )
+        for row in range(40)
+    )
+    asked = ", ".join(f"{rule.holds} as rule_{number}" for number, rule in enumerate(contract.rules))
+    query = f"select {asked} from ({rows}) as line"
+    ours = duckdb.sql(query.replace(" as string)", " as varchar)")).fetchall()
+    theirs = [tuple(row) for row in spark.sql(query).collect()]
+    assert sorted(map(str, ours)) == sorted(map(str, theirs))
+    assert {True, False} & {value for row in ours for value in row}
