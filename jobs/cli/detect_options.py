@@ -50,7 +50,7 @@ class SeriesOptions:
     ] = None
     calendar: Annotated[
         Path | None,
-        typer.Option(help="CSV: date,is_open (1/0 or true/false). Closed days are left out."),
+        typer.Option(help="CSV: date, is_open (1/0 or true/false). Closed days are left out."),
     ] = None
     alpha: Annotated[
         float | None,
@@ -81,7 +81,7 @@ class EarsOptions:
     """Parameters of ears_c1, ears_c2 and ears_c3."""
 
     min_sigma: Annotated[
-        float | None, typer.Option(help="Least standard deviation.  [default: 0]", rich_help_panel=_EARS)
+        float | None, typer.Option(help="Least standard deviation. Default: 0.", rich_help_panel=_EARS)
     ] = None
 
 
@@ -90,14 +90,14 @@ class FarringtonOptions:
     """Parameters of farrington_flexible and farrington_classic, named as in R's `surveillance`."""
 
     b: Annotated[
-        int | None, typer.Option("--b", min=1, help="Years back.  [default: 5]", rich_help_panel=_FARRINGTON)
+        int | None, typer.Option("--b", min=1, help="Years back. Default: 5.", rich_help_panel=_FARRINGTON)
     ] = None
     w: Annotated[
         int | None,
         typer.Option(
             "--w",
             min=0,
-            help="Steps on each side of the same week in past years.  [default: 3]",
+            help="Steps on each side of the same week in past years. Default: 3.",
             rich_help_panel=_FARRINGTON,
         ),
     ] = None
@@ -105,14 +105,14 @@ class FarringtonOptions:
         bool | None,
         typer.Option(
             "--reweight/--no-reweight",
-            help="Give past outbreaks less weight.  [default: reweight]",
+            help="Give past outbreaks less weight. Default: reweight.",
             rich_help_panel=_FARRINGTON,
         ),
     ] = None
     weights_threshold: Annotated[
         float | None,
         typer.Option(
-            help="Residual above which a step loses weight.  [default: 2.58, classic 1]",
+            help="Residual above which a step loses weight. Default: 2.58, classic 1.",
             rich_help_panel=_FARRINGTON,
         ),
     ] = None
@@ -121,14 +121,14 @@ class FarringtonOptions:
         typer.Option(
             "--no-periods",
             min=1,
-            help="Seasons of a year.  [default: 10, classic 1]",
+            help="Seasons of a year. Default: 10, classic 1.",
             rich_help_panel=_FARRINGTON,
         ),
     ] = None
     threshold_method: Annotated[
         ThresholdMethod | None,
         typer.Option(
-            help="How the bound is set.  [default: nbPlugin, classic delta]", rich_help_panel=_FARRINGTON
+            help="How the bound is set. Default: nbPlugin, classic delta.", rich_help_panel=_FARRINGTON
         ),
     ] = None
     nb_plugin: Annotated[
@@ -142,34 +142,32 @@ class FarringtonOptions:
     ] = None
     trend: Annotated[
         bool | None,
-        typer.Option(
-            "--trend/--no-trend", help="Fit a trend.  [default: trend]", rich_help_panel=_FARRINGTON
-        ),
+        typer.Option("--trend/--no-trend", help="Fit a trend. Default: trend.", rich_help_panel=_FARRINGTON),
     ] = None
     p_threshold_trend: Annotated[
         float | None,
         typer.Option(
-            help="Keep the trend if its p-value is below this.  [default: 1, classic 0.05]",
+            help="Keep the trend if its p-value is below this. Default: 1, classic 0.05.",
             rich_help_panel=_FARRINGTON,
         ),
     ] = None
     past_weeks_not_included: Annotated[
         int | None,
         typer.Option(
-            min=0, help="Newest steps left out.  [default: 26, classic 3]", rich_help_panel=_FARRINGTON
+            min=0, help="Newest steps left out. Default: 26, classic 3.", rich_help_panel=_FARRINGTON
         ),
     ] = None
     limit54: Annotated[
         tuple[int, int] | None,
         typer.Option(
             "--limit54",
-            help="An alarm needs so many cases in so many steps.  [default: 5 4]",
+            help="An alarm needs so many cases in so many steps. Default: 5 4.",
             rich_help_panel=_FARRINGTON,
         ),
     ] = None
     powertrans: Annotated[
         PowerTransform | None,
-        typer.Option(help="Power of the counts.  [default: 2/3]", rich_help_panel=_FARRINGTON),
+        typer.Option(help="Power of the counts. Default: 2/3.", rich_help_panel=_FARRINGTON),
     ] = None
 
     def chosen_threshold(self) -> ThresholdMethod | None:

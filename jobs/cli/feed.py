@@ -38,7 +38,7 @@ def list_datasets() -> None:
 def template(
     dataset: Dataset,
     output: Annotated[
-        Path | None, typer.Option(help="Workbook to write. Default: <中文名>_模板.xlsx in this folder.")
+        Path | None, typer.Option(help="Workbook to write. Default: `<中文名>_模板.xlsx` in this folder.")
     ] = None,
 ) -> None:
     """Write the workbook that a sender fills in: headings, what each means, code lists to choose from.
@@ -122,7 +122,7 @@ def report(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for the two files that may be sent. Default: reports/<sender>."),
+        typer.Option(help="Folder for the two files that may be sent. Default: `reports/<sender>`."),
     ] = None,
     site: Site = None,
 ) -> None:

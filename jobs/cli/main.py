@@ -51,7 +51,7 @@ app = typer.Typer(
     help="市级教育数据平台 A city's education data, from the files of senders to a published portal.\n\n"
     "Start with `./edulake run`, then `./edulake serve`.",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
 for panel, members in PANELS.items():

@@ -33,13 +33,13 @@ class Inputs:
     """The files that a forecast reads, and how far it looks."""
 
     enrollment: Annotated[
-        Path, typer.Option(help="CSV of pupils: unit,parent_unit,year,grade,enrollment. May be gzipped.")
+        Path, typer.Option(help="CSV of pupils: unit, parent_unit, year, grade, enrollment. May be gzipped.")
     ]
     output: Annotated[Path, typer.Option(help="CSV to write; a name ending in .gz is compressed.")]
     births: Annotated[
         Path | None,
         typer.Option(
-            help="CSV of births: unit,year,births. A unit is a unit or a parent unit of the enrollment file."
+            help="CSV of births: unit, year, births. A unit is a unit or a parent unit of the enrollment file."
         ),
     ] = None
     entry_lag: Annotated[
@@ -50,7 +50,7 @@ class Inputs:
         Path | None,
         typer.Option(
             help="CSV of schools that open, close or change their grades:"
-            " unit,year,event[,successor_unit,parent_unit,grades,pupils,known_year]."
+            " unit, year, event, and where needed successor_unit, parent_unit, grades, pupils, known_year."
             " event is open, close or span. From autumn of `year` the unit teaches `grades` (K-5, or 7;8) and"
             " no others; none after close. successor_unit (A;B for several) takes the pupils of a unit that"
             " closes, and gives pupils to a unit that opens; blank: the units of the same parent."

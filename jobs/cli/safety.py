@@ -37,7 +37,7 @@ limit {visits}
 @grouped
 def detect(
     input: Annotated[
-        Path, typer.Option(help="CSV: unit,date,count (a week is its Monday), or unit,t,count.")
+        Path, typer.Option(help="CSV: unit, date, count (a week is its Monday), or unit, t, count.")
     ],
     output: OutputCsv,
     series: SeriesOptions,
@@ -48,7 +48,7 @@ def detect(
 
     对每个单位的计数序列逐日（周）给出期望值、上界和是否报警。
 
-    Writes unit,date,count,expected,upper_bound,p_value,score,alarm (t for date where the input has t),
+    Writes unit, date, count, expected, upper_bound, p_value, score, alarm (t for date where the input has t),
     sorted by unit and time. The answer is blank until the baseline is full. The score says how unusual a row
     is, on the normal scale: 3 is one in 741.
 

@@ -47,7 +47,7 @@ def parse_years(text: str) -> tuple[int, int]:
 def city(
     context: typer.Context,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the files: <feed>/<sender>/<delivery>/<file>.")
+        Path | None, typer.Option(help="Folder for the files: `<feed>/<sender>/<delivery>/<file>`.")
     ] = None,
     scale: Annotated[float, typer.Option(help="1 is the whole city, about 2.2 million children.")] = 0.02,
     years: Annotated[
@@ -59,7 +59,7 @@ def city(
         typer.Option(help="none, standard, kind=rate,… or standard,kind=rate,… (see: city faults)."),
     ] = "standard",
     truth: Annotated[
-        Path | None, typer.Option(help="Folder for what no sender knows (default: <out>/../truth).")
+        Path | None, typer.Option(help="Folder for what no sender knows (default: `<out>/../truth`).")
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, max=16, help="Processes (default: two for a large city).")
@@ -120,9 +120,9 @@ def _print_summary(summary: CitySummary, seconds: float) -> None:
 def report(
     out: Annotated[Path, typer.Option(help="The folder that the city was written to.")],
     truth: Annotated[
-        Path | None, typer.Option(help="Where its truth lies (default: <out>/../truth).")
+        Path | None, typer.Option(help="Where its truth lies (default: `<out>/../truth`).")
     ] = None,
-    page: Annotated[Path | None, typer.Option(help="The page (default: <out>/city-report.html).")] = None,
+    page: Annotated[Path | None, typer.Option(help="The page (default: `<out>/city-report.html`).")] = None,
 ) -> None:
     """Draw a written city on one page: pyramid, map, wave, fitness, faults; nothing is asked from outside."""
     from synthetic.city.report import look

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -72,3 +73,10 @@ def test_the_fields_of_a_dataclass_become_options(tmp_path: Path) -> None:
     assert RUN.invoke(small, ["--width", "3", "--height", "5", "--name", "hall"]).output == "hall 15\n"
     assert RUN.invoke(small, []).exit_code == 2, "a field without a default is required"
     assert RUN.invoke(small, ["--width", "0"]).exit_code == 2
+
+
+@pytest.mark.parametrize("path", [["feed", "report"], ["feed", "template"], ["city"]], ids=" ".join)
+def test_help_keeps_placeholders(path: list[str]) -> None:
+    """Help is Markdown: a placeholder outside a code span is taken for a tag and vanishes."""
+    shown = RUN.invoke(app, [*path, "--help"]).output
+    assert "<" in re.sub(r"<(int|float|str|path|bool)( range)?>", "", shown)
