@@ -19,7 +19,7 @@ from jobs.settings import ROOT, Settings
 from portal.app import create_app
 
 WEB = ROOT / "portal" / "web"
-STATIC = ROOT / "services" / "static"
+STATIC = ROOT / "portal" / "static"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
     "--headless",
