@@ -1,7 +1,6 @@
-"""Bounds that depend on other columns of the row (sex and grade, say), as dated data.
+"""Bounds that depend on other columns of the row (for example sex and grade), as dated data.
 
-A contract names the columns in `bounds_by` and the file in `bounds`; they come on top of a column's own
-bounds, never in their place.
+A contract names the columns in `bounds_by` and the file in `bounds`. A column's own bounds hold as well.
 """
 
 from __future__ import annotations
@@ -21,8 +20,10 @@ LIMITS = ("ask_from", "ask_to", "refuse_from", "refuse_to")
 
 @dataclass(frozen=True)
 class Bound:
-    """What is usual (`ask_*`) and possible (`refuse_*`) in one column for one combination of `by`, from
-    `valid_from` until before `valid_to`; None: no bound. `by` are values as the lake keeps them.
+    """The usual (`ask_*`) and the possible (`refuse_*`) range of one column for one combination of `by`.
+
+    It holds from `valid_from` until the day before `valid_to`; None is no bound. `by` are values as the lake
+    keeps them.
     """
 
     column: str
@@ -38,8 +39,9 @@ class Bound:
 
 @cache
 def load(name: str, by: tuple[str, ...]) -> tuple[Bound, ...]:
-    """The bounds of `expectations/standards/<name>.csv`, in its order. Raises ContractError for a file that
-    contradicts itself: two rows for one day, or a possible value that is not inside the usual ones' frame.
+    """The bounds of `expectations/standards/<name>.csv`, in its order.
+
+    Raises ContractError where two rows hold on one day, or a usual value would be impossible.
     """
     path = standards.file(name)
     found = tuple(_bound(path.name, row, by) for row in standards.rows(name))
@@ -74,7 +76,7 @@ def _bound(file: str, row: dict[str, str], by: tuple[str, ...]) -> Bound:
 
 
 def of(contract: Contract) -> tuple[Bound, ...]:
-    """The bounds of a contract's columns; those of columns it does not have are another contract's."""
+    """The bounds of a contract's columns; rows of the file on other columns are another contract's."""
     if contract.bounds is None:
         return ()
     own = {column.name for column in contract.columns}
@@ -82,11 +84,11 @@ def of(contract: Contract) -> tuple[Bound, ...]:
 
 
 def columns(contract: Contract) -> list[str]:
-    """The contract's columns that have such bounds, in its order."""
+    """The names of the contract's columns that have such bounds, in the contract's order."""
     bounded = {bound.column for bound in of(contract)}
     return [column.name for column in contract.columns if column.name in bounded]
 
 
 def today(bounds: Iterable[Bound]) -> list[Bound]:
-    """Those without a last day: what senders are told."""
+    """The bounds without a last day: those that senders are asked to keep."""
     return [bound for bound in bounds if bound.valid_to is None]

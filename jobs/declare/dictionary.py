@@ -38,7 +38,7 @@ def pages() -> dict[Path, str]:
 
 
 def write() -> int:
-    """Write all pages and take away those of datasets that are no more; returns how many there are."""
+    """Write all pages, delete those of datasets that are gone, and return the number of pages."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     made = pages()
     for old in set(FOLDER.glob("*.md")) - set(made):
@@ -112,7 +112,7 @@ def _page(c: Contract, readers: dict[str, list[str]]) -> str:
 
 
 def _general(c: Contract) -> str:
-    """Where the rows stand without values of persons, and which columns are left."""
+    """The table of the same rows without values of persons, and its columns."""
     kept = ", ".join(f"`{n}`" for n in c.general_columns() if n not in STATEMENT_COLUMNS)
     return f"`{c.general_table}` ({kept}); 其余在受限区 the rest is restricted"
 

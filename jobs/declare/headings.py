@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from jobs.declare import units
 from jobs.declare.model import Contract
 
-# The column by which a sender says what a line does, and the words that withdraw the line's key.
+# Headings of the column that says what a line does, the words that withdraw its key, and those that state it.
 OPERATION_HEADINGS = ("操作", "操作类型", "记录状态", "数据状态", "record_status", "operation")
 WITHDRAWING = ("撤销", "撤回", "删除", "作废", "D", "delete", "withdraw", "withdrawn")
 STATING = ("新增", "更正", "修改", "变更", "正常", "有效", "A", "U", "add", "update")
@@ -18,9 +18,9 @@ STATING = ("新增", "更正", "修改", "变更", "正常", "有效", "A", "U",
 def match(contract: Contract, cells: Iterable[str]) -> dict[str, int] | None:
     """Column -> position in this header row, or None where a required column has no heading here.
 
-    A heading is compared without brackets, units, blanks and width; `姓名@2` names the second column
-    headed 姓名. Where one heading could name two columns, the column that lists it first in its headings
-    takes it. A heading of `absent` tells that the file is another dataset.
+    Headings are compared without brackets, units, blanks and character width; `姓名@2` is the second column
+    with the heading 姓名. Where one heading fits two columns, it goes to the column that lists it earlier. A
+    heading of `absent` shows that the file is of another dataset.
     """
     cells = list(cells)
     positions = {key: index for index, key in enumerate(_nth_keys(cells))}
@@ -44,7 +44,7 @@ def match(contract: Contract, cells: Iterable[str]) -> dict[str, int] | None:
 
 
 def operation_at(cells: Iterable[str]) -> int:
-    """Place of the column that says what a line does (`撤销` withdraws its key), or -1."""
+    """The position of the column that says what a line does (`撤销` withdraws its key), or -1."""
     known = {heading_key(heading) for heading in OPERATION_HEADINGS}
     return next((index for index, cell in enumerate(cells) if heading_key(cell) in known), -1)
 
@@ -58,12 +58,12 @@ def missing(contract: Contract, cells: Iterable[str]) -> list[str]:
 
 
 def absentees(contract: Contract, positions: Mapping[str, int]) -> list[str]:
-    """Our names of columns that a header does not have; a required one among them is no match at all."""
+    """Our names of the columns that a header row lacks."""
     return [c.name for c in contract.columns if c.name not in positions]
 
 
 def strangers(contract: Contract, header: Sequence[str], positions: Mapping[str, int]) -> list[str]:
-    """Headings that the contract does not know, as sent: neither a column's nor `left_in_raw`."""
+    """The headings, as sent, that the contract does not know: no column's, and not `left_in_raw`."""
     known = {heading_key(h) for h in (*contract.left_in_raw, *OPERATION_HEADINGS)}
     taken = set(positions.values())
     keys = _nth_keys(header)
@@ -75,8 +75,8 @@ def strangers(contract: Contract, header: Sequence[str], positions: Mapping[str,
 
 
 def factors(contract: Contract, header: Sequence[str], positions: Mapping[str, int]) -> dict[str, float]:
-    """Column -> what its numbers are multiplied by, for each whose heading names a unit; -1 for a unit of
-    another kind (a height in kilograms).
+    """Column -> the factor that converts its numbers, for each column whose heading names a unit; -1 for a
+    unit of another kind (a height in kilograms).
     """
     found = {}
     for column in contract.columns:
@@ -97,7 +97,7 @@ def _nth_keys(cells: Iterable[str]) -> Iterator[str]:
 
 
 def fold(text: str) -> str:
-    """A value as rules compare it: full-width characters narrowed, no outer blanks or leading apostrophe."""
+    """A value as rules compare it: full-width characters made narrow, blanks and an apostrophe trimmed."""
     return unicodedata.normalize("NFKC", text).strip().lstrip("'").strip()
 
 

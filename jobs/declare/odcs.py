@@ -1,7 +1,7 @@
-"""A contract as full Open Data Contract Standard: what is handed to a sender's own systems.
+"""A contract in the Open Data Contract Standard, for the systems of a sender.
 
-Impossible bounds are `logicalTypeOptions`; what only asks is a quality rule of severity `warning`. Headings
-that are accepted are synonyms, codes are `enum`.
+Bounds of the possible are `logicalTypeOptions`; a rule that only flags is a quality rule of severity
+`warning`. Accepted headings are synonyms, codes are an `enum`.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def open_contract(contract: Contract) -> OpenDataContractStandard:
 
 
 def problems(document: OpenDataContractStandard) -> list[str]:
-    """What the standard's own JSON schema finds wrong with a document; nothing for a valid one."""
+    """The violations of the standard's own JSON schema; empty for a valid document."""
     from jsonschema import Draft201909Validator
 
     schema = json.loads(OpenDataContractStandard.json_schema())
@@ -174,7 +174,7 @@ def _enum(column: Column) -> list[EnumValue] | None:
 
 
 def _quality(contract: Contract, column: Column) -> list[DataQuality]:
-    """The rules of one column, each once; one that may refuse is an error."""
+    """The rules of one column, each once; a rule that can refuse has the severity `error`."""
     verdicts: dict[str, set[str]] = {}
     across = {rule.name for rule in contract.rules if rule.columns[0] == column.name} | {"repeated_key"}
     for name, rule, verdict in contract.row_rules():

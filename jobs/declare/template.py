@@ -1,7 +1,7 @@
-"""The workbook that a sender fills in, made from the contract: it cannot ask for what is not accepted.
+"""The workbook that a sender fills in, made from the contract, so that what it asks for is what is accepted.
 
-First sheet: the headings, a comment on each, lists to choose from, example rows. Second: every column told at
-length. Third: the code lists.
+The first sheet has the headings, a comment on each, lists to choose from and example rows. The second
+explains every column. The third holds the code lists.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ _TYPES_ZH = {
 
 
 def write_template(contract: Contract, target: Path) -> None:
-    """Write the template of a dataset; headings are each column's first, all cells are text; two grey example
-    rows, of persons and schools that do not exist, are to be written over.
+    """Write the template of a dataset: each column under its first heading, all cells as text.
+
+    The sender writes over the two gray example rows; their persons and schools do not exist.
     """
     with replacing(target) as fresh, xlsxwriter.Workbook(fresh) as book:
         sheet = book.add_worksheet(contract.zh[:31])
@@ -77,7 +78,7 @@ def write_template(contract: Contract, target: Path) -> None:
 
 
 def _write_rules(sheet: xlsxwriter.worksheet.Worksheet, at: int, contract: Contract, head: object) -> None:
-    """The rules over several columns, below the columns."""
+    """Write the rules over several columns below the columns."""
     if not contract.rules:
         return
     sheet.write_row(at, 0, ["跨列规则", "不符合时", "应当", "如何处理"], head)
@@ -88,7 +89,7 @@ def _write_rules(sheet: xlsxwriter.worksheet.Worksheet, at: int, contract: Contr
 
 
 def _write_bounds(sheet: xlsxwriter.worksheet.Worksheet, contract: Contract, head: object) -> None:
-    """What is usual and possible by other columns of the row, as asked today."""
+    """Write the bounds that depend on other columns and have no last day."""
     by = [f"按{contract.column(name).zh}" for name in contract.bounds_by]
     limits = ["通常不小于", "通常不大于", "不得小于", "不得大于"]
     sheet.write_row(0, 0, ["适用的列", *by, *limits, "依据"], head)
@@ -101,7 +102,7 @@ def _write_bounds(sheet: xlsxwriter.worksheet.Worksheet, contract: Contract, hea
 
 
 def _spelled(contract: Contract, bound: bounds.Bound) -> list[str]:
-    """The values that a bound is for, in words where they are codes."""
+    """The values that a bound holds for; codes are shown by their meaning."""
     words = []
     for name, value in zip(contract.bounds_by, bound.by, strict=True):
         codes = contract.column(name).codes

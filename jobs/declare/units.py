@@ -1,7 +1,7 @@
-"""Units as senders write them above a column or behind a value, and what makes them the column's own.
+"""Units as senders write them in a heading or behind a value, and their factors to a column's own unit.
 
-The heading's unit decides: `身高（m）` is 100 for a column in centimeters. A unit of another kind (a height
-in kilograms) is told apart from no unit at all.
+The heading's unit decides: in a column kept in centimeters, numbers below `身高（m）` are multiplied by 100.
+A unit of another kind (a height in kilograms) is not the same as no unit.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 import unicodedata
 from functools import cache
 
-# Kind -> how much of the kind's base unit one of each is. Full- and half-width forms fold to these.
+# Kind -> unit -> its size in the base unit of the kind. Full-width forms are made narrow before the look-up.
 _KINDS: dict[str, dict[str, float]] = {
     "length": {
         "mm": 0.001, "毫米": 0.001, "cm": 0.01, "厘米": 0.01, "公分": 0.01, "dm": 0.1, "分米": 0.1,
@@ -50,7 +50,7 @@ _UNITS = {unit: (kind, size) for kind, units in _KINDS.items() for unit, size in
 
 _INSIDE = re.compile(r"[(\[【〔<《{]([^()\[\]【】〔〕<>《》{}]*)[)\]】〕>》}]?")
 _BEHIND = re.compile(r"[/:,_|]([^/:,_|]+)$")
-# Words for how minutes and seconds are written: the notation decides, as where nothing is said.
+# These name a notation of minutes and seconds, not a unit: the value itself shows its notation.
 _NOTATIONS = {"分秒", "分.秒", "分·秒", "分'秒", "分:秒", "分'秒\"", "m:s", "mm:ss"}
 
 
@@ -60,7 +60,7 @@ def narrow(text: str) -> str:
 
 
 def heading_unit(heading: str) -> str | None:
-    """The unit that a heading names, in brackets or behind a stroke (`面积（㎡）`, `身高/cm`); else None."""
+    """The unit that a heading names, in brackets or after a stroke (`面积（㎡）`, `身高/cm`); else None."""
     text = narrow(heading)
     told = [part for inside in _INSIDE.findall(text) for part in re.split(r"[,、;，；。\s]", inside)]
     behind = _BEHIND.search(text)
@@ -73,13 +73,13 @@ def heading_unit(heading: str) -> str | None:
 
 
 def without_unit(heading: str) -> str:
-    """The heading without a unit behind a stroke; other endings stay (`国籍/地区`)."""
+    """The heading without a unit after a stroke; other endings stay (`国籍/地区`)."""
     behind = _BEHIND.search(heading)
     return heading[: behind.start()] if behind and behind[1].strip() in _UNITS else heading
 
 
 def factor(written: str, unit: str) -> float | None:
-    """What a number in `written` is multiplied by to be in `unit`; None where the kinds differ."""
+    """The factor from `written` to `unit`; None if they are of different kinds."""
     if written not in _UNITS or unit not in _UNITS:
         return None
     (kind, size), (own_kind, own_size) = _UNITS[written], _UNITS[unit]
@@ -88,7 +88,7 @@ def factor(written: str, unit: str) -> float | None:
 
 @cache
 def siblings(unit: str | None) -> dict[str, float]:
-    """Every unit of the same kind -> its factor to `unit`; none for a unit that is not known."""
+    """Each unit of the same kind -> its factor to `unit`; empty for an unknown unit."""
     if unit is None or unit not in _UNITS:
         return {}
     kind = _KINDS[_UNITS[unit][0]]
