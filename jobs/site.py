@@ -36,7 +36,9 @@ class Places(_Part):
         Literal["cn", "us_k12"],
         Field(description="How senders write grades: `cn` K1-K3, P1-P6, J1-J3, S1-S3; `us_k12` K, 1-12"),
     ] = "cn"
-    entry_grade: Annotated[str, Field(description="The grade that children of an age enter")] = "P1"
+    entry_grade: Annotated[
+        str, Field(description="The grade that children of an age enter, as the lake keeps it: K1 to S3")
+    ] = "P1"
     entry_lag: Annotated[
         int, Field(ge=0, le=10, description="Years from the year of birth to the autumn of entry")
     ] = 6
@@ -129,6 +131,11 @@ def read(
         problems += [_problem(dict(error), lines) for error in invalid.errors()]
         return None, problems
     problems += _unknown_names(site, feeds, services, lines)
+    with (code_lists / "grade.csv").open(encoding="utf-8", newline="") as table:
+        grades = [row["code"] for row in csv.DictReader(table)]
+    if site.places.entry_grade not in grades:
+        line = _line(("places", "entry_grade"), lines)
+        problems.append(f"line {line}: there is no grade `{site.places.entry_grade}`: {', '.join(grades)}")
     site = site.model_copy(
         update={
             "real_input": tuple(

@@ -60,6 +60,12 @@ def third(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         (HEAD, ["`feeds` is missing", "`services` is missing"]),
         ("", ["it has no settings"]),
         (EMPTIEST + "timezone: Asia/Tokyo\n", ["`timezone` stands on line 3 and again on line 6"]),
+        (
+            EMPTIEST + "places:\n  entry_grade: K\n",
+            [
+                "line 7: there is no grade `K`: K1, K2, K3, P1, P2, P3, P4, P5, P6, J1, J2, J3, S1, S2, S3",
+            ],
+        ),
         (EMPTIEST + "small_cell: -1\n", ["line 6: `small_cell`: input should be greater than or equal to 0"]),
         (
             EMPTIEST.replace("[places, safety]", "[placez, safety]").replace("Shanghai", "Shangha"),

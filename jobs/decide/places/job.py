@@ -212,17 +212,17 @@ def stage_spans() -> dict[str, list[str]]:
     return {stage: [str(ladder[g]) for g in grades] for stage, grades in stage_grades().items()}
 
 
-def grade_lags(settings: Settings, counts: pd.DataFrame) -> dict[str, int]:
+def grade_lags(settings: Settings) -> dict[str, int]:
     """Years from birth to each grade: the site's `entry_lag` is that of its `entry_grade`."""
     ladder = _ladder_years()
-    entry = ladder.get(settings.places.entry_grade, int(counts["grade"].min()))
+    entry = ladder[settings.places.entry_grade]
     return {grade: settings.places.entry_lag + year - entry for grade, year in ladder.items()}
 
 
 def lowest_lag(settings: Settings, counts: pd.DataFrame) -> int:
     """Years from birth to the lowest grade that the site counts."""
     key = {year: grade for grade, year in _ladder_years().items()}[int(counts["grade"].min())]
-    return max(grade_lags(settings, counts)[key], 0)
+    return max(grade_lags(settings)[key], 0)
 
 
 def units_of(counts: pd.DataFrame, register: pd.DataFrame) -> pd.DataFrame:
@@ -306,7 +306,7 @@ def part_rows(
         behind[("zone", row.zone)] = row.zone
     key = ahead[["level", "unit_code", "grade_key", "school_year_start"]].itertuples(index=False, name=None)
     known = {at: float(n) for at, n in zip(key, ahead["events"], strict=True) if n}
-    made = parts(ahead, pupils, births, behind, stages, grade_lags(settings, counts), known)
+    made = parts(ahead, pupils, births, behind, stages, grade_lags(settings), known)
     return made.assign(district_code=_districts(made, units))
 
 
