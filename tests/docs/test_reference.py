@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import typer
+import yaml
 from typer.core import TyperGroup
 
 from jobs import declare
@@ -60,3 +61,10 @@ def test_the_columns_of_every_clean_table_are_explained() -> None:
     row = r"^\| `(\w+)` \| (?:date|int|timestamp|boolean|string|array|bigint)\b"
     told = re.findall(row, page, re.MULTILINE)
     assert told == list(declare.STATEMENT_COLUMNS)
+
+
+def test_the_rule_of_the_guide_is_one_that_a_contract_has() -> None:
+    (block,) = pages.blocks(ROOT / "docs" / "how-to" / "add-a-rule.md", "yaml")
+    contract = yaml.safe_load((declare.EXPECTATIONS / "contracts" / "pupil_roll.yaml").read_text("utf-8"))
+    (rule,) = yaml.safe_load(block)["rules"]
+    assert rule in contract["rules"]
