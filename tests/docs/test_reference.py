@@ -14,6 +14,8 @@ from jobs.cli.main import app
 from jobs.settings import ROOT, SET_BY_US, VARIABLES
 from jobs.site import Places, RealInput, Site
 
+from . import pages
+
 ROOT_COMMAND = typer.main.get_command(app)
 assert isinstance(ROOT_COMMAND, TyperGroup)
 
