@@ -2,7 +2,7 @@
 
     releases/CURRENT -> Shelf -> Snapshot -> bytes kept by (release, audience, query) -> /api/v1/… -> the page
 
-The page, its charts and the API's own page are files of this package: nothing is asked of outside.
+The page, its charts and the API's documentation are files of this package. Nothing comes from outside.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def create_app(
 ) -> FastAPI:
     """The application for one site and one audience; answers 503 until something is published.
 
-    A request whose Host is none of `hosts` is refused: with no login, a page of another site must not be able
-    to read along by pointing its own name at this machine.
+    Requests for any other Host than `hosts` are refused. There is no login, and a foreign web page must not
+    be able to read data by pointing its own name at this machine.
     """
     app = FastAPI(
         title=f"{settings.title_en} — edulake API",

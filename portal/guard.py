@@ -1,4 +1,4 @@
-"""What stands around every request: the hosts that may ask, security headers, and a net under the code."""
+"""Around every request: which hosts may ask, security headers, and an answer to unexpected errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the API answers with: the shapes that OpenAPI tells, and that the tests hold the answers to."""
+"""The shapes of the API's answers, as OpenAPI shows them and as tests check them."""
 
 from __future__ import annotations
 

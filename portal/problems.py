@@ -1,4 +1,4 @@
-"""What a failed request is answered with: `application/problem+json` (RFC 9457), its title in Chinese."""
+"""Answers to failed requests: `application/problem+json` (RFC 9457) with a title in Chinese."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ProblemError(Exception):
 
 
 def answer(path: str, status: int, kind: str, title: str, detail: str) -> Response:
-    """The response that tells a problem of the request for `path`."""
+    """A problem response to the request for `path`."""
     problem = Problem(
         type=f"urn:edulake:problem:{kind}", title=title, status=status, detail=detail, instance=path
     )

@@ -1,4 +1,4 @@
-"""The portal on loopback, until somebody interrupts it."""
+"""Serve the portal on loopback until interrupted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _say(address: str) -> None:
 
 
 def serve(settings: Settings, port: int = DEFAULT_PORT, announce: Callable[[str], None] = _say) -> None:
-    """Serve the site until interrupted; `announce` is given the address once it can be opened.
+    """Serve the site until interrupted. `announce` gets the address as soon as it can be opened.
 
     Port 0 takes any that is free. Raises UserError when the port is taken or nothing is published yet.
     """

@@ -1,4 +1,4 @@
-"""A published release, open: replies are kept as bytes, and the newest release is swapped in by reference.
+"""An open release with its replies cached as bytes; a new release replaces it without a pause.
 
 A release never changes, so a reply computed once is exact for as long as the release is served. A request
 takes one `Snapshot` and answers from it alone; when CURRENT moves, later requests take the next one. A
@@ -32,11 +32,11 @@ _RETRY_SECONDS = 5.0
 
 
 class NoReleaseError(Exception):
-    """Nothing is published yet."""
+    """No release exists yet."""
 
 
 class ReleaseGoneError(Exception):
-    """A release that was published once, and is kept no longer."""
+    """A release that was published once and is no longer kept."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Snapshot:
             return reply
 
     def reply(self, key: str, make: Callable[[Snapshot], bytes]) -> Reply:
-        """The reply kept under `key`, made now if there is none; the oldest go when they grow many."""
+        """The cached reply under `key`, made now if absent. A full cache drops its oldest replies."""
         kept = self.kept(key)
         if kept is not None:
             return kept
@@ -111,7 +111,7 @@ class Shelf:
         self.fault: str | None = None
 
     def unchanged(self) -> Snapshot | None:
-        """The snapshot in use if CURRENT has not moved: one `stat`, fit for an event loop. Else None."""
+        """The snapshot in use if CURRENT has not moved, else None. One `stat`, so fit for an event loop."""
         if self.fault is not None and time.monotonic() >= self._retry_at:
             return None
         return self._current if self._mark() == self._seen else None

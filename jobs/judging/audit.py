@@ -64,7 +64,7 @@ class CheckFailedError(UserError):
         lines += [f"  {detail}" for detail in details]
         super().__init__(
             f"{len(failed)} checks stop the release of run {run_id}:\n" + "\n".join(lines),
-            "The release before it keeps serving. Put the cause right at its sender or in the code, and run "
+            "The release before it keeps serving. Mend the cause at its sender or in the code, and run "
             "again; ./edulake status lists the checks, and docs/runbooks/failed-audit.md has the steps.",
         )
 

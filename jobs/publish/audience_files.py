@@ -35,7 +35,7 @@ def write(
     models: list[Model],
     district_code: str | None = None,
 ) -> dict[str, Any]:
-    """One file for one audience; returns what the manifest says about it."""
+    """Write the file of one audience. Returns its entry in the manifest."""
     path = aside / f"{audience}.duckdb"
     sources = {}
     for model in models:
@@ -72,7 +72,7 @@ def write(
 def _write_about(
     writer: duckdb.DuckDBPyConnection, audience: str, about: Mapping[str, Any], models: list[Model]
 ) -> None:
-    """A file can be copied and sent on: `_release` says what it is, `_column` what its columns mean."""
+    """Write `_release` (what the file is) and `_column` (what columns mean): files get copied and sent on."""
     writer.execute(
         "create table release.main._release as select ?::integer as release, ? as run_id, ? as site,"
         " ? as audience, ?::date as as_of_date, ? as known_at",
@@ -116,7 +116,7 @@ def described(writer: duckdb.DuckDBPyConnection, model: Model, columns: Mapping[
 
 
 def _digest(writer: duckdb.DuckDBPyConnection, table: str, columns: list[tuple[str, str]]) -> tuple[int, str]:
-    """Rows and a digest of their content that depends neither on their order nor on the file's layout.
+    """The row count, and a digest of the content that ignores row order and file layout.
 
     Each row is written as length-prefixed text, so that no two rows share one, and hashed; the sums of the
     two halves of the hashes are order-free. DuckDB's own `hash` may change with its version, md5 does not.

@@ -2,8 +2,8 @@
 
     pins {table: version} -> run/build-<run_id>.pins.json -> dbt (own process) -> run/build-<run_id>.duckdb
 
-dbt runs in a process of its own: importing it costs two seconds there, and its DuckDB file is closed for
-certain when it ends (in one process the adapter keeps it open, and nothing else may open it then).
+dbt runs in a process of its own, so that its DuckDB file is certainly closed when it ends: inside one process
+the adapter keeps the file open, and nothing else can open it. Importing dbt costs two seconds there.
 `python -m jobs.publish.marts` writes the files of the dbt project that repeat declarations.
 """
 
@@ -37,7 +37,7 @@ _HEAD = "Written by `python -m jobs.publish.marts` from expectations/; a test co
 
 
 class MartsError(RuntimeError):
-    """dbt could not build: a model failed or the project is broken; says which, and where the log is."""
+    """dbt could not build. Names the model that failed, or what is wrong with the project, and the log."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def manifest(settings: Settings, run_id: str) -> Path:
 def build(
     settings: Settings, run: Run, pins: Mapping[str, int], *, with_unit_tests: bool = False
 ) -> BuildResult:
-    """Build and test the marts of a run from the pinned versions; doing it again builds the same anew.
+    """Build and test the marts of a run from the pinned versions. A repetition builds the same marts again.
 
     Failed tests do not raise: they are in `failed` and `checks()`, and the caller must not publish then.
     Raises MartsError when a model cannot be built or a table cannot be read as pinned.
@@ -212,7 +212,7 @@ def _test(result: Mapping[str, Any], node: Mapping[str, Any]) -> TestResult:
 
 
 def _remove_builds(settings: Settings, file: Path) -> None:
-    """Remove what an earlier try of this run left, and builds older than the newest few."""
+    """Remove the leftovers of an earlier attempt at this run, and all but the newest builds."""
     earlier = sorted(
         (f for f in settings.run.glob("build-*.duckdb") if f != file), key=lambda f: f.stat().st_mtime
     )

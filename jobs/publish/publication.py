@@ -48,7 +48,7 @@ def publish(
     code_version: str,
     keep: int = KEPT_RELEASES,
 ) -> Release:
-    """Publish the marts of one run, all or nothing; a run that is published already is returned as it stands.
+    """Publish the marts of one run, all or nothing. Returns the release; of a published run, the one it has.
 
     `inputs` are the versions of the Delta tables that the run read. Whenever this is killed, CURRENT names a
     complete release, and the next call removes what was left half built. Keeps the newest `keep` releases.
@@ -158,7 +158,7 @@ def _forget_old(releases: Path, keep: int) -> None:
 
 
 def _sweep(releases: Path) -> None:
-    """Remove what killed publishers left; called under the lock, so nobody is still at it."""
+    """Remove the leftovers of killed publishers. The caller holds the lock, so nobody else is at work."""
     for pattern in (".build-*", ".gone-*"):
         for orphan in releases.glob(pattern):
             shutil.rmtree(orphan)
@@ -168,7 +168,7 @@ def _sweep(releases: Path) -> None:
 
 @contextmanager
 def _publishing_alone(releases: Path) -> Iterator[None]:
-    """One publisher at a time; the kernel lets go of the lock when its holder is killed."""
+    """One publisher at a time. The kernel releases the lock when its holder is killed."""
     with (releases / ".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -1,4 +1,4 @@
-"""What dbt's models say of their place in a release: who may see them; and which must not be published."""
+"""Which dbt models a release shows, to whom, and which must not be published."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _meta(node: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def checked_columns(build_file: Path, models: Mapping[str, Model]) -> Columns:
-    """The columns of what is to be published; ReleaseError if it must not be."""
+    """The columns of the models to publish. Raises ReleaseError for a model that must not be published."""
     if not build_file.is_file():
         raise ReleaseError(f"there is no {build_file.name}: the marts of this run are not built")
     with duckdb.connect(str(build_file), read_only=True) as build:

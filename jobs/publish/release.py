@@ -34,7 +34,7 @@ HARDENED: dict[str, str | bool | int | float | list[str]] = {
 
 
 class ReleaseError(Exception):
-    """Marts that must not be published as they are, or a release that is not what it says; names which."""
+    """A mart that must not be published, or a release that differs from its manifest; names which."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def published_day(settings: Settings) -> date:
 
 
 def find(settings: Settings, number: int) -> Release | None:
-    """A release by its number; None when it is not kept (any more), or was never published."""
+    """A release by its number. None if it was never published or is no longer kept."""
     try:
         return read(settings.releases / str(number))
     except FileNotFoundError:
@@ -83,10 +83,10 @@ def find(settings: Settings, number: int) -> Release | None:
 
 
 def open_release(release: Release, audience: str = CITY) -> duckdb.DuckDBPyConnection:
-    """A read-only connection that reaches nothing outside the file, checked to be what the manifest means.
+    """A read-only connection that reaches nothing outside the file, whose content is checked by the manifest.
 
     Raises KeyError for an audience without a file, ReleaseError when number, tables or rows differ.
-    Never close it under a reader: drop the reference, and the last one to let go closes it.
+    Do not close it: another reader may share it. It closes when the last reference is dropped.
     """
     path = release.file(audience)
     connection = duckdb.connect(str(path), read_only=True, config=HARDENED)

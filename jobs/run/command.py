@@ -1,4 +1,4 @@
-"""`./edulake run`: input, engine, Airflow, one DAG run, summary. Nothing new: says so and starts nothing."""
+"""`./edulake run`: input, engine, Airflow, one DAG run, summary. Without news it starts nothing."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ from jobs.spark import make_archive, server
 
 
 def run(settings: Settings, scale: float, seed: int, console: Console) -> None:
-    """Bring the site's lake up to what is landed, and print what was done. Raises UserError with the way
-    out.
+    """Take all landed files into the lake, publish a release, and print what was done.
+
+    Raises UserError with the way out.
     """
     begun = time.monotonic()
     settings.prepare()
@@ -39,7 +40,7 @@ def run(settings: Settings, scale: float, seed: int, console: Console) -> None:
             number = current.number if current else 0
             settings.remember()
             console.print(
-                f"Nothing new: every landed file has its receipt, release {number} was made by this code. "
+                f"Nothing new: every landed file has a receipt, and this code made release {number}. "
                 f"({time.monotonic() - begun:.1f} s)"
             )
             summary.next_steps(settings, console)
@@ -72,7 +73,7 @@ def _run_dag(settings: Settings, seed: int, stages: dict[str, float], console: C
             raise UserError(
                 f"run {this.run_id} failed in {outcome.failure.task_id}:\n{outcome.failure.message}",
                 f"The release before it keeps serving. The log is {outcome.failure.log}. "
-                "Put the cause right and run again: what was done stays done.",
+                "Mend the cause and run again: finished work is kept.",
             )
         state = runs.PUBLISHED
     finally:
@@ -83,7 +84,7 @@ def _run_dag(settings: Settings, seed: int, stages: dict[str, float], console: C
 
 
 def _has_news(settings: Settings) -> bool:
-    """Whether a file waits, a batch was left, or the last release was made by other code or settings."""
+    """Whether a file waits, a batch is unfinished, or code or settings changed since the last release."""
     from jobs.ingest import journal
 
     published = [r for r in runs.all_runs(settings) if r.state == runs.PUBLISHED]
@@ -95,7 +96,7 @@ def _has_news(settings: Settings) -> bool:
 
 
 def prepare_input(settings: Settings, scale: float, seed: int, console: Console) -> None:
-    """Have the site's input package write its files once, or land its real input; what lies there stays."""
+    """Let the site's input package write its files, or land its real files. What has landed already stays."""
     if settings.input:
         maker = importlib.import_module(f"{settings.input}.landing")
         maker.write_landing(settings, scale, seed, console)

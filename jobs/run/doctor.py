@@ -1,4 +1,4 @@
-"""What this machine offers the lake, what is missing, and what for; makes nothing but the site's folders."""
+"""Check this machine: what was found, what is missing, and what it is needed for. Starts nothing."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ OPTIONAL_TOOLS = {
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at: `missing` means that the lake cannot run; `note` is worth knowing."""
+    """One check: `missing` means that the lake cannot run; `note` is worth knowing."""
 
     name: str
     state: State
@@ -49,7 +49,7 @@ class Check:
 
 
 def report(settings: Settings) -> list[Check]:
-    """Every check, in the order in which a first run would meet it; one that fails ends no other."""
+    """All checks, in the order in which a first run needs them. One that fails does not stop the others."""
     home = _home(settings)
     return [
         _python(),
@@ -70,7 +70,7 @@ def report(settings: Settings) -> list[Check]:
 
 
 def show(settings: Settings, console: Console) -> bool:
-    """Print the report as a table; true if nothing that the lake needs is missing."""
+    """Print the report as a table. Returns True if nothing that the lake needs is missing."""
     checks = report(settings)
     marks = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "missing": "[bold red]missing[/]"}
     table = Table(title=f"edulake on this machine, site {settings.site}", title_justify="left")

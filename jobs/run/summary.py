@@ -1,4 +1,4 @@
-"""What a person reads of a lake: the end of a run, its state, and answers to SQL."""
+"""What a person reads about a lake: the summary of a run, the state of the site, answers to SQL."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class TaskLike(Protocol):
 
 
 def finished(settings: Settings, stages: dict[str, float], console: Console) -> None:
-    """The summary of a run: per feed files and rows, per mart rows, seconds per stage, what to type next."""
+    """Print the summary of a run: files and rows by feed, rows by mart, seconds by stage, next commands."""
     run = runs.all_runs(settings)[-1]
     receipts = [r for r in tables.rows(settings, "ops__receipt") if r["run_id"] == run.run_id]
     feeds = Table(
@@ -66,7 +66,7 @@ def finished(settings: Settings, stages: dict[str, float], console: Console) -> 
 
 
 def next_steps(settings: Settings, console: Console) -> None:
-    """What to type next; the last line is the portal's."""
+    """Print the next commands; the last line is the portal's."""
     if "fitness" in settings.services:
         console.print('  ./edulake sql "select count(*) from fct_fitness_result"')
     else:
@@ -135,9 +135,7 @@ def status(settings: Settings, console: Console) -> None:
 def query(
     settings: Settings, text: str, number: int | None, lake: bool
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Answer one SELECT from the release, or from the lake's tables as views. Raises UserError for what SQL
-    refuses.
-    """
+    """Run one SELECT on a release, or on the lake's tables. Raises UserError for a query that DuckDB refuses."""
     connection = tables.views(settings) if lake else _release_connection(settings, number)
     try:
         answer = connection.execute(text)

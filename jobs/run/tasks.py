@@ -1,4 +1,4 @@
-"""The tasks of a run. Airflow calls these and nothing else; each is idempotent, and runs without Airflow too.
+"""The tasks of a run, which Airflow calls. Each can be repeated without harm, and runs without Airflow, too.
 
 Settings come from the environment of the process (`EDULAKE_HOME`, `EDULAKE_SITE`). Each takes the `run_id`
 that `jobs.lake.runs.open_run` made, and returns a small dict of counts.
@@ -51,9 +51,7 @@ def clean_rows(run_id: str, feed: str) -> Counts:
 
 
 def decide(run_id: str, service: str) -> Counts:
-    """Clean tables -> `decision_<service>__*`; where no input and no code changed, the last decisions
-    stand.
-    """
+    """Clean tables -> `decision_<service>__*`. Without a change of input or code the last decisions stand."""
     maker = importlib.import_module(f"jobs.decide.{service}.job")
     settings, run = _context(run_id)
     if _stands(settings, run, maker.INPUTS, each_day=getattr(maker, "EACH_DAY", False)):
@@ -64,10 +62,10 @@ def decide(run_id: str, service: str) -> Counts:
 
 
 def build_marts(run_id: str) -> Counts:
-    """Ask what feeds owe each other, pin every table's version, build and test the marts with dbt, audit them
-    with Great Expectations, prove that no line was lost.
+    """Build, test and audit the marts from pinned table versions.
 
-    Raises CheckFailedError when a check that stops the release failed.
+    Checks cross-feed relations first, and that no line was lost. Raises CheckFailedError if a check that
+    stops the release failed.
     """
     from jobs.ingest import balance, relations
     from jobs.judging import audit
@@ -119,7 +117,7 @@ def _pins_note(settings: Settings, run_id: str) -> Path:
 
 
 def _stands(settings: Settings, run: Run, inputs: tuple[str, ...], *, each_day: bool = False) -> bool:
-    """`each_day`: what is decided depends on the day too, so a new one is judged anew."""
+    """Whether the last decisions still stand. With `each_day`, a new day needs new ones."""
     published = [r for r in runs.all_runs(settings) if r.state == runs.PUBLISHED]
     if not published or published[-1].code_version != run.code_version:
         return False

@@ -1,7 +1,6 @@
-"""What districts say became of the statutory alerts: seen, handled or false, some not yet.
+"""What districts report about statutory alerts: seen, handled, false alarm, or not yet looked at.
 
-An alert's number follows from rule, place and day (`safety.alerts.alert_id`): it is the one that the
-sender would have read off the lake's list.
+An alert's number follows from rule, place and day (`safety.alerts.alert_id`), as in the lake's own list.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class Span:
 
 
 def build() -> str:
-    """The calendar file's text: a row a day. A holiday beats a make-up day, which beats a weekend."""
+    """The calendar file's text, one row per day. A holiday beats a make-up day, which beats a weekend."""
     with SPANS_FILE.open(encoding="utf-8", newline="") as lines:
         spans = [
             Span(

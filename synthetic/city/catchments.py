@@ -60,7 +60,7 @@ def inside(ring: Ring, point: tuple[float, float]) -> bool:
 
 
 def cells(ring: Ring, points: NDArray[np.float64]) -> list[Ring]:
-    """The part of the outline that is nearest to each point; together they are the outline."""
+    """For each point, the part of the outline nearest to it; together the parts are the outline."""
     made = []
     for n, point in enumerate(points):
         cell = ring

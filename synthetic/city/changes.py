@@ -1,4 +1,4 @@
-"""What changes on the rolls: transfers, leaves, withdrawals; and schools that close or are renamed."""
+"""Changes on the rolls (transfers, leave, withdrawals), and schools that close or are renamed."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def write_roll_changes(part: Part) -> None:
 
 
 def _places(part: Part, roll: Roll) -> _Places:
-    """Where on a roll each person stands; -1 for who is not on it."""
+    """The position of each person on a roll; -1 if absent."""
 
     def make() -> _Places:
         at = np.full(len(part.people), -1, np.int32)

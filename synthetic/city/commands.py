@@ -65,7 +65,7 @@ def city(
         int | None, typer.Option(min=1, max=16, help="Processes (default: two for a large city).")
     ] = None,
 ) -> None:
-    """Write the files, and say what was written and what is hidden in them."""
+    """Write the files, and print what was written and what is hidden in them."""
     if context.invoked_subcommand:
         return
     if out is None:
@@ -124,7 +124,7 @@ def report(
     ] = None,
     page: Annotated[Path | None, typer.Option(help="The page (default: `<out>/city-report.html`).")] = None,
 ) -> None:
-    """Draw a written city on one page: pyramid, map, wave, fitness, faults; nothing is asked from outside."""
+    """Draw a written city on one page that loads nothing: pyramid, map, wave, fitness, faults."""
     from synthetic.city.report import look
     from synthetic.city.report_page import write_page
 
@@ -145,7 +145,7 @@ def report(
 
 @app.command()
 def faults() -> None:
-    """List the kinds of faults: what a sender did, and standard rate, a share of lines, files or classes."""
+    """List the kinds of faults: what the sender did, and the standard share of lines, files or classes."""
     from synthetic.city.faults import KINDS
 
     width = max(map(len, KINDS))

@@ -22,7 +22,7 @@ GROUP_HEADINGS = ("集团编号", "集团名称", "学校标识码", "集团角�
 
 @dataclass(frozen=True)
 class Habit:
-    """How one district's office writes: some send codes, some Chinese words."""
+    """How a district's office writes: codes or Chinese words, with a byte-order mark or without."""
 
     in_words: bool
     has_bom: bool

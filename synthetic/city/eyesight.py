@@ -1,4 +1,4 @@
-"""What the school nurse reads off: naked vision, refraction and glasses of pupils whose eyes grow with them.
+"""Eyesight of pupils as the school nurse measures it: naked vision, refraction, glasses.
 
 A pupil's onset of myopia and its pace stay with him for good. Prevalence by age follows the national
 screening of 2018 and 2020 (小学 36 %, 初中 71 %, 高中 80.5 % of pupils, 14 % at six years); the step from
@@ -118,7 +118,7 @@ def examine(people: People, roll: Roll, seed: int, district: int) -> Eyes:
 
 
 def _lasting(people: People, persons: NDArray[np.integer], seed: int, purpose: int) -> Floats:
-    """A standard normal draw that a pupil keeps for good, whoever asks: a hash of his number."""
+    """A standard normal draw that a pupil keeps for good: it is a hash of the number."""
     mixed = people.number[persons].astype(np.uint64) * np.uint64(4) + np.uint64(purpose)
     mixed += np.uint64(seed * 0x9E3779B97F4A7C15 % 2**64)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):

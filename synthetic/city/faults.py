@@ -1,6 +1,6 @@
-"""What real senders do wrong, each kind by name and at a rate; every fault is written down for `truth/`.
+"""Faults of real senders, by kind and rate. Every fault made is noted for `truth/`.
 
-The standard rates stay inside what a delivery may have refused, so that no delivery is held because of them.
+The standard rates stay below the share of refused lines at which a delivery is held.
 No rates are published (reference: distributions.md, 5): they are assumptions.
 """
 

@@ -1,5 +1,4 @@
-"""What the city must add up to: pupils by year and grade, births and district shares, from
-`infra/data/beijing`.
+"""Published figures that the city must meet: pupils by year and grade, births, district shares.
 
 Published cells stand as published. Cells between them are made: entrants from births, then grade by grade
 with the survival seen in the published cells, scaled so that a stage's published total of that year is met.
@@ -136,7 +135,7 @@ def city_pupils() -> NDArray[np.float64]:
 def future_pupils(seed: int) -> NDArray[np.float64]:
     """Pupils of the whole city after the last year, [year of FUTURE_YEARS, grade].
 
-    The last ratios go on, but not exactly: a forecast that knew births and ratios would still be off.
+    The last ratios continue with noise: a forecast that knew births and ratios would still err.
     """
     rng = stream(seed, Stream.FUTURE)
     entry = np.exp(np.cumsum(rng.normal(0, _FUTURE_ENTRY_SPREAD, len(FUTURE_YEARS))))
@@ -170,7 +169,7 @@ def _estimate(year: int, grade: int, before: NDArray[np.float64] | None) -> floa
 
 
 def _meet(row: NDArray[np.float64], year: int, grades: tuple[int, ...], total: int | None) -> None:
-    """Scale the cells that nobody published so that these grades make the published total."""
+    """Scale the unpublished cells so that these grades add up to the published total."""
     made = [g for g in grades if (year, g) not in published_cells()]
     if total is None or not made:
         return

@@ -1,5 +1,4 @@
-"""What pupils of a school year would measure: body from the growth reference, items from the national score
-tables.
+"""Fitness measures of pupils: body from the growth reference, items from the national score tables.
 
 One latent fitness stays with a pupil for good; an item is that, noise, and the levels below. It is drawn as
 *points* and turned into a measure by reading the score table of sex and grade backwards, so that a mean of

@@ -163,9 +163,9 @@ def send(
     around: Around = Around(),
     sheet: str | None = None,
 ) -> str:
-    """Write one file of one table; returns its path in the landing. Nothing is written without rows.
+    """Write one file of one table. Returns its path in the landing; without rows nothing is written.
 
-    What is too large for an old workbook goes as a new one.
+    A table too large for an old workbook is sent as a new one.
     """
     contract = declare.load()[dataset]
     if dress.container == "xls" and len(filled.rows) > MOST_ROWS - 3:

@@ -1,4 +1,4 @@
-"""The enrollment of the years to come, which the generator knows and no sender does: truth for forecasts."""
+"""Enrollment of future years, which the generator knows and no sender does: the truth for forecasts."""
 
 from __future__ import annotations
 

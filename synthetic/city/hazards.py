@@ -1,5 +1,4 @@
-"""What schools do for safety: hazards found and mended, drills, checks of guards; and the incidents that a
-hazard left open brings.
+"""Hazards found and mended, drills, checks of guards, and the incidents that an open hazard causes.
 
 Rates are assumptions; the forms are the reference's register and the four 100 % of the action plan. A school
 has one hidden `risk`, which moves its hazards and its incidents: what an inspection plan has to find.
@@ -145,7 +144,7 @@ def _hazard(rng: np.random.Generator, school: int, serial: int, days: Sequence[d
 
 
 def write_hazards(part: Part, hazards: Sequence[Hazard]) -> None:
-    """The register of one school year; what was open when the last one was sent stands in it again."""
+    """The register of one school year, with the hazards still open in the last register."""
     number, year = part.number, part.year
     district, received = districts()[number], _received(part)
     risks = school_risk(part.schools, part.seed)

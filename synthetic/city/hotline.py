@@ -1,4 +1,4 @@
-"""Cases of the hotline 12345 about education: what people call about, how fast and how well it is answered.
+"""Cases of the hotline 12345 about education: topics, time to answer, satisfaction.
 
 Shares resolved and satisfied move as published, 53.1 to 96.5 % and 64.6 to 96.9 % from January 2019 to
 September 2024, over all cases of the city; how many are about education, topics and seasons are assumptions.

@@ -99,7 +99,7 @@ def terms(years: tuple[int, int], newest: date) -> list[tuple[int, int, list[dat
 
 
 def write_illness(part: Part) -> list[Outbreak]:
-    """One file a district and term; returns the outbreaks hidden in them."""
+    """Write one file per district and term. Returns the outbreaks hidden in them."""
     outbreaks: list[Outbreak] = []
     schools, seed, year, number = part.schools, part.seed, part.year, part.number
     classes = part.once("classes", lambda: _classes(schools, part.population, year))
@@ -168,7 +168,7 @@ def _absent(
 
 
 def _season(day: date) -> float:
-    """Between the middles of months in a straight line."""
+    """The seasonal factor of a day, interpolated between the middles of months."""
     middle = day.day - 15
     other = (day.replace(day=15) + timedelta(days=30 if middle >= 0 else -30)).month
     weight = abs(middle) / 30
@@ -239,7 +239,7 @@ def _class_names(classes: _Classes, here: NDArray[np.int64]) -> list[str]:
 
 
 def _class_sizes(schools: Schools, classes: _Classes, here: NDArray[np.int64]) -> dict[tuple[str, str], int]:
-    """Pupils of the classes that a roll is sent of."""
+    """Class sizes, for the classes that rolls contain."""
     codes = [schools.codes[s] for s in classes.school[here].tolist()]
     sizes = zip(codes, _class_names(classes, here), classes.size[here].tolist(), strict=True)
     grades_of = classes.grade[here].tolist()

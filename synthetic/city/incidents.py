@@ -68,9 +68,9 @@ _LEVEL_ZH = {4: "一般(IV级)", 3: "较大(III级)", 2: "重大(II级)"}
 
 
 def write_incidents(part: Part, outbreaks: Sequence[Outbreak], hazards: Sequence[Hazard]) -> int:
-    """One file a district and term with all reports; returns how many incidents there were.
+    """Write one file per district and term with all reports. Returns the number of incidents.
 
-    Which came of a hazard left open goes to truth/hazard_incidents.csv."""
+    Incidents caused by an open hazard are noted in truth/hazard_incidents.csv."""
     incident_count = 0
     risk = school_risk(part.schools, part.seed)
     caused: list[tuple[str, str, str, str]] = []
@@ -145,7 +145,7 @@ def _draw(
 
 
 def _of_hazard(rng: np.random.Generator, schools: Schools, hazard: Hazard) -> _Incident:
-    """What a hazard led to while it was open."""
+    """The incident that a hazard caused while it was open."""
     assert hazard.incident_day is not None
     level = 3 if hazard.grade == "重大" and rng.random() < 0.3 else 4
     injured = int(rng.integers(5, 9)) if level == 3 else int(rng.random() < 0.6)
@@ -164,7 +164,7 @@ def _of_hazard(rng: np.random.Generator, schools: Schools, hazard: Hazard) -> _I
 
 
 def _cluster(outbreak: Outbreak) -> _Incident:
-    """A school reports its outbreak two days in."""
+    """The incident by which a school reports its outbreak, two days after it began."""
     day = outbreak.first_day + timedelta(days=2)
     text = f"{outbreak.class_names[0]}出现聚集性病例, 已报告疾控机构, 开展消毒和晨午检。"
     return _Incident(

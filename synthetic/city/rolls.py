@@ -85,7 +85,7 @@ _SURELY = {
 
 @dataclass
 class _Changed:
-    """A roll with what was done to it: cells by line, and lines of pupils of other districts at its end."""
+    """A roll with its faults: changed cells by line, and lines of pupils of other districts at the end."""
 
     roll: Roll
     cells: dict[int, list[tuple[str, int, Callable[[Cell], Cell]]]] = field(default_factory=dict)
@@ -116,7 +116,7 @@ def _lines(part: Part, changed: _Changed, file: str) -> Iterator[list[Cell]]:
 
 
 def _send(part: Part, roll: Roll) -> None:
-    """Write the roll in the office's dress, or in what went wrong with it."""
+    """Write the roll in the office's form, or in a faulty form."""
     faults, year, term, code = part.faults, part.year, roll.term, districts()[part.number].code
     day = date(year, 9, 20) if term == 1 else date(year + 1, 3, 5)
     stem = f"在籍学生名册_{year}-{year + 1}-{term}"
@@ -154,7 +154,7 @@ def _send(part: Part, roll: Roll) -> None:
 
 
 def _send_corrected(part: Part, code: str, roll: Roll, day: date, stem: str) -> None:
-    """The whole roll again, sound, with a few pupils in another class of their grade."""
+    """Send the whole roll again, sound, with a few pupils in another class of their grade."""
     rng = part.faults.random("roll_corrected", f"{code}/{stem}#rows")
     changed = _Changed(roll)
     for at in sorted(rng.choice(len(roll), min(3, len(roll)), replace=False).tolist()):
@@ -190,7 +190,7 @@ def _tell_temporary(part: Part, roll: Roll) -> None:
 
 
 def _damaged(part: Part, roll: Roll, file: str) -> _Changed:
-    """What goes wrong: the number stands in column 0, sex in 2, the birth date in 3."""
+    """Damage cells: the number is in column 0, the sex in 2, the birth date in 3."""
     changed = _Changed(roll)
     last_autumn = roll.term == 1 and part.is_last
     words = ("男", "女") if habit(part.seed, part.number).in_words else ("1", "2")

@@ -1,4 +1,4 @@
-"""Schools and kindergartens: where they are, when they opened and closed, how many pupils a grade holds."""
+"""Schools and kindergartens: district, years of opening and closing, pupils and classes by grade."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def make_schools(scale: float, seed: int) -> Schools:
 
 
 def _change(schools: Schools, seed: int) -> None:
-    """Half of the closed schools go over to another of their district; a few get another name."""
+    """Merge half of the closed schools into another of their district; rename a few."""
     for number, district in enumerate(districts()):
         rng = stream(seed, Stream.SCHOOL, number, 3)
         here = schools.of_district(number).tolist()

@@ -1,4 +1,4 @@
-"""Who sat the test in a district and year, and what was read off: first sittings, retests, excused pupils."""
+"""Fitness tests of a district and year as measured: first sittings, retests, excused pupils."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def lift_of(roll: Roll, schools: Schools, seed: int, number: int, rng: np.random
 
 
 def first_sittings(people: People, roll: Roll, schools: Schools, seed: int, number: int) -> Sittings:
-    """What was truly measured: absent pupils and missed items are blank, excused pupils wholly."""
+    """The true measures. Absent pupils, missed items and excused pupils are blank."""
     rng = stream(seed, Stream.FITNESS, number, roll.year)
     measures = measure(bodies_of(people, roll, lift_of(roll, schools, seed, number, rng)), roll.year, rng)
     absent = rng.random(len(roll)) < ABSENT_SHARE

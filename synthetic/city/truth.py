@@ -1,4 +1,4 @@
-"""What no sender knows: tables that writers fill and that are put beside the landing, never into it.
+"""The hidden truth: tables that writers fill, stored beside the landing and never in it.
 
     part.truth.write("fabrications", ("school_code", "class_name", "kind"), rows)
 

@@ -157,7 +157,7 @@ def write_parts(
 
 
 def _give_back() -> None:
-    """Return what the simulation no longer needs to the system, so that forks do not carry it along."""
+    """Return unused memory to the system, so that forks do not copy it."""
     gc.collect()
     # Not every system's library has it; without it all is well, only larger.
     with suppress(OSError, AttributeError):
@@ -189,7 +189,7 @@ def _finish(name: str, part: Part, write: Write, journal: Journal) -> Outcome:
 
 
 def _end_with_parent() -> None:
-    """A killed run leaves no process behind that goes on writing."""
+    """End this process with its parent, so that a killed run leaves no writer behind."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 

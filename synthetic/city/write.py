@@ -1,4 +1,4 @@
-"""The city, written: every feed's files in the landing layout, and the truth about them aside."""
+"""Write the city: the files of every feed in the landing layout, and the truth about them aside."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ WRITERS = (
 
 @dataclass(frozen=True)
 class CitySummary:
-    """What was written, and what was hidden in it."""
+    """Counts of what was written and what was hidden in it."""
 
     out: str
     scale: float

@@ -1,4 +1,4 @@
-"""Where files go and in what dress: landing paths, encodings, one rename a file: none is ever half there."""
+"""Landing paths, encodings and containers of files. Each file appears whole, by one rename."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Landing:
 
 
 def shown(file: str) -> str:
-    """A file as progress tells of it: feed, sender and name."""
+    """A file as the progress bar shows it: feed, sender and name."""
     feed, sender, _, name = file.split("/")
     return f"{feed}/{sender}/{name}"
 

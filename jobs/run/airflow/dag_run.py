@@ -1,4 +1,4 @@
-"""One DAG run through Airflow's REST API: triggered, followed, and told how it ended."""
+"""One DAG run through Airflow's REST API: start it, follow it, report how it ended."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Failure:
-    """The first task that failed, what it said last, and where the rest stands."""
+    """The first task that failed, its last message, and its log."""
 
     task_id: str
     message: str
@@ -70,7 +70,7 @@ class Outcome:
 def run_dag(
     settings: Settings, airflow: Airflow, run_id: str, on_progress: Progress | None = None
 ) -> Outcome:
-    """Run `build_lake` once with this `run_id`, calling `on_progress` twice a second, and say how it ended.
+    """Run `build_lake` once with this `run_id`; calls `on_progress` twice a second. Returns the outcome.
 
     A failed run is an Outcome, not an error. Raises UserError when the DAG cannot be read, another run is
     under way, or Airflow's processes end. Interrupted: the DAG run is failed, so that the next can start.
@@ -159,9 +159,9 @@ class _Api:
         self.http.close()
 
     def call(self, method: str, path: str, **arguments: Any) -> Any:
-        """The answer's JSON; None for 404, and for 409: what was asked for is there already.
+        """The JSON of the answer. None for 404 (absent) and 409 (exists already).
 
-        Asked again while Airflow lives: one answer lost on a busy machine must not end a run of minutes.
+        Repeats the call while Airflow lives: one lost answer on a busy machine must not end a run of minutes.
         Raises UserError when Airflow is gone or refuses.
         """
         detail = ""

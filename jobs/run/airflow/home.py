@@ -20,7 +20,7 @@ USER = "admin"
 
 
 def prepare(settings: Settings) -> None:
-    """Make the site's Airflow home: folders, secrets and password, each once. Nothing is started.
+    """Create the site's Airflow home if needed: folders, secrets, password. Starts nothing.
 
     Raises UserError when it cannot be written.
     """
@@ -76,7 +76,7 @@ def _database(settings: Settings) -> str:
 
 
 def is_migrated(settings: Settings) -> bool:
-    """Whether this Airflow version has made or migrated this database before: 3-6 s saved."""
+    """Whether this Airflow version migrated this database before; skipping it saves 3 to 6 s."""
     if not os.environ.get("EDULAKE_AIRFLOW_DB") and not (settings.airflow / "airflow.db").exists():
         return False
     stamp = _stamp(settings)
@@ -84,7 +84,7 @@ def is_migrated(settings: Settings) -> bool:
 
 
 def note_migrated(settings: Settings) -> None:
-    """Remember that this Airflow version has this database."""
+    """Note that this Airflow version migrated this database."""
     _stamp(settings).write_text(_fingerprint(settings))
 
 

@@ -1,4 +1,4 @@
-"""Airflow's processes at one site: started, found, joined and ended. Only loopback is listened on.
+"""Start, find, join and end Airflow's processes of one site. They listen on loopback only.
 
 They belong to the command that started them and end with it, even when it is killed; a second command that
 finds them running uses them.
@@ -84,7 +84,7 @@ def running(settings: Settings) -> Airflow | None:
 
 
 def down(settings: Settings, airflow: Airflow | None = None) -> None:
-    """End Airflow's processes of this site, unless another living command started them. Again: nothing."""
+    """End this site's Airflow processes, unless another living command started them. Harmless to repeat."""
     airflow = airflow or running(settings)
     if airflow and not airflow.is_ours:
         return
@@ -165,7 +165,7 @@ def _await_api(settings: Settings, airflow: Airflow, launcher: subprocess.Popen[
 
 
 def broke(settings: Settings, what: str = "Airflow did not start") -> UserError:
-    """The error for processes that are gone, with what the first complaining one said last."""
+    """The error for processes that ended, with the last lines of the first log that names an error."""
     for name in ("launcher", "database", "api-server", "scheduler", "dag-processor"):
         log = settings.logs / f"airflow-{name}.log"
         lines = last_lines(log, 3)
@@ -223,7 +223,7 @@ def _process(note: Mapping[str, Any], name: str) -> psutil.Process | None:
 
 
 def _end_leftovers(settings: Settings) -> None:
-    """End whatever is left of an earlier start, with all descendants, and forget it."""
+    """End what is left of an earlier start, with all child processes, and remove its notes."""
     note = _note(settings)
     if note is None:
         return
@@ -241,7 +241,7 @@ def _end_leftovers(settings: Settings) -> None:
 
 
 def serve_ui(settings: Settings, port: int = UI_PORT, say: Callable[[str], None] = print) -> None:
-    """Keep Airflow and its web page up until Ctrl-C, and say where it is and who may enter.
+    """Keep Airflow and its web page up until Ctrl-C; prints the address and the login.
 
     Raises UserError when the port is taken. When another command runs this site's Airflow already, says where
     and returns.
