@@ -39,7 +39,7 @@ class Inputs:
     births: Annotated[
         Path | None,
         typer.Option(
-            help="CSV of births: unit, year, births. A unit is a unit or a parent unit of the enrollment file."
+            help="CSV of births: unit, year, births. Units are units or parents of the enrollment file."
         ),
     ] = None
     entry_lag: Annotated[
