@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import yaml
 
@@ -102,6 +103,7 @@ class Settings:
     spark_url: str | None
     title_zh: str
     title_en: str
+    language: Literal["zh", "en"]
     timezone: str
     feeds: tuple[str, ...]
     services: tuple[str, ...]

@@ -59,6 +59,10 @@ class Site(_Part):
 
     title_zh: Annotated[str, Field(description="The site's name in Chinese, shown to readers")]
     title_en: Annotated[str, Field(description="The site's name in English")]
+    language: Annotated[
+        Literal["zh", "en"],
+        Field(description="Language in which people here read why a file was held or refused"),
+    ] = "zh"
     timezone: Annotated[str, Field(description="IANA time zone in which days begin and runs are scheduled")]
     feeds: Annotated[tuple[str, ...], Field(min_length=1, description="The feeds that are on")]
     services: Annotated[tuple[str, ...], Field(description="The services that are on")]

@@ -92,7 +92,8 @@ def receipts(
     from jobs.declare import reasons
     from jobs.replies import report
 
-    found = report.receipts_of(site_settings.load(site), sender)
+    settings = site_settings.load(site)
+    found = report.receipts_of(settings, sender)
     found = [r for r in found if outcome is None or r["outcome"] == outcome]
     counts = ("line_count", "accepted_count", "flagged_count", "refused_count")
     rows = [
@@ -106,7 +107,7 @@ def receipts(
     print_table((*headings, "lines", "accepted", "flagged", "refused"), rows)
     for r in found[:limit]:
         if r["reasons"]:
-            why = reasons.in_both(r["reasons"])
+            why = reasons.joined(r["reasons"], settings.language)
             wide().print(f"  {r['receipt_id']} {r['outcome']}: {why}", soft_wrap=True)
     if len(found) > limit:
         wide().print(f"{limit} of {len(found)} receipts shown; --limit shows more")
@@ -144,7 +145,7 @@ def report(
             soft_wrap=True,
         )
         for reason in row["reasons"] or []:
-            console.print(f"  {reasons.in_both([reason])}", soft_wrap=True)
+            console.print(f"  {reasons.sentence(reason, settings.language)}", soft_wrap=True)
         if made.receipt["outcome"] != "accepted" or made.problems:
             console.print(f"  {reports.WAY_OUT[row['outcome']]}", soft_wrap=True)
         for kind, file in files.items():

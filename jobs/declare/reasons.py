@@ -58,9 +58,9 @@ def sentence(reason: str, language: Language) -> str:
     return _sentence(json.loads(reason), language)
 
 
-def in_both(reasons: Iterable[str] | None) -> str:
-    """Return what reasons say, in Chinese and then in English; empty for none."""
-    return "; ".join(f"{sentence(reason, 'zh')} / {sentence(reason, 'en')}" for reason in reasons or ())
+def joined(reasons: Iterable[str] | None, language: Language) -> str:
+    """Return what reasons say, one after the other; empty for none."""
+    return "; ".join(sentence(reason, language) for reason in reasons or ())
 
 
 @cache

@@ -73,6 +73,7 @@ class Report:
     contract: Contract | None
     problems: list[Problem]
     rates: list[str] = field(default_factory=list)
+    language: reasons.Language = "zh"
 
     def facts(self) -> list[tuple[str, str]]:
         """What stands above the rows: file, sender, outcome, counts, in the order shown."""
@@ -90,7 +91,7 @@ class Report:
             ("合格行", f"{r['accepted_count']:,}"),
             ("其中存疑", f"{r['flagged_count']:,}"),
             ("退回行", f"{r['refused_count']:,}"),
-            ("整批原因", reasons.in_both(r["reasons"]) or "无"),
+            ("整批原因", reasons.joined(r["reasons"], self.language) or "无"),
             ("关联核对", "; ".join(self.rates) or "无"),
             ("下一步", WAY_OUT.get(r["outcome"], "")),
         ]
@@ -128,7 +129,7 @@ def gather(settings: Settings, receipt: dict[str, Any]) -> Report:
     """The receipt's refused and flagged lines with the words for each reason, in the order of the file."""
     contract = declare.load().get(receipt["dataset"]) if receipt["dataset"] else None
     if contract is None:
-        return Report(receipt, None, [])
+        return Report(receipt, None, [], language=settings.language)
     header = _Headers(settings, receipt)
     found = [
         _problem(contract, header, REFUSED, row, row["column_name"], row["rule"])
@@ -144,7 +145,7 @@ def gather(settings: Settings, receipt: dict[str, Any]) -> Report:
             found.append(_problem(contract, header, FLAGGED, row, column_name, rule))
     findings, rates = relations.told_of(settings, receipt)
     found += [_related(contract, header, row) for row in findings]
-    return Report(receipt, contract, sorted(set(found)), [_rate(row) for row in rates])
+    return Report(receipt, contract, sorted(set(found)), [_rate(row) for row in rates], settings.language)
 
 
 def _lines_of(

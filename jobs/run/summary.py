@@ -60,7 +60,7 @@ def finished(settings: Settings, stages: dict[str, float], console: Console) -> 
     console.print(timing)
     for row in receipts:
         if row["outcome"] in ("held", "refused"):
-            console.print(f"[yellow]{row['outcome']}[/] {_told(row)}")
+            console.print(f"[yellow]{row['outcome']}[/] {_file_and_reasons(row, settings)}")
     _failed_files(settings, receipts, console)
     next_steps(settings, console)
 
@@ -81,7 +81,9 @@ def _failed_files(settings: Settings, receipts: list[dict[str, Any]], console: C
     """Name the files on which our own code failed, and where the tracebacks are."""
     failed = [row for row in receipts if row["outcome"] == "failed"]
     for row in failed:
-        console.print(f"[red]failed[/] {row['receipt_id']} {_told(row)}", soft_wrap=True)
+        console.print(
+            f"[red]failed[/] {row['receipt_id']} {_file_and_reasons(row, settings)}", soft_wrap=True
+        )
     if failed:
         console.print(
             f"{len(failed)} files failed in our code; their senders did nothing wrong. Tracebacks are in "
@@ -91,8 +93,9 @@ def _failed_files(settings: Settings, receipts: list[dict[str, Any]], console: C
         )
 
 
-def _told(receipt: dict[str, Any]) -> str:
-    return f"{receipt['delivery_id']}/{receipt['file_name']}: {reasons.in_both(receipt['reasons'])}"
+def _file_and_reasons(receipt: dict[str, Any], settings: Settings) -> str:
+    why = reasons.joined(receipt["reasons"], settings.language)
+    return f"{receipt['delivery_id']}/{receipt['file_name']}: {why}"
 
 
 def status(settings: Settings, console: Console) -> None:
@@ -120,7 +123,7 @@ def status(settings: Settings, console: Console) -> None:
     for row in receipts:
         if row["outcome"] in ("held", "refused"):
             console.print(
-                f"  {row['outcome']} {_told(row)}",
+                f"  {row['outcome']} {_file_and_reasons(row, settings)}",
                 soft_wrap=True,
             )
     _failed_files(settings, receipts, console)

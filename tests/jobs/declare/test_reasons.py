@@ -49,15 +49,14 @@ def test_details_are_put_into_the_language_of_the_sentence() -> None:
         reasons.sentence(lacking, "en")
         == "Line 2 of sheet “2班” looks like a header of birth, but lacks birth_count."
     )
-    skipped = reasons.text(
-        "member_skipped", member="公章.png", because=reasons.text("no_table", kind="picture")
-    )
+    picture = reasons.text("no_table", kind="picture")
+    skipped = reasons.text("member_skipped", member="公章.png", because=picture)
     assert "这是图片" in reasons.sentence(skipped, "zh")
     assert "This is a picture" in reasons.sentence(skipped, "en")
     fell = reasons.text("rows_fell", rows=50.0, before=100.0, least=0.7)
-    assert reasons.in_both([fell]) == (
-        "每期 50 行, 少于上次 100 行的 70% / 50 rows per snapshot, fewer than 70% of the 100 before."
-    )
+    assert reasons.joined([fell, picture], "zh").startswith("每期 50 行, 少于上次 100 行的 70%; 这是图片")
+    assert reasons.joined([fell], "en") == "50 rows per snapshot, fewer than 70% of the 100 before."
+    assert reasons.joined(None, "en") == ""
 
 
 def test_rewording_a_sentence_changes_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:

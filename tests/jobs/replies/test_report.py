@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import pytest
 import xlsxwriter
 
 from jobs import declare
+from jobs import settings as site_settings
 from jobs.declare import Contract, words
 from jobs.ingest import clean, raw
 from jobs.judging import judge, values
@@ -180,13 +182,21 @@ def test_a_held_delivery_says_why_and_the_way_out(settings: Settings, spark: Spa
     by_name = {r["file_name"]: report.gather(settings, r) for r in report.receipts_of(settings)}
     facts = dict(by_name["births.csv"].facts())
     assert facts["处理结果"].startswith("暂缓")
-    assert "25.0%" in facts["整批原因"]
+    assert facts["整批原因"].startswith("退回 5 行, 占 25.0%")
+    english = replace(settings, language="en")
+    facts_en = dict(report.gather(english, by_name["births.csv"].receipt).facts())
+    assert facts_en["整批原因"].startswith("5 lines are refused, 25.0% of all; at most")
     assert "重新报送整个文件" in facts["下一步"]
     assert len(by_name["births.csv"].problems) == 5
     facts = dict(by_name["other.csv"].facts())
     assert facts["处理结果"].startswith("退回")
     assert facts["数据表"] == "未能识别"
     assert set(report_files.write(settings, by_name["other.csv"])) == {"xlsx", "html"}
+
+
+@pytest.mark.parametrize(("site", "language"), [("us", "en"), ("nyc", "en"), ("beijing", "zh")])
+def test_a_site_reads_reasons_in_its_language(site: str, language: str, tmp_path: Path) -> None:
+    assert site_settings.load(site, home=tmp_path).language == language
 
 
 def test_a_receipt_is_found_by_how_it_begins(settings: Settings) -> None:
