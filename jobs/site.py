@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
@@ -237,10 +238,23 @@ def _broken_files(site: Site, code_lists: Path, lines: Mapping[tuple[str | int, 
         if not file.is_file():
             yield f"{where}: there is no file {file}"
             continue
+        if path[0] == "map" and (fault := _map_fault(file)):
+            yield f"{where}: {file.name} {fault}"
         asked = _columns(str(path[0]), code_lists)
         missing = [column for column in asked if column not in _header(file)] if asked else []
         if missing:
             yield f"{where}: {file.name} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}"
+
+
+def _map_fault(file: Path) -> str:
+    """What keeps a file from being a map of districts, or nothing."""
+    try:
+        features = json.loads(file.read_text(encoding="utf-8"))["features"]
+        shapes = [(str(feature["id"]), feature["geometry"]["type"]) for feature in features]
+    except (ValueError, KeyError, TypeError):
+        return "is no GeoJSON FeatureCollection of features with `id` and geometry"
+    odd = [code for code, shape in shapes if shape not in ("Polygon", "MultiPolygon")]
+    return f"has shapes that are no polygons: {', '.join(odd)}" if odd else ""
 
 
 def _columns(setting: str, code_lists: Path) -> tuple[str, ...]:

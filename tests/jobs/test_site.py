@@ -95,10 +95,12 @@ def test_a_mistake_is_told_with_its_line_and_the_nearest_word(
 
 def test_a_file_that_is_not_there_or_lacks_a_column_is_told(tmp_path: Path) -> None:
     (tmp_path / "days.csv").write_text("date,is_open\n2025-09-01,1\n", encoding="utf-8")
-    found = mistakes(tmp_path, EMPTIEST + "calendar: days.csv\ndistricts: none.csv\n")
+    (tmp_path / "map.json").write_text('{"features": [{"geometry": {"type": "Polygon"}}]}', encoding="utf-8")
+    found = mistakes(tmp_path, EMPTIEST + "calendar: days.csv\ndistricts: none.csv\nmap: map.json\n")
     assert found == [
         f"line 7: `districts`: there is no file {tmp_path / 'none.csv'}",
         "line 6: `calendar`: days.csv lacks the column is_school_day",
+        "line 8: `map`: map.json is no GeoJSON FeatureCollection of features with `id` and geometry",
     ]
 
 

@@ -261,15 +261,15 @@ def gap_map(gap: pd.DataFrame, outlines: Mapping[str, Any], stage: str, year: in
     places = dict(zip(mine["unit_code"], mine["places"], strict=True))
     names = {row["code"]: row["meaning_zh"] for row in declare.code_list("district").rows}
     features = outlines["features"]
-    points = [p for f in features for polygon in f["geometry"]["coordinates"] for p in polygon[0]]
+    points = [p for feature in features for polygon in _polygons(feature) for p in polygon[0]]
     west, east = min(p[0] for p in points), max(p[0] for p in points)
     south, north = min(p[1] for p in points), max(p[1] for p in points)
     squeeze = math.cos(math.radians((south + north) / 2))
     scale = 380 / ((east - west) * squeeze)
     marks, labels = [f'<text x="4" y="16" style="font-weight:600">{STAGES[stage]} {stage}</text>'], []
     for feature in features:
-        code = feature["id"]
-        rings = [ring for polygon in feature["geometry"]["coordinates"] for ring in polygon]
+        code = str(feature["id"])
+        rings = [ring for polygon in _polygons(feature) for ring in polygon]
         path = "".join(
             "M"
             + "L".join(
@@ -297,6 +297,12 @@ def gap_map(gap: pd.DataFrame, outlines: Mapping[str, Any], stage: str, year: in
                 f"{escape(told)}</text>"
             )
     return _svg(400, round(20 + (north - south) * scale), f"gap of {stage} places", "".join(marks + labels))
+
+
+def _polygons(feature: Mapping[str, Any]) -> list[Any]:
+    """The polygons of a GeoJSON feature, each a list of rings."""
+    shape = feature["geometry"]
+    return [shape["coordinates"]] if shape["type"] == "Polygon" else list(shape["coordinates"])
 
 
 def wave(found: Findings) -> str:

@@ -1,0 +1,49 @@
+"""The places report: its map is the site's own, and a site without one gets a page without it."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from jobs.decide.places import report
+from jobs.decide.places.report import Findings
+
+SQUARE = [[116.0, 39.0], [117.0, 39.0], [117.0, 40.0], [116.0, 40.0], [116.0, 39.0]]
+
+
+def findings(outlines: dict[str, Any] | None) -> Findings:
+    """A district that is short of places in every stage."""
+    grades = {"kindergarten": "K1", "primary": "P1", "junior": "J1", "senior": "S1"}
+    past = pd.DataFrame(
+        [{"grade_key": g, "school_year_start": 2024, "pupil_count": 100.0} for g in grades.values()]
+    )
+    told = {"origin": 2024, "school_year_start": 2025, "forecast": 120.0}
+    bounds = {"lower_80": 110.0, "upper_80": 130.0, "lower_90": 100.0, "upper_90": 140.0}
+    forecast = pd.DataFrame([{"grade_key": key, **told, **bounds} for key in (*grades, *grades.values())])
+    short = {"level": "district", "unit_code": "990101", "school_year_start": 2025, "places": 100.0}
+    warned = {"surplus": -20.0, "warning_direction": "shortage", "warning_level": "red"}
+    gap = pd.DataFrame([{**short, **warned, "stage_code": stage} for stage in grades])
+    columns = ["origin", "lead", "forecast", "pupil_count", "error_percent"]
+    return Findings(
+        "某市", date(2025, 9, 10), report.CITY, past, forecast, gap, pd.DataFrame(columns=columns), outlines
+    )
+
+
+@pytest.mark.parametrize(("kind", "coordinates"), [("Polygon", [SQUARE]), ("MultiPolygon", [[SQUARE]])])
+def test_the_map_is_the_sites_own_and_names_its_source(kind: str, coordinates: list[Any]) -> None:
+    shape = {"type": kind, "coordinates": coordinates}
+    features = [{"id": 990101, "geometry": shape, "properties": {}}]
+    page = report.page(findings({"features": features, "source": "某市规划院 <survey>"}))
+    assert page.count('fill-rule="evenodd"') == 4
+    assert "990101 -20" in page
+    assert "某市规划院 &lt;survey&gt;" in page
+
+
+def test_a_site_without_a_map_has_a_page_without_one() -> None:
+    page = report.page(findings(None))
+    assert "This site brings no map" in page
+    assert "fill-rule" not in page
+    assert "district borders" not in page
