@@ -138,7 +138,7 @@ def status(settings: Settings, console: Console) -> None:
 def query(
     settings: Settings, text: str, number: int | None, lake: bool
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Run one SELECT on a release, or on the lake's tables. Raises UserError for a query that DuckDB refuses."""
+    """Run one SELECT on a release or on the lake. Raises UserError for a query that DuckDB refuses."""
     connection = tables.views(settings) if lake else _release_connection(settings, number)
     try:
         answer = connection.execute(text)

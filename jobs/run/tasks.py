@@ -1,7 +1,8 @@
 """The tasks of a run, which Airflow calls. Each can be repeated without harm, and runs without Airflow, too.
 
 Settings come from the environment of the process (`EDULAKE_HOME`, `EDULAKE_SITE`). Each takes the `run_id`
-that `jobs.lake.runs.open_run` made, and returns a small dict of counts.
+that `jobs.lake.runs.open_run` made, and returns a small dict of counts. Airflow runs each in a process of its
+own, so imports stand inside the tasks: a process pays only for what it uses.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jobs.files import replacing
 from jobs.settings import ROOT
 from synthetic.city.faults import KINDS
 from synthetic.city.report import Findings, district_names, grade_names
@@ -35,8 +36,6 @@ _STYLE = ROOT / "jobs" / "page.css"
 
 def write_page(found: Findings, target: Path) -> None:
     """Write the page; raises OSError where the folder cannot be written."""
-    from jobs.files import replacing
-
     with replacing(target) as fresh:
         fresh.write_text(page(found), encoding="utf-8")
 
