@@ -14,14 +14,17 @@ from pathlib import Path
 from dbt.cli.main import dbtRunner
 
 
-def main(target: Path, unit_tests: bool, options: list[str]) -> int:
-    common = [*options, "--target-path", str(target)]
+def main(target: Path, kind: str, options: list[str]) -> int:
+    """kind: `with_unit_tests`, `without_unit_tests` or `without_tests`; `options` may end in a selection."""
+    at = options.index("--select") if "--select" in options else len(options)
+    common, selected = [*options[:at], "--target-path", str(target)], options[at:]
     parsed = dbtRunner().invoke(["parse", *common])
     if parsed.exception or not parsed.success:
         return 2
     runner = dbtRunner(manifest=parsed.result)
-    data_only = [] if unit_tests else ["--exclude-resource-type", "unit_test"]
-    for step, command in (("models", ["run"]), ("tests", ["test", *data_only])):
+    data_only = [] if kind == "with_unit_tests" else ["--exclude-resource-type", "unit_test"]
+    steps = [("models", ["run", *selected]), ("tests", ["test", *data_only])]
+    for step, command in steps[:1] if kind == "without_tests" else steps:
         done = runner.invoke([*command, *common])
         if done.exception:
             return 2
@@ -32,4 +35,4 @@ def main(target: Path, unit_tests: bool, options: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2] == "with_unit_tests", sys.argv[3:]))
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:]))

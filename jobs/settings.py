@@ -110,6 +110,7 @@ class Settings:
     is_synthetic: bool
     holds_persons: bool
     small_cell: int
+    rows_in_process: int
     input: str | None
     real_input: tuple[RealInput, ...]
     places: Places

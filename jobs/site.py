@@ -77,6 +77,12 @@ class Site(_Part):
     small_cell: Annotated[
         int, Field(ge=0, description="Counts of persons below this are hidden in the public release")
     ] = 10
+    rows_in_process: Annotated[
+        int,
+        Field(
+            ge=0, description="With more rows of statements, Spark works out their history, else this process"
+        ),
+    ] = 50_000_000
     input: Annotated[
         str | None, Field(description="The package that writes the site's files and brings its commands")
     ] = None

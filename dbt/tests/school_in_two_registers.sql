@@ -3,6 +3,6 @@
 {{ config(severity='warn') }}
 
 select school_code, count(*) as register_count, string_agg(sender_code, ', ' order by sender_code) as senders
-from {{ ref('stg_enrollment__school') }}
+from {{ source('newest_by_scope', 'clean_enrollment__school') }}
 group by school_code
 having count(*) > 1

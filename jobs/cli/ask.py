@@ -46,7 +46,7 @@ def sql(
 
 def asof(
     day: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="The day the rows were true on.")],
-    query: Annotated[str, typer.Argument(help="One SELECT over the clean and decision tables.")],
+    query: Annotated[str, typer.Argument(help="One SELECT over clean and decision tables, and marts.")],
     known: Annotated[
         datetime | None,
         typer.Option(
@@ -62,9 +62,11 @@ def asof(
 
     查询某一天的数据，可限定为当时已知的内容，只读。
 
+    A table's bare name shows the day; `newest_by_scope.<table>` shows all terms. Marts are built for the day.
+
     Example: `./edulake asof 2025-10-01 "select count(*) from clean_enrollment__pupil_roll"`
     """
-    from jobs.lake import asof as history
+    from jobs.publish import asof as history
 
     settings = site_settings.load(site)
     columns, rows = history.query(settings, query, day.date(), known.date() if known else None)

@@ -1,30 +1,34 @@
-"""What all services share: reading statements in force, appending decisions once with run and vintage."""
+"""What all services share: the lake as a run knows it, and appending decisions once with run and vintage."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from jobs import declare
-from jobs.lake import persons, tables
-from jobs.lake.history import in_force
+from jobs.lake import tables, window
 from jobs.lake.runs import Run
+from jobs.lake.window import Window
 from jobs.settings import Settings
 
-
-def in_force_rows(settings: Settings, spark: SparkSession, run: Run, dataset: str) -> DataFrame:
-    contract = declare.load()[dataset]
-    statements = persons.resolved(spark, settings, tables.read(spark, settings, contract.table), run.known_at)
-    return in_force(statements, contract, run.as_of_date, run.known_at)
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
-def typed(table: str) -> list[Any]:
-    return [F.col(n).cast(declare.spark_type(k)).alias(n) for n, k in declare.table_columns(table).items()]
+# Opens a session of Spark; a job calls it when it needs one.
+Spark = Callable[[], "SparkSession"]
+
+
+def known_to(
+    settings: Settings, run: Run, datasets: Sequence[str], spark: Spark | None = None
+) -> AbstractContextManager[Window]:
+    """The window on some datasets at the run's dates."""
+    return window.opened(settings, run.as_of_date, run.known_at, datasets, spark)
 
 
 def append_frame(settings: Settings, run: Run, table: str, rows: pd.DataFrame) -> None:
@@ -41,8 +45,10 @@ def append_frame(settings: Settings, run: Run, table: str, rows: pd.DataFrame) -
 
 
 def tenths(value: float) -> Decimal | None:
+    """The value with one decimal place; None for a missing one."""
     return Decimal(f"{value:.1f}") if pd.notna(value) else None
 
 
 def hundredths(value: float, form: str = "{:.2f}") -> Decimal:
+    """The value with as many decimal places as `form` has, two by default."""
     return Decimal(form.format(value))

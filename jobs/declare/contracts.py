@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ STATEMENTS_OF = {
 
 # What a contract may say of columns that it does not know (`jobs.reading.shape`).
 EXTRA_COLUMNS = ("evolve", "freeze", "refuse")
+
+# Which row stands where several senders state one key in their snapshots.
+AMONG_SENDERS = ("newest",)
 
 
 @cache
@@ -47,7 +51,7 @@ def _contract(path: Path, fields: Mapping[str, Mapping[str, Any]]) -> Contract:
         if name not in fields:
             raise ContractError(f"{path.name}: column {name} is not in fields.yaml")
         columns.append(_column(path, name, {**fields[name], **(own or {})}))
-    for key in ("key", "scope", "absent", "left_in_raw", "bounds_by"):
+    for key in ("key", "scope", "chosen_whole", "absent", "left_in_raw", "bounds_by"):
         declared[key] = tuple(declared.get(key, ()))
     declared["rules"] = tuple(_row_rule(path, entry, columns) for entry in declared.get("rules", ()))
     reasons = [rule.reason for rule in declared["rules"]]
@@ -61,8 +65,15 @@ def _contract(path: Path, fields: Mapping[str, Mapping[str, Any]]) -> Contract:
         raise ContractError(
             f"{path.name}: extra_columns {contract.extra_columns!r}: {', '.join(EXTRA_COLUMNS)}"
         )
+    if contract.among_senders not in (AMONG_SENDERS if contract.delivery == "snapshot" else (None,)):
+        raise ContractError(
+            f"{path.name}: among_senders {contract.among_senders!r}: a snapshot needs one of"
+            f" {', '.join(AMONG_SENDERS)}; of everything else the newest statement stands, whoever sent it"
+        )
+    if set(contract.chosen_whole) - {*(contract.key if contract.among_senders else ())}:
+        raise ContractError(f"{path.name}: chosen_whole {list(contract.chosen_whole)} is no part of the key")
     clean = contract.clean_columns()
-    unknown = [k for k in contract.key if k not in clean]
+    unknown = [k for k in (*contract.key, *contract.period_columns) if k not in clean]
     if bool(contract.bounds) != bool(contract.bounds_by) or set(contract.bounds_by) - clean.keys():
         raise ContractError(f"{path.name}: bounds {contract.bounds} by {list(contract.bounds_by)}")
     if unknown:
@@ -138,6 +149,29 @@ def statements_of(table: str) -> Contract | None:
     """The contract by whose history a table of statements is read, or None for another table."""
     dataset = STATEMENTS_OF.get(table)
     return load()[dataset] if dataset else next((c for c in load().values() if table in c.tables), None)
+
+
+# How a table that the lake makes itself is read at a moment: the newest run's rows (`runs`), the `first` row
+# of each key, or `every` row. `history` and `key` of its declaration.
+HISTORIES = ("runs", "first", "every")
+
+
+@dataclass(frozen=True)
+class History:
+    """How the rows of a table that the lake makes are read at a moment; `kind` is one of HISTORIES."""
+
+    kind: str = "runs"
+    key: tuple[str, ...] = ()
+
+
+def history_of(table: str) -> History:
+    """The history of a table without a contract. Raises ContractError for one that contradicts itself."""
+    declared = made_declarations()[table]
+    history = History(declared.get("history", "runs"), tuple(declared.get("key", ())))
+    unknown = set(history.key) - {*declared["columns"]}
+    if history.kind not in HISTORIES or bool(history.key) != (history.kind == "first") or unknown:
+        raise ContractError(f"{table}: history {history.kind!r} by {list(history.key)}")
+    return history
 
 
 def is_restricted(table: str) -> bool:

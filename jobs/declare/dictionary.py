@@ -155,7 +155,7 @@ def _readers() -> dict[str, list[str]]:
     direct: dict[str, set[str]] = defaultdict(set)
     above: dict[str, set[str]] = defaultdict(set)
     for model, text in texts.items():
-        for table in re.findall(r"(?:in_force|latest_vintage|source)\(\s*(?:'lake',\s*)?'(\w+)'", text):
+        for table in re.findall(r"source\(\s*'\w+',\s*'(\w+)'", text):
             direct[table].add(model)
         for other in re.findall(r"ref\('(\w+)'\)", text):
             above[other].add(model)

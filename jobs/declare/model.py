@@ -143,6 +143,8 @@ class Contract:
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     scope: tuple[str, ...] = ()
+    among_senders: str | None = None
+    chosen_whole: tuple[str, ...] = ()
     period: str | None = None
     identity: str | None = None
     person: str = "pupil"
@@ -205,6 +207,17 @@ class Contract:
             if column.privacy != "direct":
                 own.setdefault(column.name, column.stored_type)
         return own | STATEMENT_COLUMNS
+
+    @property
+    def period_columns(self) -> tuple[str, ...]:
+        """The columns that say for which term or year a sender's snapshot counts; none where its newest one
+        replaces every earlier one.
+        """
+        found: list[str] = []
+        for name in self.scope:
+            if name != "sender":
+                found += ("school_year_start", "term") if name == "term" else (name,)
+        return tuple(found)
 
     @property
     def tables(self) -> tuple[str, ...]:

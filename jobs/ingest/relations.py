@@ -18,7 +18,7 @@ import yaml
 
 from jobs import clock, declare
 from jobs.declare import EXPECTATIONS, Contract, ContractError
-from jobs.lake import asof, tables
+from jobs.lake import tables, window
 from jobs.lake.runs import Run
 from jobs.settings import Settings
 from jobs.sql import literals
@@ -77,9 +77,11 @@ def measure(settings: Settings, run: Run) -> list[dict[str, Any]]:
     """
     findings: list[dict[str, Any]] = []
     rates: list[dict[str, Any]] = []
-    with duckdb.connect() as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        asof.create_views(connection, settings, run.as_of_date, run.known_at)
+    with window.opened(settings, run.as_of_date, run.known_at, _datasets()) as lake:
+        connection = lake.connection
+        assert connection is not None
+        # A line of any term is asked, so the words below read this view.
+        connection.execute("set schema = 'newest_by_scope'")
         for relation in load().values():
             for dataset in relation.datasets:
                 own_findings, own_rates = _ask(connection, relation, declare.load()[dataset])
@@ -89,6 +91,15 @@ def measure(settings: Settings, run: Run) -> list[dict[str, Any]]:
     tables.append_rows(settings, FINDINGS, [stamp | row for row in findings], run.run_id, run.run_id)
     tables.append_rows(settings, RATES, [stamp | row for row in rates], run.run_id, run.run_id)
     return [_check(run, relation, rates) for relation in load().values()]
+
+
+def _datasets() -> set[str]:
+    """Every dataset that a relation names on any side."""
+    found: set[str] = set()
+    for relation in load().values():
+        others = (side["dataset"] for side in (relation.of, relation.successors) if side)
+        found |= {*relation.datasets, *others}
+    return found
 
 
 def told_of(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -23,9 +23,6 @@ from jobs.lake import identity, tables
 from jobs.lake.identity import Keys
 from jobs.settings import Settings, UserError
 from jobs.sql import literals
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
 
 IDENTIFIERS = "person_identifier"
 LINKS = "clean_enrollment__person_link"
@@ -286,21 +283,3 @@ def resolve(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 def persons(settings: Settings, known_at: datetime) -> dict[str, str]:
     """Token -> `pupil_key` where they differ, as known at a moment."""
     return resolve(in_force(tables.rows(settings, LINKS), known_at))
-
-
-def resolved(spark: SparkSession, settings: Settings, rows: DataFrame, known_at: datetime) -> DataFrame:
-    """Rows with `pupil_key` resolved, the same columns in the same order; frames without it as they are."""
-    from pyspark.sql import functions as F
-
-    if "pupil_key" not in rows.columns:
-        return rows
-    known = persons(settings, known_at)
-    if not known:
-        return rows
-    columns = {
-        "pupil_key": pa.array([*known], pa.string()),
-        "_person": pa.array([*known.values()], pa.string()),
-    }
-    frame = spark.createDataFrame(pa.table(columns))
-    joined = rows.join(F.broadcast(frame), on="pupil_key", how="left")
-    return joined.withColumn("pupil_key", F.coalesce("_person", "pupil_key")).select(*rows.columns)

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ import duckdb
 import yaml
 
 from jobs import declare
-from jobs.lake import tables
+from jobs.lake import tables, window
 from jobs.lake.runs import Run
 from jobs.publish import model_files
 from jobs.publish import views as pinning
@@ -119,24 +121,74 @@ def build(
     settings.run.mkdir(parents=True, exist_ok=True)
     target, file = settings.run / "dbt", build_file(settings, run.run_id)
     _remove_builds(settings, file)
-    pins_file = settings.run / f"build-{run.run_id}.pins.json"
-    pins_file.write_text(
-        json.dumps(
-            {t: {"path": str(tables.path(settings, t)), "version": v} for t, v in sorted(pins.items())},
-            indent=1,
-        )
-    )
-    values = {
-        "site": settings.site,
-        "as_of_date": run.as_of_date.isoformat(),
-        "known_at": run.known_at.isoformat(),
-        "small_cell": settings.small_cell,
-    }
+    kind = "with_unit_tests" if with_unit_tests else "without_unit_tests"
+    _dbt(settings, run.as_of_date, run.known_at, pins, file, target, kind)
+    shutil.copyfile(target / "manifest.json", manifest(settings, run.run_id))
+    return _read(file, run.run_id, _results(target, "models"), _results(target, "tests"), target)
+
+
+def build_models(
+    settings: Settings,
+    names: Sequence[str],
+    as_of_date: date,
+    known_at: datetime,
+    pins: Mapping[str, int],
+    folder: Path,
+) -> Path:
+    """Build some models and what they are made of at two dates, without tests, in a file of `folder`.
+
+    Raises MartsError when one cannot be built.
+    """
+    file = folder / "asof.duckdb"
+    selected = ("--select", *(f"+{name}" for name in names))
+    _dbt(settings, as_of_date, known_at, pins, file, folder / "dbt", "without_tests", selected)
+    return file
+
+
+def models() -> list[str]:
+    """The names of all marts, longest first: one may begin with another."""
+    found = (path.stem for path in (PROJECT / "models" / "marts").rglob("*.sql"))
+    return sorted(found, key=lambda name: (-len(name), name))
+
+
+def tables_behind(names: Iterable[str]) -> set[str]:
+    """The lake's tables that some models read, themselves or through others."""
+    texts = {path.stem: path.read_text("utf-8") for path in (PROJECT / "models").rglob("*.sql")}
+    reached: set[str] = set()
+    waiting = set(names)
+    while waiting:
+        name = waiting.pop()
+        reached.add(name)
+        waiting |= set(_REF.findall(texts[name])) - reached
+    read = {table for name in reached for _, table in SOURCE.findall(texts[name])}
+    return read & set(declare.all_tables())
+
+
+# What a model reads: another model, or (view of the window, table).
+_REF = re.compile(r"""ref\(\s*['"](\w+)['"]\s*\)""")
+SOURCE = re.compile(r"""source\(\s*['"](\w+)['"]\s*,\s*['"](\w+)['"]\s*\)""")
+
+
+def _dbt(
+    settings: Settings,
+    as_of_date: date,
+    known_at: datetime,
+    pins: Mapping[str, int],
+    file: Path,
+    target: Path,
+    kind: str,
+    selected: Sequence[str] = (),
+) -> None:
+    """Run dbt into `file`, with `build.py` in a process of its own. Raises MartsError where it fails."""
+    pins_file = file.with_suffix(".pins.json")
+    pinned = {t: {"path": str(tables.path(settings, t)), "version": v} for t, v in sorted(pins.items())}
+    dates = {"as_of_date": as_of_date.isoformat(), "known_at": known_at.isoformat()}
+    pins_file.write_text(json.dumps(dates | {"tables": pinned}, indent=1))
     options = [
         *("--project-dir", str(PROJECT)),
         *("--profiles-dir", str(PROJECT)),
         *("--log-path", str(settings.logs / "dbt")),
-        *("--vars", json.dumps(values)),
+        *("--vars", json.dumps(dates | {"site": settings.site, "small_cell": settings.small_cell})),
         "--quiet",
         "--no-use-colors",
     ]
@@ -150,23 +202,19 @@ def build(
     }
     for earlier in target.glob("run_results.*"):
         earlier.unlink()
-    kind = "with_unit_tests" if with_unit_tests else "without_unit_tests"
     done = subprocess.run(
-        [sys.executable, str(PROJECT / "build.py"), str(target), kind, *options],
+        [sys.executable, str(PROJECT / "build.py"), str(target), kind, *options, *selected],
         cwd=ROOT,
         env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
-    built = _results(target, "models")
-    if errors := [r for r in built if r["status"] == "error"]:
+    if errors := [r for r in _results(target, "models") if r["status"] == "error"]:
         told = "\n".join(f"  {r['unique_id'].split('.')[-1]}: {r['message']}" for r in errors)
-        raise MartsError(f"{len(errors)} models of run {run.run_id} could not be built:\n{told}")
+        raise MartsError(f"{len(errors)} models of {file.stem} could not be built:\n{told}")
     if done.returncode:
         raise MartsError(f"dbt could not go on:\n{done.stdout}{done.stderr}".rstrip())
-    shutil.copyfile(target / "manifest.json", manifest(settings, run.run_id))
-    return _read(file, run.run_id, built, _results(target, "tests"), target)
 
 
 def _results(target: Path, step: str) -> list[dict[str, Any]]:
@@ -225,43 +273,39 @@ def generated() -> dict[Path, str]:
     """The files of the dbt project that repeat declarations of `expectations/`, by path."""
     return {
         PROJECT / "models" / "sources.yml": _sources_yaml(),
-        PROJECT / "macros" / "declared.sql": _declared_macro(),
         **model_files.filled_in(),
     }
 
 
 def _sources_yaml() -> str:
-    lake = [{"name": table, "description": _meaning(table)} for table in declare.all_tables()]
-    standards = [{"name": name} for name in sorted(pinning.standard_queries())]
-    sources = [
+    told = {table: {"name": table, "description": _meaning(table)} for table in declare.all_tables()}
+    stated = [table for table in told if not table.startswith("ops__")]
+    contracts = {table: declare.statements_of(table) for table in stated}
+    snapshots = [table for table, contract in contracts.items() if contract and contract.among_senders]
+    of_view = {
+        "newest_by_scope": ("The newest delivery of each scope, the newest statement of each key.", stated),
+        "chosen": ("As newest_by_scope, one row of each key among all senders.", snapshots),
+        window.WRITTEN: ("Tables as written.", [table for table in told if table not in stated]),
+    }
+    sources: list[dict[str, Any]] = [
         {
-            "name": "lake",
-            "schema": pinning.SCHEMA,
-            "description": "Delta tables of the lake at the versions pinned for the build.",
-            "tables": lake,
-        },
+            "name": view,
+            "schema": view,
+            "description": f"{meaning} At the dates and versions of the build.",
+            "tables": [told[table] for table in read],
+        }
+        for view, (meaning, read) in of_view.items()
+    ]
+    sources.append(
         {
             "name": "standards",
             "schema": pinning.STANDARDS_SCHEMA,
             "description": "Code lists and dated targets of expectations/, all columns as text.",
-            "tables": standards,
-        },
-    ]
+            "tables": [{"name": name} for name in sorted(pinning.standard_queries())],
+        }
+    )
     declared = {"version": 2, "sources": sources}
     return "# " + _HEAD + yaml.safe_dump(declared, allow_unicode=True, sort_keys=False, width=110)
-
-
-def _declared_macro() -> str:
-    """Delivery kind and key of every table of statements; unit tests see no `meta` of sources."""
-    told = {table: declare.statements_of(table) for table in sorted(declare.all_tables())}
-    entries = [
-        f"        {table!r}: {{'delivery': {contract.delivery!r}, 'key': {list(contract.key)!r}}},"
-        for table, contract in told.items()
-        if contract
-    ]
-    lines = ["{# " + _HEAD.strip() + " #}", "{% macro declared(table) %}", "    {%- set statements = {"]
-    lines += [*entries, "    } -%}", "    {{- return(statements[table]) -}}", "{% endmacro %}", ""]
-    return "\n".join(lines)
 
 
 def _meaning(table: str) -> str:

@@ -57,7 +57,7 @@ def decide(run_id: str, service: str) -> Counts:
     settings, run = _context(run_id)
     if _stands(settings, run, maker.INPUTS, each_day=getattr(maker, "EACH_DAY", False)):
         return {"unchanged": 1}
-    with server.session(settings, f"{run_id}/decide/{service}") as spark:
+    with server.on_demand(settings, f"{run_id}/decide/{service}") as spark:
         counts: Counts = maker.decide(settings, spark, run)
         return counts
 

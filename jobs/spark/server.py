@@ -18,8 +18,9 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,6 +108,15 @@ def session(settings: Settings, tag: str | None = None) -> Iterator[SparkSession
     finally:
         if is_own:
             stop(settings)
+
+
+@contextmanager
+def on_demand(settings: Settings, tag: str | None = None) -> Iterator[Callable[[], SparkSession]]:
+    """A function that opens the `session` when it is first called and returns the same one from then on: work
+    that turns out to be small starts no server.
+    """
+    with ExitStack() as opened:
+        yield cache(lambda: opened.enter_context(session(settings, tag)))
 
 
 def interrupt_leftovers(settings: Settings, engine: Engine, tag: str) -> bool:

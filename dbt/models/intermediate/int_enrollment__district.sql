@@ -2,9 +2,9 @@
 {{ config(materialized='table') }}
 
 with named as (
-    select district_code from {{ ref('int_enrollment__school_chosen') }}
+    select district_code from {{ ref('stg_enrollment__school') }}
     union
-    select parent_unit_code from {{ ref('int_enrollment__grade_count_chosen') }}
+    select parent_unit_code from {{ ref('stg_enrollment__grade_count') }}
     union
     select district_code from {{ ref('stg_places__capacity_project') }}
     union

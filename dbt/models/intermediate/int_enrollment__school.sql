@@ -1,14 +1,14 @@
 -- one row per school: each in a register, and each unit of the grade returns that is in none, by its own code
 {{ config(materialized='table') }}
 
-with registered as (select * from {{ ref('int_enrollment__school_chosen') }}),
+with registered as (select * from {{ ref('stg_enrollment__school') }}),
 
 returned as (
     select
         unit_code,
         parent_unit_code,
         school_year_start = max(school_year_start) over () as is_counted_last,
-    from {{ ref('int_enrollment__grade_count_chosen') }}
+    from {{ ref('stg_enrollment__grade_count') }}
     -- a unit that changed its district belongs to the newest one
     qualify row_number() over (partition by unit_code order by school_year_start desc, parent_unit_code) = 1
 ),

@@ -1,5 +1,5 @@
--- one row per unit, school year, grade and sender that counts it
-with statements as ({{ in_force('clean_enrollment__grade_count') }})
+-- one row per unit, school year and grade
+{{ config(materialized='table') }}
 
 select
     unit_code,
@@ -7,9 +7,4 @@ select
     school_year_start,
     grade_key,
     pupil_count,
-    sender_code,
-    stated_on,
-    delivery_no,
-    _file_sha256,
-    _line_number,
-from statements
+from {{ source('chosen', 'clean_enrollment__grade_count') }}

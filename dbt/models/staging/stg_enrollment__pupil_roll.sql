@@ -1,8 +1,6 @@
 -- one row per pupil, term and reporting unit; no birth date, which products show as age only
 {{ config(materialized='table') }}
 
-with statements as ({{ in_force('clean_enrollment__pupil_roll') }})
-
 select
     pupil_key,
     school_year_start,
@@ -15,4 +13,4 @@ select
     pupil_status_code,
     is_migrant_child,
     sender_code,
-from statements
+from {{ source('newest_by_scope', 'clean_enrollment__pupil_roll') }}

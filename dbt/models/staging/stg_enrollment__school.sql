@@ -1,6 +1,4 @@
--- one row per school and district office that lists it
-with statements as ({{ in_force('clean_enrollment__school') }})
-
+-- one row per school
 select
     school_code,
     school_name,
@@ -13,9 +11,4 @@ select
     opened_date,
     closed_date,
     {{ has_unmapped_code(['district_code', 'school_type_code', 'ownership_code']) }} as has_unmapped_code,
-    sender_code,
-    stated_on,
-    delivery_no,
-    _file_sha256,
-    _line_number,
-from statements
+from {{ source('chosen', 'clean_enrollment__school') }}

@@ -1,6 +1,4 @@
 -- one row per school before the change and day
-with statements as ({{ in_force('clean_enrollment__school_change') }})
-
 select
     from_school_code,
     to_school_code,
@@ -12,4 +10,4 @@ select
     delivery_no,
     _file_sha256,
     _line_number,
-from statements
+from {{ source('newest_by_scope', 'clean_enrollment__school_change') }}

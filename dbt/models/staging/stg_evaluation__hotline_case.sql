@@ -1,6 +1,4 @@
 -- one row per hotline case, as last stated
-with statements as ({{ in_force('clean_evaluation__hotline_case') }})
-
 select
     hotline_case_code,
     accepted_date,
@@ -14,4 +12,4 @@ select
     is_resolved,
     is_satisfied,
     {{ has_unmapped_code(['district_code', 'hotline_urgency_code']) }} as has_unmapped_code,
-from statements
+from {{ source('newest_by_scope', 'clean_evaluation__hotline_case') }}

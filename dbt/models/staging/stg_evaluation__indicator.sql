@@ -1,6 +1,4 @@
 -- one row per level, unit, indicator and year, of the newest vintage
-with vintage as ({{ latest_vintage('decision_evaluation__indicator') }})
-
 select
     run_id,
     recorded_at,
@@ -17,4 +15,4 @@ select
     progress_share,
     source,
     missing_reason,
-from vintage
+from {{ source('newest_by_scope', 'decision_evaluation__indicator') }}

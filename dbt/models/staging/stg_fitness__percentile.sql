@@ -1,6 +1,4 @@
 -- one row per item, sex and month of age, of the newest vintage
-with vintage as ({{ latest_vintage('decision_fitness__percentile') }})
-
 select
     item_code,
     sex_code,
@@ -18,4 +16,4 @@ select
     p90,
     p97,
     method,
-from vintage
+from {{ source('newest_by_scope', 'decision_fitness__percentile') }}

@@ -1,6 +1,4 @@
 -- one row per pupil and school year that the bureau rechecked: the statement that counts
-with statements as ({{ in_force('clean_fitness__recheck_sample') }})
-
 select
     pupil_key,
     school_year_start,
@@ -10,4 +8,4 @@ select
     sex_code,
     recheck_date,
     flags,
-from statements
+from {{ source('newest_by_scope', 'clean_fitness__recheck_sample') }}

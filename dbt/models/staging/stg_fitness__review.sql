@@ -1,6 +1,4 @@
 -- one row per school year and unit (class or school), of the newest vintage
-with vintage as ({{ latest_vintage('decision_fitness__review') }})
-
 select
     school_year_start,
     review_level,
@@ -16,4 +14,4 @@ select
     is_flagged,
     main_test_code,
     method,
-from vintage
+from {{ source('newest_by_scope', 'decision_fitness__review') }}

@@ -1,6 +1,4 @@
 -- one row per pupil, school year and sitting (first or retest): the upload that counts
-with statements as ({{ in_force('clean_fitness__test_result') }})
-
 select
     pupil_key,
     school_year_start,
@@ -19,4 +17,4 @@ select
     cylinder_right_d,
     eyewear_code,
     flags,
-from statements
+from {{ source('newest_by_scope', 'clean_fitness__test_result') }}

@@ -1,5 +1,3 @@
 -- one row per unit and calendar year
-with statements as ({{ in_force('clean_places__birth') }})
-
 select unit_code, birth_year, birth_count
-from statements
+from {{ source('newest_by_scope', 'clean_places__birth') }}

@@ -1,6 +1,4 @@
 -- one row per building project, as stated last
-with statements as ({{ in_force('clean_places__capacity_project') }})
-
 select
     project_code,
     project_name,
@@ -16,4 +14,4 @@ select
     actual_opening_date,
     stated_on,
     {{ has_unmapped_code(['district_code', 'stage_code', 'project_status_code']) }} as has_unmapped_code,
-from statements
+from {{ source('newest_by_scope', 'clean_places__capacity_project') }}

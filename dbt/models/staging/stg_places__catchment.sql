@@ -1,6 +1,4 @@
 -- one row per catchment and school year
-with statements as ({{ in_force('clean_places__catchment') }})
-
 select
     catchment_code,
     school_year_start,
@@ -12,4 +10,4 @@ select
     center_longitude,
     center_latitude,
     boundary_wkt,
-from statements
+from {{ source('newest_by_scope', 'clean_places__catchment') }}

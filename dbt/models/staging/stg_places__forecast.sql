@@ -1,6 +1,4 @@
 -- one row per level, unit, grade (or all) and school year, of the newest vintage
-with vintage as ({{ latest_vintage('decision_places__forecast') }})
-
 select
     run_id,
     recorded_at,
@@ -17,4 +15,4 @@ select
     lower_90,
     upper_90,
     method,
-from vintage
+from {{ source('newest_by_scope', 'decision_places__forecast') }}

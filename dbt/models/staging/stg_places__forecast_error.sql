@@ -1,6 +1,4 @@
 -- one row per level and lead, of the newest vintage
-with vintage as ({{ latest_vintage('decision_places__forecast_error') }})
-
 select
     run_id,
     recorded_at,
@@ -12,4 +10,4 @@ select
     coverage_80_share,
     coverage_90_share,
     method,
-from vintage
+from {{ source('newest_by_scope', 'decision_places__forecast_error') }}

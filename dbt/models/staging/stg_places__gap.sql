@@ -1,6 +1,4 @@
 -- one row per level, unit, stage and school year, of the newest vintage
-with vintage as ({{ latest_vintage('decision_places__gap') }})
-
 select
     run_id,
     recorded_at,
@@ -24,4 +22,4 @@ select
     expected_surplus,
     warning_direction,
     warning_level,
-from vintage
+from {{ source('newest_by_scope', 'decision_places__gap') }}

@@ -1,6 +1,4 @@
 -- one row per housing project, as stated last
-with statements as ({{ in_force('clean_places__housing_delivery') }})
-
 select
     housing_project_code,
     housing_project_name,
@@ -10,4 +8,4 @@ select
     delivery_date,
     housing_status_code,
     stated_on,
-from statements
+from {{ source('newest_by_scope', 'clean_places__housing_delivery') }}

@@ -1,6 +1,4 @@
 -- one row per level, unit, grade and school year, of the newest vintage
-with vintage as ({{ latest_vintage('decision_places__part') }})
-
 select
     run_id,
     recorded_at,
@@ -20,4 +18,4 @@ select
     registration_count,
     event_count,
     forecast,
-from vintage
+from {{ source('newest_by_scope', 'decision_places__part') }}

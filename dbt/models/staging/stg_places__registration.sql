@@ -1,8 +1,4 @@
 -- one row per level (area, district, city), unit and stage of the autumn that spring registers for, of the newest run
-with vintage as ({{ latest_vintage('decision_places__registration') }}),
-
-newest as ({{ latest_vintage('decision_places__forecast') }})
-
 select
     run_id,
     recorded_at,
@@ -22,6 +18,6 @@ select
     registration_weight,
     registration_count,
     remark,
-from vintage
+from {{ source('newest_by_scope', 'decision_places__registration') }}
 -- a run after the autumn writes no notes, and the ones of spring are no part of its forecast
-where run_id in (select newest.run_id from newest)
+where run_id in (select forecast.run_id from {{ source('newest_by_scope', 'decision_places__forecast') }} as forecast)

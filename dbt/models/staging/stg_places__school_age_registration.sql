@@ -1,6 +1,4 @@
 -- one row per child and admission year, as stated last
-with statements as ({{ in_force('clean_places__school_age_registration') }})
-
 select
     pupil_key,
     school_year_start,
@@ -11,4 +9,4 @@ select
     is_local_household,
     audit_state_code,
     {{ has_unmapped_code(['district_code', 'stage_code']) }} as has_unmapped_code,
-from statements
+from {{ source('newest_by_scope', 'clean_places__school_age_registration') }}

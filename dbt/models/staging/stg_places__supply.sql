@@ -1,6 +1,4 @@
 -- one row per school and grade, of the newest vintage
-with vintage as ({{ latest_vintage('decision_places__supply') }})
-
 select
     run_id,
     recorded_at,
@@ -11,4 +9,4 @@ select
     class_place_count,
     premises_place_count,
     place_count,
-from vintage
+from {{ source('newest_by_scope', 'decision_places__supply') }}

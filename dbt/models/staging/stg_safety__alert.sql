@@ -1,11 +1,4 @@
--- one row per alert: raised once for ever, so all vintages count, and of a repeated one the first
-with alerts as (
-    select *
-    from {{ source('lake', 'decision_safety__alert') }}
-    where recorded_at <= {{ known_at() }}
-    qualify row_number() over (partition by alert_id order by recorded_at, {{ run_number() }}, run_id) = 1
-)
-
+-- one row per alert, raised once for ever
 select
     alert_id,
     run_id,
@@ -28,4 +21,4 @@ select
     due_date,
     state,
     evidence,
-from alerts
+from {{ source('newest_by_scope', 'decision_safety__alert') }}

@@ -1,6 +1,4 @@
 -- one row per school and criterion of the newest run
-with vintage as ({{ latest_vintage('decision_safety__criterion') }})
-
 select
     school_code,
     criterion_code,
@@ -15,4 +13,4 @@ select
     evidence_date,
     criterion_source,
     run_id,
-from vintage
+from {{ source('newest_by_scope', 'decision_safety__criterion') }}

@@ -1,6 +1,4 @@
 -- one row per school and day of check
-with statements as ({{ in_force('clean_safety__guard_check') }})
-
 select
     school_code,
     checked_date,
@@ -12,4 +10,4 @@ select
     video_key_part_count,
     gatehouse_hours,
     patrol_count,
-from statements
+from {{ source('newest_by_scope', 'clean_safety__guard_check') }}

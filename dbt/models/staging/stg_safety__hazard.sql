@@ -1,6 +1,4 @@
 -- one row per school and hazard, as last stated
-with statements as ({{ in_force('clean_safety__hazard') }})
-
 select
     school_code,
     hazard_code,
@@ -14,4 +12,4 @@ select
     hazard_done_date,
     reviewed_date,
     {{ has_unmapped_code(['hazard_category_code', 'hazard_grade_code', 'hazard_status_code']) }} as has_unmapped_code,
-from statements
+from {{ source('newest_by_scope', 'clean_safety__hazard') }}

@@ -1,5 +1,3 @@
 -- one row per school, class, day and leading symptom
-with statements as ({{ in_force('clean_safety__illness_report') }})
-
 select school_code, class_name, grade_key, reported_date, symptom_code, absent_count
-from statements
+from {{ source('newest_by_scope', 'clean_safety__illness_report') }}

@@ -1,6 +1,4 @@
 -- one row per report (first, further, closing) of an incident
-with statements as ({{ in_force('clean_safety__incident') }})
-
 select
     incident_code,
     incident_action_code,
@@ -14,4 +12,4 @@ select
     delivery_no,
     _file_sha256,
     _line_number,
-from statements
+from {{ source('newest_by_scope', 'clean_safety__incident') }}

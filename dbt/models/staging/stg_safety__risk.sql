@@ -1,6 +1,4 @@
 -- one row per school of the newest run
-with vintage as ({{ latest_vintage('decision_safety__risk') }})
-
 select
     school_code,
     risk_incident_count,
@@ -14,4 +12,4 @@ select
     overdue_hazard_count,
     expected_incidents,
     run_id,
-from vintage
+from {{ source('newest_by_scope', 'decision_safety__risk') }}

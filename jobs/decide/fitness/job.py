@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from pyspark.sql import SparkSession
 
 from jobs import declare
 from jobs.decide.fitness import percentiles_job, review_job
 from jobs.decide.fitness.statements import score_statements
+from jobs.decide.frames import Spark
 from jobs.lake import tables
 from jobs.lake.runs import Run
 from jobs.settings import Settings
@@ -25,7 +25,7 @@ SCORES = {
 _CHUNK_ROWS = 200_000
 
 
-def decide(settings: Settings, spark: SparkSession, run: Run) -> dict[str, int]:
+def decide(settings: Settings, spark: Spark, run: Run) -> dict[str, int]:
     """Score every statement of a test or recheck result once, batch by batch; the history stays with the
     statements. Then judge which classes are to be reviewed, and fit percentiles on the others.
     """
@@ -37,7 +37,8 @@ def decide(settings: Settings, spark: SparkSession, run: Run) -> dict[str, int]:
 def _score(settings: Settings, run: Run, table: str) -> int:
     """Append the scores of the batches that have none yet; a kill leaves whole batches. Returns their rows.
 
-    In this process, whatever the site's size: a million statements take some ten seconds.
+    Statements are taken as written: who is who and which one counts are asked when scores are read. In this
+    process, whatever the site's size: a million statements take some ten seconds.
     """
     source, day = SCORES[table]
     statements = tables.open_arrow(settings, source)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pandas as pd
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from jobs.decide.fitness.review import METHOD, Review, review
 from jobs.decide.fitness.review_frame import COLUMN
-from jobs.decide.frames import append_frame, in_force_rows
+from jobs.decide.frames import Spark, append_frame, known_to
 from jobs.lake import tables
 from jobs.lake.runs import Run
+from jobs.lake.window import Window
 from jobs.settings import Settings
 
 INPUTS = (
@@ -27,18 +26,16 @@ _CLASS = ["school_year_start", "school_code", "class_code"]
 _KEY = ["school_code", "class_code", "fitness_grade_code", "sex_code", "pupil_key"]
 
 
-def decide(settings: Settings, spark: SparkSession, run: Run) -> dict[str, int]:
+def decide(settings: Settings, spark: Spark, run: Run) -> dict[str, int]:
     """Review the newest school years, each beside its year before, its recheck and its rolls."""
-    results = in_force_rows(settings, spark, run, "test_result")
-    rechecks = in_force_rows(settings, spark, run, "recheck_sample")
-    newest = results.agg(F.max("school_year_start")).first()
-    if newest is None or newest[0] is None:
-        return {UNITS: 0, EVIDENCE: 0}
-    years = range(newest[0] - _REVIEWED_YEARS, newest[0] + 1)
-    # Only first sittings: who sits again is a chosen few.
-    first = results.where(~F.coalesce("is_retest", F.lit(False)) & F.col("school_year_start").isin(*years))
-    uploads = _by_year(_with_roll(first, in_force_rows(settings, spark, run, "pupil_roll")))
-    seconds = _by_year(rechecks.where(F.col("school_year_start").isin(*years)))
+    with known_to(settings, run, ["test_result", "recheck_sample", "pupil_roll"], spark) as lake:
+        results = lake.of("newest_by_scope", "test_result")
+        (newest,) = lake.arrow(f"select max(school_year_start) as year from {results}")["year"].to_pylist()
+        if newest is None:
+            return {UNITS: 0, EVIDENCE: 0}
+        years = range(newest - _REVIEWED_YEARS, newest + 1)
+        uploads = _by_year(_uploads(lake, years))
+        seconds = _by_year(_rechecks(lake, years))
     found = {
         year: review(uploads[year], uploads.get(year - 1), seconds.get(year))
         for year in years[1:]
@@ -64,26 +61,50 @@ def odd_classes(settings: Settings, run: Run) -> pd.DataFrame:
     return pd.DataFrame(found, columns=_CLASS).astype({"school_year_start": "int32"})
 
 
-def _with_roll(results: DataFrame, rolls: DataFrame) -> DataFrame:
-    """Results with `is_on_roll_of_school`; null where the lake holds no roll of the school in that year."""
-    of_school = ["school_code", "school_year_start"]
-    pupils = rolls.select("pupil_key", *of_school).distinct().withColumn("_is_on", F.lit(True))
-    schools = rolls.select(*of_school).distinct().withColumn("_has_roll", F.lit(True))
-    joined = results.join(pupils, on=["pupil_key", *of_school], how="left").join(
-        F.broadcast(schools), on=of_school, how="left"
-    )
-    return joined.withColumn(
-        "is_on_roll_of_school", F.when(F.col("_has_roll"), F.coalesce("_is_on", F.lit(False)))
+def _uploads(lake: Window, years: range) -> pd.DataFrame:
+    """First sittings with `is_on_roll_of_school`; null where the lake holds no roll of the school then.
+
+    Only first sittings: who sits again is a chosen few.
+    """
+    rolls = lake.of("newest_by_scope", "pupil_roll")
+    return lake.frame(
+        f"""
+        select {_columns("result")},
+            case when school.school_code is not null then pupil.pupil_key is not null end
+                as is_on_roll_of_school
+        from {lake.of("newest_by_scope", "test_result")} as result
+        left join (select distinct pupil_key, school_code, school_year_start from {rolls}) as pupil
+            on result.pupil_key = pupil.pupil_key
+            and result.school_code = pupil.school_code
+            and result.school_year_start = pupil.school_year_start
+        left join (select distinct school_code, school_year_start from {rolls}) as school
+            on result.school_code = school.school_code
+            and result.school_year_start = school.school_year_start
+        where not coalesce(result.is_retest, false)
+            and result.school_year_start between {years[0]} and {years[-1]}
+        """
     )
 
 
-def _by_year(rows: DataFrame) -> dict[int, pd.DataFrame]:
-    """Rows by school year, in the order of their lines; measures as numbers."""
-    measures = [F.col(column).cast("double").alias(column) for column in COLUMN.values()]
-    more = [F.col(name) for name in ("is_on_roll_of_school",) if name in rows.columns]
-    line = F.col("_line_number").alias("line_number")
-    whole = rows.select("school_year_start", *_KEY, line, *measures, *more).toPandas()
-    whole = whole.sort_values(["school_year_start", *_KEY[:2], "line_number", "pupil_key"], kind="stable")
+def _rechecks(lake: Window, years: range) -> pd.DataFrame:
+    return lake.frame(
+        f"""
+        select {_columns("result")} from {lake.of("newest_by_scope", "recheck_sample")} as result
+        where result.school_year_start between {years[0]} and {years[-1]}
+        """
+    )
+
+
+def _columns(alias: str) -> str:
+    """What the review reads of a result; measures as numbers."""
+    kept = [f"{alias}.{name}" for name in ("school_year_start", *_KEY)]
+    measures = [f"cast({alias}.{column} as double) as {column}" for column in COLUMN.values()]
+    return ", ".join([*kept, f"{alias}._line_number as line_number", *measures])
+
+
+def _by_year(rows: pd.DataFrame) -> dict[int, pd.DataFrame]:
+    """Rows by school year, in the order of their lines."""
+    whole = rows.sort_values(["school_year_start", *_KEY[:2], "line_number", "pupil_key"], kind="stable")
     years = whole["school_year_start"].astype(int)
     return {year: whole[years == year].reset_index(drop=True) for year in sorted(set(years.tolist()))}
 

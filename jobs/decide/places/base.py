@@ -11,7 +11,7 @@ from jobs.decide.places import supply
 from jobs.decide.places.gap import UNIT_80
 from jobs.decide.places.scenario import KEY, Base
 from jobs.declare import standards
-from jobs.lake import asof
+from jobs.lake import window
 from jobs.settings import Settings, UserError
 
 
@@ -20,41 +20,38 @@ def load(settings: Settings, day: date) -> Base:
 
     Raises UserError for a site without places.
     """
-    rows = _frame(
-        settings,
-        "select district_code, stage_code, school_year_start, forecast::double as forecast,"
-        f" (upper_80 - lower_80)::double / {2 * UNIT_80!r} as spread,"
-        " existing_place_count::double as existing"
-        " from decision_places__gap where level = 'district'",
-        day,
-    )
+    decided = [f"decision_places__{name}" for name in ("gap", "part", "supply")]
+    datasets = [*decided, "school_register", "capacity_project"]
+    with window.opened(settings, day, window.newest_known(settings), datasets) as lake:
+        gap, part, supplied = (lake.of("in_force", table) for table in decided)
+        rows = lake.frame(
+            "select district_code, stage_code, school_year_start, cast(forecast as double) as forecast,"
+            f" cast(upper_80 - lower_80 as double) / {2 * UNIT_80!r} as spread,"
+            " cast(existing_place_count as double) as existing"
+            f" from {gap} where level = 'district'"
+        )
+        parts = lake.frame(
+            "select district_code, grade_key, school_year_start, is_birth_known, is_entrant_forecast,"
+            " coalesce(cast(birth_count as double) * entry_ratio * progression_ratio, 0) as product"
+            f" from {part} where level = 'district' and birth_count is not null"
+        )
+        classes = lake.frame(
+            "select school.district_code, place.stage_code,"
+            " cast(sum(place.class_count) as integer) as class_count"
+            f" from {supplied} as place inner join {lake.of('chosen', 'school_register')} as school"
+            " on place.school_code = school.school_code group by school.district_code, place.stage_code"
+        )
+        projects = lake.frame(
+            "select project_code, district_code, area_name, stage_code, place_count, planned_opening_date,"
+            " expected_opening_date, actual_opening_date, project_status_code"
+            f" from {lake.of('chosen', 'capacity_project')}"
+        )
     if rows.empty:
         raise UserError(
             f"{settings.site} knows no places.", "Scenarios need registers of schools with their places."
         )
     stage_of = {row["code"]: row["stage_code"] for row in declare.code_list("grade").rows}
-    parts = _frame(
-        settings,
-        "select district_code, grade_key, school_year_start, is_birth_known, is_entrant_forecast,"
-        " coalesce(birth_count::double * entry_ratio * progression_ratio, 0) as product"
-        " from decision_places__part where level = 'district' and birth_count is not null",
-        day,
-    )
     parts = parts.assign(stage_code=parts["grade_key"].map(stage_of))
-    classes = _frame(
-        settings,
-        "select schools.district_code, places.stage_code, sum(places.class_count)::integer as class_count"
-        " from decision_places__supply as places"
-        " inner join clean_enrollment__school as schools using (school_code) group by all",
-        day,
-    )
-    projects = _frame(
-        settings,
-        "select project_code, district_code, area_name, stage_code, place_count, planned_opening_date,"
-        " expected_opening_date, actual_opening_date, project_status_code"
-        " from clean_places__capacity_project",
-        day,
-    )
     for name in ("planned_opening_date", "expected_opening_date", "actual_opening_date"):
         projects[name] = projects[name].astype(object)
     shares = supply.opening_shares(projects, day, standards.frame("places/opening_delay", day, needed=True))
@@ -72,8 +69,3 @@ def load(settings: Settings, day: date) -> Base:
         pd.DataFrame(chances, columns=[*columns, "chance"]),
         of,
     )
-
-
-def _frame(settings: Settings, query: str, day: date) -> pd.DataFrame:
-    columns, rows = asof.query(settings, query, day)
-    return pd.DataFrame(rows, columns=columns)

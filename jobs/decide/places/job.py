@@ -9,11 +9,9 @@ from decimal import Decimal
 from typing import Any
 
 import pandas as pd
-from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from jobs import declare
-from jobs.decide.frames import append_frame, in_force_rows, tenths
+from jobs.decide.frames import Spark, append_frame, known_to, tenths
 from jobs.decide.places import coming, gap, supply
 from jobs.decide.places.events import Event
 from jobs.decide.places.forecast import backtest_frame, forecast_frame
@@ -23,6 +21,7 @@ from jobs.decide.places.registration import correct as registration
 from jobs.decide.places.rows import rows_of
 from jobs.declare import standards
 from jobs.lake.runs import Run
+from jobs.lake.window import Window
 from jobs.settings import Settings
 
 # Past forecasts that are made again to show the last years' real errors.
@@ -41,7 +40,7 @@ TABLES = tuple(
 _LEVEL = {"unit": "school", "area": "area", "parent": "district", "zone": "zone", "total": "city"}
 
 
-def decide(settings: Settings, spark: SparkSession, run: Run) -> dict[str, int]:
+def decide(settings: Settings, spark: Spark, run: Run) -> dict[str, int]:
     """Forecast pupils by grade for every unit, take the numbers apart, set them against the places there will
     be, and make the last years' forecasts again for their errors."""
     made = decisions(settings, spark, run)
@@ -50,33 +49,34 @@ def decide(settings: Settings, spark: SparkSession, run: Run) -> dict[str, int]:
     return dict.fromkeys(TABLES, 0) | {table: len(frame) for table, frame in made.items()}
 
 
-def decisions(settings: Settings, spark: SparkSession, run: Run) -> dict[str, pd.DataFrame]:
+def decisions(settings: Settings, spark: Spark, run: Run) -> dict[str, pd.DataFrame]:
     """Rows of each table from what is known to the run, nothing written; none where no pupil is counted."""
-    enrollment = in_force_rows(settings, spark, run, "grade_return").select(
-        F.col("unit_code").alias("unit"),
-        F.coalesce("parent_unit_code", F.lit("")).alias("parent_unit"),
-        F.col("school_year_start").alias("year"),
-        F.col("grade_key").alias("grade"),
-        F.col("pupil_count").alias("enrollment"),
-    )
-    births = in_force_rows(settings, spark, run, "birth").select(
-        F.col("unit_code").alias("unit"),
-        F.col("birth_year").alias("year"),
-        F.col("birth_count").alias("births"),
-    )
-    counts, born = enrollment.toPandas(), births.toPandas()
-    if counts.empty:
-        return {}
-    register = in_force_rows(settings, spark, run, "school_register").toPandas()
-    projects = in_force_rows(settings, spark, run, "capacity_project").toPandas()
+    datasets = ["grade_return", "birth", "school_register", "capacity_project", "school_age_registration"]
+    with known_to(settings, run, datasets, spark) as lake:
+        counts = lake.frame(
+            "select unit_code as unit, coalesce(parent_unit_code, '') as parent_unit,"
+            " school_year_start as year, grade_key as grade, pupil_count as enrollment"
+            f" from {lake.of('chosen', 'grade_return')} order by unit_code, school_year_start, grade_key"
+        )
+        if counts.empty:
+            return {}
+        born = lake.frame(
+            "select unit_code as unit, birth_year as year, birth_count as births"
+            f" from {lake.of('chosen', 'birth')} order by unit_code, birth_year"
+        )
+        register = lake.frame(f"select * from {lake.of('chosen', 'school_register')} order by school_code")
+        projects = lake.frame(f"select * from {lake.of('chosen', 'capacity_project')} order by project_code")
+        children = _registrations(lake, settings.timezone)
     counts["grade"] = counts["grade"].map(_ladder_years()).astype(int)
     lag, horizon = lowest_lag(settings, counts), settings.places.horizon
     known, origin = born if len(born) else None, int(counts["year"].max())
     past = backtest_frame(counts, known, range(origin - BACKTEST_ORIGINS, origin), horizon, lag)
     errors = _error_rows(past, counts)
-    # A change announced for a day to come is not in force yet, and known all the same.
-    ahead = replace(run, as_of_date=date(9999, 1, 1))
-    changes = in_force_rows(settings, spark, ahead, "school_change").toPandas()
+    # A change announced for a day to come does not hold yet, and is known all the same.
+    with known_to(settings, replace(run, as_of_date=date.max), ["school_change"], spark) as lake:
+        changes = lake.frame(
+            f"select * from {lake.of('chosen', 'school_change')} order by from_school_code, change_date"
+        )
     counts = coming.continued(counts, changes)
     units = units_of(counts, register)
     places = place_rows(counts, register, run.as_of_date)
@@ -85,7 +85,7 @@ def decisions(settings: Settings, spark: SparkSession, run: Run) -> dict[str, pd
     units = with_projects(units, events, projects)
     forecast = forecast_frame(counts, known, None, horizon, lag, groups_of(units), stage_spans(), events)
     forecast["event_count"] = forecast.get("event_count", 0)
-    forecast, notes = registered_so_far(settings, spark, run, forecast, counts, units)
+    forecast, notes = registered_so_far(run, children, forecast, counts, units)
     rows = _forecast_rows(forecast)
     return {
         "decision_places__forecast": rows,
@@ -137,10 +137,21 @@ def with_projects(units: pd.DataFrame, events: Sequence[Event], projects: pd.Dat
     return pd.concat([units, pd.DataFrame(new.values())], ignore_index=True) if new else units
 
 
+def _registrations(lake: Window, timezone: str) -> pd.DataFrame:
+    """Children registered for a school year, each with the day on which it was known."""
+    children = lake.frame(
+        "select school_year_start as year, stage_code, district_code as district, area_name,"
+        " registered_date, recorded_at"
+        f" from {lake.of('chosen', 'school_age_registration')} order by school_year_start, pupil_key"
+    )
+    children["received_date"] = children.pop("recorded_at").dt.tz_convert(timezone).dt.date
+    children["area"] = children["district"] + "/" + children["area_name"].fillna("").replace("", gap.NO_UNIT)
+    return children
+
+
 def registered_so_far(
-    settings: Settings,
-    spark: SparkSession,
     run: Run,
+    children: pd.DataFrame,
     forecast: pd.DataFrame,
     counts: pd.DataFrame,
     units: pd.DataFrame,
@@ -148,15 +159,6 @@ def registered_so_far(
     """The forecast with the registrations of spring taken in, as known to the run, and a note for each unit.
 
     A spring is read up to the day of its newest delivery, and earlier springs up to the same day."""
-    dataset = in_force_rows(settings, spark, run, "school_age_registration")
-    received = F.to_date(F.from_utc_timestamp("recorded_at", settings.timezone))
-    children = dataset.select(
-        F.col("school_year_start").alias("year"),
-        *("stage_code", "district_code", "area_name", "registered_date"),
-        received.alias("received_date"),
-    ).toPandas()
-    children["district"] = children["district_code"]
-    children["area"] = children["district"] + "/" + children["area_name"].fillna("").replace("", gap.NO_UNIT)
     forecast, notes = forecast.assign(registration=0), []
     this_spring = children[children["year"] == int(forecast["origin"].max()) + 1]
     spans = stage_spans()

@@ -16,7 +16,7 @@ import pandas as pd
 from jobs import declare
 from jobs.decide.places.rows import rows_of
 from jobs.files import replacing
-from jobs.lake import asof, tables
+from jobs.lake import window
 from jobs.settings import ROOT, Settings, UserError
 
 _STYLE = ROOT / "jobs" / "page.css"
@@ -49,53 +49,53 @@ class Findings:
 
 def look(settings: Settings, day: date, unit: str | None = None) -> Findings:
     """Read the decisions that stood on `day`; `unit` is a district, else the city. UserError without any."""
-
-    def ask(query: str) -> pd.DataFrame:
-        columns, rows = asof.query(settings, query, day)
-        return pd.DataFrame(rows, columns=columns)
-
     chosen = unit or CITY
-    past = ask(
-        "select coalesce(parent_unit_code, '') as district, grade_key, school_year_start,"
-        " sum(pupil_count)::double as pupil_count from clean_enrollment__grade_count group by all"
-    )
-    if unit:
-        past = past[past["district"] == unit]
-    past = past.groupby(["grade_key", "school_year_start"])["pupil_count"].sum().reset_index()
     level = "district" if unit else "city"
-    forecast = ask(
-        "select unit_code, origin, grade_key, school_year_start, lead, forecast::double as forecast,"
-        " lower_80::double as lower_80, upper_80::double as upper_80, lower_90::double as lower_90,"
-        f" upper_90::double as upper_90 from decision_places__forecast where level = '{level}'"
-    )
+    forecasts, gaps = "decision_places__forecast", "decision_places__gap"
+    datasets = [forecasts, gaps, "grade_return"]
+    with window.opened(settings, day, window.newest_known(settings), datasets) as lake:
+        past = lake.frame(
+            "select coalesce(parent_unit_code, '') as district, grade_key, school_year_start,"
+            f" cast(sum(pupil_count) as double) as pupil_count from {lake.of('chosen', 'grade_return')}"
+            " group by parent_unit_code, grade_key, school_year_start"
+        )
+        forecast = lake.frame(
+            "select unit_code, origin, grade_key, school_year_start, lead,"
+            " cast(forecast as double) as forecast,"
+            " cast(lower_80 as double) as lower_80, cast(upper_80 as double) as upper_80,"
+            " cast(lower_90 as double) as lower_90, cast(upper_90 as double) as upper_90"
+            f" from {lake.of('in_force', forecasts)} where level = '{level}'"
+        )
+        gap = lake.frame(
+            "select level, unit_code, stage_code, school_year_start, cast(forecast as double) as forecast,"
+            " cast(existing_place_count + expected_place_count as double) as places,"
+            " cast(surplus as double) as surplus,"
+            " cast(shortage_probability as double) as shortage_probability,"
+            f" warning_direction, warning_level from {lake.of('in_force', gaps)}"
+            " where level in ('district', 'city')"
+        )
+        kept = lake.frame(
+            "select origin, lead, school_year_start, cast(forecast as double) as forecast,"
+            " recorded_at, run_id"
+            f" from {lake.of('every_statement', forecasts)} where level = 'city' and grade_key = 'all'"
+        )
     mine = forecast[forecast["unit_code"] == chosen]
     if mine.empty:
         raise UserError(f"{chosen} has no forecast.", 'Give a district of ./edulake sql "from dim_district".')
-    gap = ask(
-        "select level, unit_code, stage_code, school_year_start, forecast::double as forecast,"
-        " existing_place_count + expected_place_count::double as places, surplus::double as surplus,"
-        " shortage_probability::double as shortage_probability, warning_direction, warning_level"
-        " from decision_places__gap where level in ('district', 'city')"
-    )
+    vintages = _vintages(kept, past)
+    if unit:
+        past = past[past["district"] == unit]
+    past = past.groupby(["grade_key", "school_year_start"])["pupil_count"].sum().reset_index()
     outlines = json.loads(settings.map.read_text(encoding="utf-8")) if settings.map else None
-    return Findings(settings.title_zh, day, chosen, past, mine, gap, _vintages(settings, day), outlines)
+    return Findings(settings.title_zh, day, chosen, past, mine, gap, vintages, outlines)
 
 
-def _vintages(settings: Settings, day: date) -> pd.DataFrame:
+def _vintages(kept: pd.DataFrame, past: pd.DataFrame) -> pd.DataFrame:
     """The city's kept forecasts against what came, by origin and lead; the last made of each origin."""
-    found = tables.views(settings).execute(
-        "select origin, lead, school_year_start,"
-        " last(forecast::double order by recorded_at, run_id) as forecast from decision_places__forecast"
-        " where level = 'city' and grade_key = 'all' group by all"
-    )
-    made = pd.DataFrame(found.fetchall(), columns=[column[0] for column in found.description])
-    names, counts = asof.query(
-        settings,
-        "select school_year_start, sum(pupil_count)::double as pupil_count"
-        " from clean_enrollment__grade_count group by all",
-        day,
-    )
-    both = made.merge(pd.DataFrame(counts, columns=names), on="school_year_start")
+    by = ["origin", "lead", "school_year_start"]
+    made = kept.sort_values(["recorded_at", "run_id"]).drop_duplicates(by, keep="last")
+    counts = past.groupby("school_year_start")["pupil_count"].sum().reset_index()
+    both = made[[*by, "forecast"]].merge(counts, on="school_year_start")
     return both.assign(error_percent=100 * (both["forecast"] / both["pupil_count"] - 1))
 
 

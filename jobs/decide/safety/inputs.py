@@ -1,25 +1,21 @@
-"""What the safety service reads: statements in force as small tables of the driver, without the engine."""
+"""What the safety service reads: statements as small tables of the driver."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 
-import duckdb
 import pandas as pd
 
 from jobs import clock, declare
 from jobs.declare import standards
-from jobs.lake import asof
-from jobs.lake.runs import Run
+from jobs.lake.window import Window
 from jobs.settings import Settings
 
-_DATASETS = (
+DATASETS = (
     *("illness_report", "incident", "hazard_register", "drill", "guard_check", "alert_state", "hotline_case"),
     *("school_register", "grade_return", "pupil_roll"),
 )
-TABLES = tuple(declare.load()[dataset].table for dataset in _DATASETS)
+TABLES = tuple(declare.load()[dataset].table for dataset in DATASETS)
 OTHER_SYNDROME = "other"
 # The days that count where a site brings no calendar.
 _WITHOUT_CALENDAR = ("2000-01-01", "2049-12-31")
@@ -27,22 +23,17 @@ _WITHOUT_CALENDAR = ("2000-01-01", "2049-12-31")
 _POISONING = ("food_borne", "poisoning")
 
 
-@contextmanager
-def in_force(settings: Settings, run: Run) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The lake as of the run's dates: a view of each of TABLES."""
-    with duckdb.connect() as lake:
-        lake.execute("set TimeZone = 'UTC'")
-        asof.create_views(lake, settings, run.as_of_date, run.known_at, TABLES)
-        yield lake
-
-
-def rows(lake: duckdb.DuckDBPyConnection, dataset: str, columns: str = "", order: str = "") -> pd.DataFrame:
-    """Columns of a dataset (as SQL has them; else its own) in force; dates as timestamps."""
+def rows(
+    lake: Window, dataset: str, columns: str = "", order: str = "", view: str = "newest_by_scope"
+) -> pd.DataFrame:
+    """Columns of a dataset (as SQL has them; else its own) in a view of the window; dates as timestamps."""
     contract = declare.load()[dataset]
     own = (name for name in contract.clean_columns() if name not in declare.STATEMENT_COLUMNS)
-    asked = f"select {columns or ', '.join(own)} from {contract.table} order by {order or 'all'}"
-    found = lake.sql(asked).to_arrow_table().to_pandas(date_as_object=False)
-    return found.astype(dict.fromkeys(found.select_dtypes("datetime").columns, "datetime64[ns]"))
+    named = columns or ", ".join(own)
+    by = order or "all nulls last"
+    found = lake.arrow(f"select {named} from {lake.of(view, dataset)} order by {by}")
+    frame = found.to_pandas(date_as_object=False)
+    return frame.astype(dict.fromkeys(frame.select_dtypes("datetime").columns, "datetime64[ns]"))
 
 
 def calendar(settings: Settings) -> pd.DataFrame:
@@ -54,28 +45,25 @@ def calendar(settings: Settings) -> pd.DataFrame:
     return pd.DataFrame({"date": told["date"], "is_open": told["is_school_day"] == 1})
 
 
-def schools(lake: duckdb.DuckDBPyConnection, as_of: date) -> pd.DataFrame:
+def schools(lake: Window, as_of: date) -> pd.DataFrame:
     """Open schools of the registers: `school_code, school_type_code, district_code, area_name, opened_date,
     pupil_count` (of the newest returns; null where they do not count it)."""
-    order = ["stated_on", "delivery_no", "_file_sha256", "_line_number"]
     names = ["school_code", "school_type_code", "district_code", "area_name", "opened_date", "closed_date"]
-    register = rows(lake, "school_register", ", ".join([*names, *order]))
-    register = register.sort_values(order).drop_duplicates("school_code", keep="last")
+    register = rows(lake, "school_register", ", ".join(names), view="chosen")
     is_open = register["closed_date"].isna() | (register["closed_date"] > pd.Timestamp(as_of))
-    counts = ["unit_code", "school_year_start", "grade_key", "pupil_count"]
-    counted = rows(lake, "grade_return", ", ".join([*counts, *order])).sort_values(order)
-    counted = counted.drop_duplicates(["unit_code", "school_year_start", "grade_key"], keep="last")
+    counts = "unit_code, school_year_start, grade_key, pupil_count"
+    counted = rows(lake, "grade_return", counts, view="chosen")
     by_year = counted.groupby(["unit_code", "school_year_start"])["pupil_count"].sum().reset_index()
     newest = by_year.sort_values("school_year_start").drop_duplicates("unit_code", keep="last")
     # A school that the newest returns leave out has no pupils now.
     newest = newest[newest["school_year_start"] == by_year["school_year_start"].max()]
     pupils = newest.set_index("unit_code")["pupil_count"].astype(float)
-    found = register[is_open].drop(columns=[*order, "closed_date"])
+    found = register[is_open].drop(columns="closed_date")
     found = found.assign(pupil_count=found["school_code"].map(pupils))
     return found.sort_values("school_code", ignore_index=True)
 
 
-def incidents(lake: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+def incidents(lake: Window) -> pd.DataFrame:
     """One row per incident: what its newest report says."""
     order = ["reported_date", "delivery_no", "_file_sha256", "_line_number"]
     names = ["school_code", "incident_code", "occurred_date", "incident_type_code", "incident_level_code"]
@@ -84,7 +72,7 @@ def incidents(lake: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     return newest[[*names, "injured_count"]].reset_index(drop=True)
 
 
-def illness(lake: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+def illness(lake: Window) -> pd.DataFrame:
     """Reports of absence: `school_code, class_name, date, condition_code, absent_count, case_count,
     sender_code`. Cases are new ones where the report tells them, else the absent."""
     columns = (
@@ -94,15 +82,17 @@ def illness(lake: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     return rows(lake, "illness_report", columns, "reported_date, sender_code")
 
 
-def class_sizes(lake: duckdb.DuckDBPyConnection) -> dict[int, dict[tuple[str, str], int]]:
+def class_sizes(lake: Window) -> dict[int, dict[tuple[str, str], int]]:
     """School year → (school, class) → pupils on the roll, of two terms the larger."""
-    sizes = lake.sql(
-        "select school_year_start, school_code, class_name, max(pupils) from ("
+    sizes = lake.arrow(
+        "select school_year_start, school_code, class_name, max(pupils) as pupils from ("
         "select school_year_start, term, school_code, class_name, count(*) as pupils"
-        f" from {declare.load()['pupil_roll'].table} group by all) group by all"
+        f" from {lake.of('newest_by_scope', 'pupil_roll')}"
+        " group by school_year_start, term, school_code, class_name) as of_term"
+        " group by school_year_start, school_code, class_name"
     )
     found: dict[int, dict[tuple[str, str], int]] = {}
-    for year, school, class_name, size in sizes.fetchall():
+    for year, school, class_name, size in zip(*sizes.to_pydict().values(), strict=True):
         found.setdefault(year, {})[school, class_name] = size
     return found
 

@@ -10,9 +10,8 @@ from datetime import timedelta
 from typing import Any
 
 import pandas as pd
-from pyspark.sql import SparkSession
 
-from jobs.decide.frames import append_frame, hundredths
+from jobs.decide.frames import Spark, append_frame, hundredths, known_to
 from jobs.decide.safety import campus, hazards, hotline, inputs, risk, rules
 from jobs.decide.safety.alerts import ALERT_COLUMNS, alerts_of_detection, alerts_of_rules, frame, only_new
 from jobs.decide.safety.choices import Method
@@ -33,11 +32,11 @@ FALSE_DISCOVERY_RATE = 0.03
 _DECIMALS = {2: "{:.2f}", 4: "{:.4f}"}
 
 
-def decide(settings: Settings, spark: SparkSession, run: Run) -> dict[str, int]:
+def decide(settings: Settings, spark: Spark, run: Run) -> dict[str, int]:
     """Append this run's watch, criteria, risks and plan, and the alerts that nobody has raised yet."""
     as_of = pd.Timestamp(run.as_of_date)
     calendar = inputs.calendar(settings)
-    with inputs.in_force(settings, run) as lake:
+    with known_to(settings, run, inputs.DATASETS, spark) as lake:
         illness = inputs.illness(lake)
         sizes = inputs.class_sizes(lake) if not illness.empty else {}
         facts = campus.Facts(
@@ -73,7 +72,7 @@ def decide(settings: Settings, spark: SparkSession, run: Run) -> dict[str, int]:
 
 
 def _watch(
-    spark: SparkSession,
+    spark: Spark,
     run: Run,
     illness: pd.DataFrame,
     schools: pd.DataFrame,
@@ -124,9 +123,9 @@ def _watch(
     return _daily_rows(whole[(whole["date"] >= since) & whole["upper_bound"].notna()]), alerts
 
 
-def detect_levels(spark: SparkSession, series: pd.DataFrame, calendar: pd.DataFrame) -> pd.DataFrame:
+def detect_levels(spark: Spark, series: pd.DataFrame, calendar: pd.DataFrame) -> pd.DataFrame:
     """The detection job over `level, unit, date, count`; each level is judged by itself."""
-    sent = spark.createDataFrame(series.astype({"count": "float64"}))
+    sent = spark().createDataFrame(series.astype({"count": "float64"}))
     found = detect(sent, METHOD, by="level", calendar=calendar, fdr=FALSE_DISCOVERY_RATE)
     answers = found.toPandas()
     # The plan's metrics hang on it, and every step over it would copy them.

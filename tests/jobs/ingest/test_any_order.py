@@ -20,8 +20,7 @@ from jobs import settings as site_settings
 from jobs.declare import headings
 from jobs.ingest import balance, clean, journal, raw
 from jobs.judging import judge
-from jobs.lake import deliveries, tables
-from jobs.lake.history import in_force
+from jobs.lake import deliveries, tables, window
 from jobs.reading import reader
 from jobs.settings import Settings
 
@@ -95,11 +94,12 @@ def content(settings: Settings) -> dict[str, list[tuple[str, ...]]]:
     return found
 
 
-def counts_in_force(settings: Settings, spark: SparkSession) -> dict[str, int]:
-    contract = declare.load()["grade_return"]
-    statements = tables.read(spark, settings, contract.table)
-    rows = in_force(statements, contract, date(2024, 10, 1), datetime(2024, 10, 1, tzinfo=UTC))
-    return {f"{r['unit_code']} {r['grade_key']}": r["pupil_count"] for r in rows.collect()}
+def counts_in_force(settings: Settings) -> dict[str, int]:
+    with window.opened(
+        settings, date(2024, 10, 1), datetime(2024, 10, 1, tzinfo=UTC), ["grade_return"]
+    ) as lake:
+        rows = lake.arrow(f"select * from {lake.of('in_force', 'grade_return')}").to_pylist()
+    return {f"{r['unit_code']} {r['grade_key']}": r["pupil_count"] for r in rows}
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def in_order(
         home = tmp_path_factory.mktemp("in_order")
         settings = lake_of(home, [[d] for d in DELIVERIES], spark, patch)
     assert {r["file_name"]: r["outcome"] for r in tables.rows(settings, "ops__receipt")} == IN_ORDER
-    assert len(counts_in_force(settings, spark)) == 55
+    assert len(counts_in_force(settings)) == 55
     return settings, content(settings)
 
 
@@ -205,7 +205,18 @@ def birth_deliveries(draw: st.DrawFn) -> dict[tuple[int, int], Lines]:
     return {stamp: tuple(draw(lines)) for stamp in stamps}
 
 
-def parsed(spark: SparkSession, made: dict[tuple[int, int], Lines], batch: list[tuple[int, int]]) -> Any:
+BIRTHS = "clean_places__birth"
+
+
+def births_in_force(settings: Settings, day: date, known_at: datetime) -> list[tuple[Any, ...]]:
+    with window.opened(settings, day, known_at, [BIRTHS]) as lake:
+        found = lake.arrow(
+            f"select unit_code, birth_year, birth_count, recorded_at from {lake.of('in_force', BIRTHS)}"
+        )
+    return [tuple(row.values()) for row in found.to_pylist()]
+
+
+def parsed(made: dict[tuple[int, int], Lines], batch: list[tuple[int, int]]) -> pa.Table:
     """One batch through the real parse."""
     contract = declare.load()["birth"]
     header = ["区", "出生年", "出生人数", "操作"]
@@ -241,31 +252,21 @@ def parsed(spark: SparkSession, made: dict[tuple[int, int], Lines], batch: list[
         query = judge.parse(db, "raw", pa.Table.from_pylist(files), contract, "cn")
         own = f"* exclude (refused, _identifier, _document) replace ('{batch[0]}' as _batch_id)"
         sound = db.sql(f"select {own} from ({query}) where {judge.IS_SOUND}").to_arrow_table()
-    return spark.createDataFrame(sound.cast(declare.arrow_schema(contract.clean_columns())))
+    return sound.cast(declare.arrow_schema(contract.clean_columns()))
 
 
 @examples(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(birth_deliveries(), st.randoms(use_true_random=False))
 def test_statements_in_force_do_not_depend_on_the_order_of_batches(
-    spark: SparkSession, made: dict[tuple[int, int], Lines], chance: random.Random
+    tmp_path_factory: pytest.TempPathFactory, made: dict[tuple[int, int], Lines], chance: random.Random
 ) -> None:
-    contract = declare.load()["birth"]
     moments = [datetime(2025, 1, day, 12, tzinfo=UTC) for day in (3, 6, 9)]
 
     def in_force_at(batches: list[list[tuple[int, int]]]) -> list[list[tuple[Any, ...]]]:
-        frames = [parsed(spark, made, batch) for batch in batches]
-        statements = frames[0]
-        for frame in frames[1:]:
-            statements = statements.unionByName(frame)
-        return [
-            sorted(
-                tuple(row)
-                for row in in_force(statements, contract, date(2025, 1, 9), moment)
-                .select("unit_code", "birth_year", "birth_count", "recorded_at")
-                .collect()
-            )
-            for moment in moments
-        ]
+        settings = site_settings.load("beijing", home=tmp_path_factory.mktemp("order")).prepare()
+        for number, batch in enumerate(batches):
+            tables.append_rows(settings, BIRTHS, parsed(made, batch), str(number), "r")
+        return [sorted(births_in_force(settings, date(2025, 1, 9), moment)) for moment in moments]
 
     def by_hand() -> list[list[tuple[Any, ...]]]:
         answers = []
@@ -307,13 +308,10 @@ def test_corrections_and_withdrawals_through_ingest(settings: Settings, spark: S
     send("2025-01-25", "撤销名单.csv", "区,出生年,操作\n西城区,2024,撤销\n")
     # The first statement is handed in last: a file for a past day.
     send("2025-01-10", "出生.csv", f"{header}\n东城区,2024,10\n西城区,2024,20\n")
-    contract = declare.load()["birth"]
-    statements = tables.read(spark, settings, contract.table)
 
     def known(day: int) -> dict[str, int]:
-        moment = datetime(2025, 1, day, 12, tzinfo=UTC)
-        rows = in_force(statements, contract, date(2025, 1, 31), moment).collect()
-        return {row["unit_code"]: row["birth_count"] for row in rows}
+        rows = births_in_force(settings, date(2025, 1, 31), datetime(2025, 1, day, 12, tzinfo=UTC))
+        return {unit: count for unit, _, count, _ in rows}
 
     assert known(5) == {}
     assert known(12) == {"110101": 10, "110102": 20}

@@ -18,8 +18,8 @@ from jobs.declare import ContractError
 from jobs.judging.audit import CheckFailedError, stopping
 from jobs.lake import tables
 from jobs.lake.runs import Run
+from jobs.lake.window import PinError
 from jobs.publish import marts, views
-from jobs.publish.views import PinError
 from jobs.settings import Settings
 
 KNOWN_AT = datetime(2025, 11, 20, 15, 59, 59, tzinfo=UTC)
@@ -58,7 +58,8 @@ def opened(pinned: Mapping[str, Path | tuple[Path, int]]) -> duckdb.DuckDBPyConn
     for table, pin in pinned.items():
         path, version = pin if isinstance(pin, tuple) else (pin, 0)
         told[table] = {"path": str(path), "version": version}
-    views.create_views(connection, told)
+    asked = {"as_of_date": "2025-11-20", "known_at": "2025-11-20T15:59:59+00:00", "tables": told}
+    views.create_views(connection, asked)
     return connection
 
 

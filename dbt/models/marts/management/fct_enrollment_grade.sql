@@ -1,5 +1,5 @@
 -- one row per school, school year and grade
-with grade_counts as (select * from {{ ref('int_enrollment__grade_count_chosen') }}),
+with grade_counts as (select * from {{ ref('stg_enrollment__grade_count') }}),
 
 schools as (select * from {{ ref('dim_school') }}),
 

@@ -1,14 +1,5 @@
 -- one row per school group and school
-with members as (
-    select *
-    from {{ ref('stg_resources__school_group') }}
-    -- two districts may list a group that crosses their border: the newer statement stands
-    qualify
-        row_number() over (
-            partition by school_group_code, school_code
-            order by stated_on desc, delivery_no desc, sender_code, _file_sha256, _line_number
-        ) = 1
-),
+with members as (select * from {{ ref('stg_resources__school_group') }}),
 
 schools as (select * from {{ ref('dim_school') }})
 

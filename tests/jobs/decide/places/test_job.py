@@ -130,14 +130,15 @@ def test_command_shows_two_scenarios_and_the_cheapest_mix(
     assert both["pupils_scenario"].sum() > both["pupils_against"].sum()
 
 
-def test_a_run_of_may_takes_in_what_has_registered_and_nothing_that_came_later(
-    lake: Settings, spark: SparkSession
-) -> None:
+def test_a_run_of_may_takes_in_what_has_registered_and_nothing_that_came_later(lake: Settings) -> None:
     newest = runs.all_runs(lake)[-1]
+
+    def no_spark() -> SparkSession:
+        raise AssertionError("a small city needs no Spark for its places")
 
     def made(day: date) -> dict[str, pd.DataFrame]:
         known_at = datetime.combine(day + timedelta(days=1), time(), UTC)
-        return job.decisions(lake, spark, replace(newest, as_of_date=day, known_at=known_at))
+        return job.decisions(lake, no_spark, replace(newest, as_of_date=day, known_at=known_at))
 
     # The springs of 2024 and 2025 are in the lake: the second has one before it.
     second = made(date(2025, 5, 25))

@@ -122,21 +122,21 @@ def raised(settings: Settings) -> list[tuple[str, str]]:
 def test_runs_repeats_and_late_files_raise_each_alert_once(city: Settings, spark: SparkSession) -> None:
     day = date(2025, 11, 11)
     state(city, "illness_report", [fever(day, 3)], day)
-    safety.decide(city, spark, run_of(day))
+    safety.decide(city, lambda: spark, run_of(day))
     first = raised(city)
     assert ("SYN_CLASS_1D", "2025-11-11") in first
     assert ("HAZARD_MAJOR", "2025-11-08") in first, "a week after the deadline the city answers"
     assert ("HOTLINE_GENERAL", "2025-11-11") in first
     assert [rule for rule, _ in first if rule.startswith("CAMPUS")], "nothing is known of guards and drills"
 
-    safety.decide(city, spark, run_of(day))
-    safety.decide(city, spark, run_of(day, 2))
+    safety.decide(city, lambda: spark, run_of(day))
+    safety.decide(city, lambda: spark, run_of(day, 2))
     assert raised(city) == first, "the same run again, and another run over the same files"
 
     # A late file moves the first day back and brings the rule of three days; later days go on.
     late = [fever(day - timedelta(days=1), 3), fever(day + timedelta(days=1), 1)]
     state(city, "illness_report", late, day + timedelta(days=2))
-    safety.decide(city, spark, run_of(day + timedelta(days=2)))
+    safety.decide(city, lambda: spark, run_of(day + timedelta(days=2)))
     assert sorted(set(raised(city)) - set(first)) == [("SYN_CLASS_3D", "2025-11-11")]
 
     # The deadline is put off, and passes again; a month later the hazard is the same one.
@@ -151,7 +151,7 @@ def test_runs_repeats_and_late_files_raise_each_alert_once(city: Settings, spark
     }
     state(city, "hazard_register", [moved], date(2025, 11, 20))
     before = len(raised(city))
-    safety.decide(city, spark, run_of(date(2025, 12, 20)))
+    safety.decide(city, lambda: spark, run_of(date(2025, 12, 20)))
     hazards = [rule for rule, _ in raised(city) if rule.startswith("HAZARD")]
     assert hazards == ["HAZARD_MAJOR"]
     assert len(raised(city)) >= before

@@ -58,4 +58,4 @@ select
 where
     exists (select 1 from all_alerts)
     or exists (select 1 from incident_months)
-    or exists (select 1 from {{ source('lake', 'decision_safety__daily') }})
+    or exists (select 1 from {{ source('newest_by_scope', 'decision_safety__daily') }})

@@ -1,0 +1,259 @@
+"""The window on history: the one reader of clean and decision tables, for `asof`, relations, decisions, dbt.
+
+`opened` shows some tables at two dates, each in the four views of `jobs.lake.history`. DuckDB makes them in
+this process over the files of one version of each table, so a small question starts no Java. Where the tables
+asked about hold more rows than the site's `rows_in_process`, Spark makes them from the same texts.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from jobs import clock, declare
+from jobs.lake import history, persons, tables
+from jobs.lake.history import ASKED, PERSON, VIEWS, WRITTEN
+from jobs.settings import Settings, UserError
+from jobs.sql import literals
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_READABLE_FEATURES = {"timestampNtz"}
+
+
+class PinError(RuntimeError):
+    """A Delta table that a plain list of its files would misread; names table, version and what to do."""
+
+    def __init__(self, table: str, version: int, problem: str, way_out: str) -> None:
+        super().__init__(f"{table} at version {version}: {problem}. {way_out}")
+        self.table = table
+        self.version = version
+
+
+@dataclass(frozen=True)
+class Window:
+    """Some tables at two dates, on one engine."""
+
+    _name: history.Name
+    _ask: Callable[[str], pa.Table]
+    # Where DuckDB answers: for statements that are more than one SELECT.
+    connection: duckdb.DuckDBPyConnection | None = None
+
+    def of(self, view: str, dataset: str) -> str:
+        """What a query reads from: one view of a dataset's clean table, or of a decision table."""
+        contract = declare.load().get(dataset)
+        return self._name(view, contract.table if contract else dataset)
+
+    def arrow(self, query: str) -> pa.Table:
+        """The rows of one SELECT, in words that both engines know; instants in UTC."""
+        found = self._ask(query)
+        instant = pa.timestamp("us", tz="UTC")
+        kinds = [instant if pa.types.is_timestamp(f.type) and f.type.tz else f.type for f in found.schema]
+        return found.cast(pa.schema(list(zip(found.schema.names, kinds, strict=True))))
+
+    def frame(self, query: str) -> pd.DataFrame:
+        """The same as a frame: dates and decimals as Python's."""
+        return self.arrow(query).to_pandas()
+
+
+@contextmanager
+def opened(
+    settings: Settings,
+    as_of_date: date,
+    known_at: datetime,
+    datasets: Iterable[str],
+    spark: Callable[[], SparkSession] | None = None,
+) -> Iterator[Window]:
+    """The window on the clean tables of some datasets, and on decision tables named as such.
+
+    A table that was never written is empty. `spark` opens a session; it is called where the rows outgrow this
+    process, and nowhere else. Without it DuckDB answers whatever the size.
+    """
+    declared = declare.load()
+    names = [declared[d].table if d in declared else d for d in datasets]
+    found = {name: tables.open_table(settings, name) for name in names}
+    row_count = sum(delta.count() for delta in found.values() if delta)
+    if spark is not None and row_count > settings.rows_in_process:
+        with _in_spark(settings, spark(), names, as_of_date, known_at) as window:
+            yield window
+        return
+    with duckdb.connect() as connection:
+        links = {persons.LINKS: tables.open_table(settings, persons.LINKS)}
+        create_views(connection, links | found, as_of_date, known_at)
+        yield Window(history.dotted, lambda query: connection.sql(query).to_arrow_table(), connection)
+
+
+def newest_known(settings: Settings) -> datetime:
+    """The end of the newest delivery day that has a receipt. Raises UserError where there is none."""
+    days = [row["received_date"] for row in tables.rows(settings, "ops__receipt", ["received_date"])]
+    if not days:
+        raise UserError(f"the lake of {settings.site} holds no statement yet.", "./edulake run")
+    return clock.end_of_day(max(days), settings.timezone)
+
+
+def _asked(as_of_date: date, known_at: datetime) -> pa.Table:
+    """ASKED: the two dates, as a relation that both engines take."""
+    schema = declare.arrow_schema({"as_of_date": "date", "known_at": "timestamp"})
+    return pa.table([[as_of_date], [known_at]], schema=schema)
+
+
+def _pairs(known_persons: Mapping[str, str]) -> pa.Table:
+    """PERSON: token and key where they differ."""
+    schema = declare.arrow_schema({"person_token": "string", "pupil_key": "string"})
+    return pa.table([[*known_persons], [*known_persons.values()]], schema=schema)
+
+
+# DuckDB
+
+
+def create_views(
+    connection: duckdb.DuckDBPyConnection,
+    found: Mapping[str, DeltaTable | None],
+    as_of_date: date,
+    known_at: datetime,
+    views: Sequence[str] = VIEWS,
+) -> list[str]:
+    """Make schema `lake` (each table as written, empty and typed where there is none) and a schema for each
+    view; returns the files that they read. Doing it again replaces them. Persons are resolved by the links
+    among `found`.
+
+    Raises PinError for a table that its list of files would misread, ContractError for one that nobody
+    declares.
+    """
+    connection.execute("set TimeZone = 'UTC'")
+    connection.execute(f"create schema if not exists {WRITTEN}")
+    files: list[str] = []
+    for table, delta in found.items():
+        own = sorted(delta.file_uris()) if delta else []
+        files += own
+        connection.execute(f"create or replace view {WRITTEN}.{table} as {_written(table, delta, own)}")
+    links = _links(connection) if found.get(persons.LINKS) else []
+    known_persons = persons.resolve(persons.in_force(links, known_at))
+    for name, rows in ((ASKED, _asked(as_of_date, known_at)), (PERSON, _pairs(known_persons))):
+        connection.register("_rows", rows)
+        connection.execute(f"create or replace table {WRITTEN}.{name} as from _rows")
+        connection.unregister("_rows")
+    for view in views:
+        connection.execute(f"create schema if not exists {view}")
+        for table in found:
+            if not table.startswith("ops__"):
+                text = history.text(view, table)
+                connection.execute(f"create or replace view {view}.{table} as {text}")
+    return files
+
+
+def _links(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    return connection.sql(f"from {WRITTEN}.{persons.LINKS}").to_arrow_table().to_pylist()
+
+
+def _written(table: str, delta: DeltaTable | None, files: Sequence[str]) -> str:
+    declared = declare.table_columns(table)
+    present = _checked(table, delta, declared) if delta else set()
+    columns = ", ".join(
+        f'"{name}"' if files and name in present else f'null::{declare.duckdb_type(kind)} as "{name}"'
+        for name, kind in declared.items()
+    )
+    if not files:
+        return f"select {columns} where false"
+    return f"select {columns} from read_parquet([{literals(*files)}], union_by_name = true)"
+
+
+def _checked(table: str, delta: DeltaTable, declared: dict[str, str]) -> set[str]:
+    """The table's columns, of the declared types. Raises PinError where the file list is not the table."""
+    version = delta.version()
+    metadata, protocol = delta.metadata(), delta.protocol()
+    features = set(protocol.reader_features or ()) - _READABLE_FEATURES
+    # The legacy protocol 2/5 switches column mapping on by configuration alone.
+    if metadata.configuration.get("delta.columnMapping.mode", "none") != "none":
+        features.add("columnMapping")
+    if features:
+        raise PinError(
+            table,
+            version,
+            f"uses {', '.join(sorted(features))}, which a list of Parquet files does not show",
+            "Write it again without (jobs.lake.tables.PLAIN_TABLE turns them off)",
+        )
+    if metadata.partition_columns:
+        raise PinError(
+            table,
+            version,
+            f"is partitioned by {', '.join(metadata.partition_columns)}: those columns are not in its files",
+            "Write it again without partitions",
+        )
+    found = {field.name: _arrow(field) for field in pa.schema(delta.schema().to_arrow())}
+    for name, kind in declared.items():
+        if name in found and found[name] != declare.arrow_type(kind):
+            raise PinError(
+                table,
+                version,
+                f"column {name} is {found[name]}, declared as {kind}",
+                "Put the declaration or the job that writes it right",
+            )
+    return set(found)
+
+
+def _arrow(field: pa.Field) -> pa.DataType:
+    """The type without what Delta does not tell apart: names and nullability of list items, views."""
+    kind = field.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_list_view(kind):
+        return pa.list_(pa.string()) if _is_text(kind.value_type) else kind
+    return pa.string() if _is_text(kind) else kind
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+# Spark
+
+
+@contextmanager
+def _in_spark(
+    settings: Settings, spark: SparkSession, names: Sequence[str], as_of_date: date, known_at: datetime
+) -> Iterator[Window]:
+    """The same views as temporary ones of a session, under names of this window alone."""
+    window, made = f"window_{uuid.uuid4().hex[:8]}", []
+
+    def named(view: str, table: str) -> str:
+        return f"{window}__{view}__{table}"
+
+    def create(view: str, table: str, frame: Any) -> None:
+        frame.createOrReplaceTempView(named(view, table))
+        made.append(named(view, table))
+
+    create(WRITTEN, ASKED, spark.createDataFrame(_asked(as_of_date, known_at)))
+    pairs = _pairs(persons.persons(settings, known_at))
+    create(WRITTEN, PERSON, spark.createDataFrame(pairs, "person_token string, pupil_key string"))
+    try:
+        for table in names:
+            create(WRITTEN, table, _declared(spark, settings, table))
+            for view in VIEWS:
+                create(view, table, spark.sql(history.text(view, table, named)))
+        yield Window(named, lambda query: spark.sql(query).toArrow())
+    finally:
+        for name in made:
+            spark.catalog.dropTempView(name)
+
+
+def _declared(spark: SparkSession, settings: Settings, table: str) -> Any:
+    """A table as written with all its declared columns; null where an older version has no such column."""
+    from pyspark.sql import functions as F
+
+    frame = tables.read(spark, settings, table)
+    present = set(frame.columns)
+    return frame.select(
+        *(
+            F.col(name) if name in present else F.lit(None).cast(declare.spark_type(kind)).alias(name)
+            for name, kind in declare.table_columns(table).items()
+        )
+    )
