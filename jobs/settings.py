@@ -16,13 +16,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import yaml
 
-from jobs import site as site_file
 from jobs.files import replacing
-from jobs.site import Places, RealInput
+
+if TYPE_CHECKING:
+    from jobs.site import Places, RealInput
 
 ROOT = Path(__file__).resolve().parent.parent
 SITES = ROOT / "infra" / "sites"
@@ -231,10 +232,13 @@ def input_packages() -> list[str]:
 
 def unknown_variables() -> list[str]:
     """A sentence on each variable of the environment that looks like ours and is none."""
+    unknown = sorted(name for name in os.environ if name.startswith("EDULAKE_") and name not in VARIABLES)
+    if not unknown:
+        return []
+    from jobs.site import nearest
+
     return [
-        f"nothing reads the environment variable {name}{site_file.nearest(name, list(VARIABLES))}"
-        for name in sorted(os.environ)
-        if name.startswith("EDULAKE_") and name not in VARIABLES
+        f"nothing reads the environment variable {name}{nearest(name, list(VARIABLES))}" for name in unknown
     ]
 
 
@@ -245,6 +249,9 @@ def load(site: str | None = None, home: Path | str | None = None) -> Settings:
     lists of the site (`own_code_list`) are from now on those of this process. Raises UserError for a site
     without a settings file, a broken settings file (with every mistake in it), or a wrong environment value.
     """
+    # Pydantic takes a quarter of a second to import, and reading processes never load a site.
+    from jobs import site as site_file
+
     base = Path(home or os.environ.get("EDULAKE_HOME") or ROOT / ".edulake").expanduser().absolute()
     files = _site_files()
     name = site or os.environ.get("EDULAKE_SITE") or _last_site(base) or DEFAULT_SITE
