@@ -25,20 +25,6 @@ def test_all_models_tests_and_unit_tests_ran_and_passed(city: marts.BuildResult)
     assert all(city.rows.values()), f"a mart is empty: {city.rows}"
 
 
-def test_school_is_named_with_its_district_and_kind(rows: Rows) -> None:
-    assert rows("select * from dim_school where school_code = '3411000002'")[0][:9] == (
-        "3411000002",
-        "东二中学",
-        "110101",
-        "东城区",
-        None,
-        "34",
-        "普通高中/完全中学",
-        "public",
-        "公办",
-    )
-
-
 def test_a_class_to_be_reviewed_is_told_with_its_three_strongest_signs(rows: Rows) -> None:
     found = rows(
         "select review_level, class_code, district_code, grade_key, submitted_count, is_to_review,"
@@ -218,21 +204,6 @@ def test_alerts_have_the_state_that_came_back(rows: Rows) -> None:
         ("2025-11-17", "handled", "2025-11-18", 1, False, False, "yellow", "学校"),
         ("2025-11-20", "new", None, None, True, False, "yellow", "学校"),
     ]
-    assert rows("select * exclude (district_name_zh) from fct_safety_alert_district") == [
-        ("110101", 5, 2, 1, 2, 1, Decimal("4.0"))
-    ]
-
-
-def test_hazards_tell_who_has_to_answer_now(rows: Rows) -> None:
-    found = rows(
-        "select hazard_code[-1:], is_hazard_open, is_hazard_overdue, days_after_due, escalation_level,"
-        " days_to_mend from fct_safety_hazard order by all"
-    )
-    assert found == [
-        ("1", True, True, 15, "orange", None),
-        ("2", False, False, None, None, 40),
-        ("3", False, False, None, None, 8),
-    ]
 
 
 def test_a_safe_campus_meets_all_that_is_asked_of_it(rows: Rows) -> None:
@@ -269,48 +240,6 @@ def test_safe_campuses_as_counted_stand_beside_those_reported(rows: Rows) -> Non
     assert rows(f"{others} and computed_value is not null") == [(0,)]
 
 
-def test_a_plan_of_k_visits_is_its_first_k_rows(rows: Rows) -> None:
-    plan = "select visit_rank, school_code, risk_lowered_total, incident_rate from fct_safety_inspection_plan"
-    assert rows(f"{plan} order by visit_rank limit 1") == [(1, PRIMARY, Decimal("0.1"), Decimal("4.2"))]
-
-
-def test_hotline_cases_are_held_against_their_clock(rows: Rows) -> None:
-    assert rows("select * exclude (district_name_zh) from fct_hotline_clock") == [
-        ("110101", "general", "一般诉求", Decimal(168), 3, 1, 2, 1, 0, Decimal("0.3333"))
-    ]
-
-
-def test_public_incidents_hide_a_handful(rows: Rows) -> None:
-    assert rows(
-        "select unit_level, incident_count, incident_count_missing_reason, injured_count"
-        " from pub_safety_district_year order by all"
-    ) == [("city", None, "k", None), ("district", None, "k", None)]
-
-
-def test_incidents_by_month(rows: Rows) -> None:
-    months = (
-        "select month_start_date::varchar, incident_type_code, incident_count, injured_count,"
-        " open_incident_count from fct_safety_incident_month order by all"
-    )
-    assert rows(months) == [
-        ("2025-10-01", "sports_injury", 1, 2, 0),
-        ("2025-11-01", "unmapped", 1, 1, 1),
-    ]
-
-
-def test_quality_of_a_sender_counts_files_and_rows_in_its_district(rows: Rows) -> None:
-    found = rows(
-        "select sender_name, district_code, dataset, file_count, held_file_count, line_count,"
-        " refused_row_share"
-        " from fct_feed_quality order by all"
-    )
-    assert found == [
-        ("110000", None, "unknown", 1, 0, 0, None),
-        ("东一小学", "110101", "test_result", 1, 0, 20, Decimal(0)),
-        ("东城区", "110101", "school_register", 2, 1, 50, Decimal("0.2000")),
-    ]
-
-
 def test_profile_joins_what_a_family_asks_and_hides_a_rate_of_a_handful(rows: Rows) -> None:
     found = rows(
         "select school_name, school_group_name, existing_place_count, pupil_count, forecast_count,"
@@ -321,11 +250,6 @@ def test_profile_joins_what_a_family_asks_and_hides_a_rate_of_a_handful(rows: Ro
         ("山里小学", None, 40, 8, 111, None),
         ("东二中学", "东城一集团", 301, 212, 227, None),
     ]
-
-
-def test_group_stands_in_the_district_of_its_lead_school(rows: Rows) -> None:
-    query = "select district_code, lead_school_name, school_count, pupil_count from dim_school_group"
-    assert rows(f"{query} where school_group_code = '110101G01'") == [("110101", "东一小学", 2, 424)]
 
 
 def test_public_tables_hide_the_small_district_and_what_would_give_it_back(rows: Rows) -> None:
