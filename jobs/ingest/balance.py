@@ -52,7 +52,7 @@ receipt as (
         not bool_or(outcome in ('accepted', 'held')) over (partition by delivery_id, file_sha256) as is_alone
     from ops__receipt
 ),
-told as (
+checked as (
     select receipt_id, file_name, outcome,
         case
             when line_count <> accepted_count + refused_count then 'lines <> accepted + refused'
@@ -79,7 +79,7 @@ told as (
     left join refused_file using (delivery_id, file_sha256)
     left join both_file using (delivery_id, file_sha256)
 )
-select * from told where problem is not null
+select * from checked where problem is not null
 union all
 select null, null, null, 'rows in clean without a receipt'
 from clean_file anti join receipt using (delivery_id, file_sha256)
@@ -92,7 +92,7 @@ _NONE = "'' as delivery_id, '' as file_sha256, ('', '', 0::bigint) as place"
 
 
 def broken(settings: Settings) -> list[dict[str, Any]]:
-    """Files whose lines do not add up: `receipt_id, file_name, outcome, problem`; none where all is well.
+    """Return the files whose lines do not add up: `receipt_id, file_name, outcome, problem`.
 
     Reads the newest version of every table concerned; call it when no batch is half done.
     """
@@ -124,7 +124,7 @@ def broken(settings: Settings) -> list[dict[str, Any]]:
 
 
 def check(settings: Settings, run_id: str) -> dict[str, Any]:
-    """The proof as one row of `ops__check`; a failure stops the release."""
+    """Return the proof as one row of `ops__check`; a failure stops the release."""
     failed = broken(settings)
     examined = len(tables.rows(settings, "ops__receipt", ["receipt_id"]))
     return {

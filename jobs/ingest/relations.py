@@ -1,9 +1,8 @@
-"""What lines of different files and feeds owe each other (`expectations/relations.yaml`), asked of the
-statements in force after ingest.
+"""Check the relations between files and feeds (`expectations/relations.yaml`), after ingest.
 
-A line is accepted or refused by its own file alone; these findings come on top, so that any order of
-processing gives the same tables, and the finding of a line goes when the other side is put right. Counts
-and places of lines only, no values.
+A line is accepted or refused by its own file alone. Findings come on top of that, so that any order of
+processing gives the same tables, and a finding goes when the other side is corrected. They hold counts and
+places of lines, and no values.
 """
 
 from __future__ import annotations
@@ -70,10 +69,9 @@ def load() -> dict[str, Relation]:
 
 
 def measure(settings: Settings, run: Run) -> list[dict[str, Any]]:
-    """Ask every relation of the lake as this run knows it; write findings and rates, and return the checks.
+    """Check every relation in the lake as this run knows it; write findings and rates, return the checks.
 
-    Once a run: a repeated call writes nothing twice. A relation whose other side is not there at all is not
-    asked.
+    A repeated call in one run writes nothing twice. A relation whose other side has no rows is not checked.
     """
     findings: list[dict[str, Any]] = []
     rates: list[dict[str, Any]] = []
@@ -102,10 +100,10 @@ def _datasets() -> set[str]:
     return found
 
 
-def told_of(
+def findings_of(
     settings: Settings, receipt: Mapping[str, Any]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The newest run's findings and match rates of one receipt's file; none where no run has asked."""
+    """Return the newest run's findings and match rates of one receipt's file; none before the first check."""
     rates = tables.rows(settings, RATES)
     if not rates:
         return [], []
@@ -183,7 +181,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, A
     return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 
 
-# One SELECT a kind: the lines examined, with `is_sound` (null: cannot be asked of this line) and `evidence`.
+# One SELECT per kind: the lines examined, with `is_sound` (null: not checked for this line) and `evidence`.
 
 _PLACE = "sender_code, _delivery_id, _file_sha256, _member, _sheet, _line_number"
 
@@ -233,18 +231,19 @@ def _match(relation: Relation, contract: Contract) -> str:
 
 
 def _changes(relation: Relation) -> str:
-    """Codes that ended by a change (merged, replaced, closed), each once: `code, successor, day`. A new name
-    ends nothing.
+    """Codes that a change ended (merged, replaced, closed), each once: `code, successor, day`.
+
+    A new name ends nothing.
     """
-    told = relation.successors
-    if not told:
+    declared = relation.successors
+    if not declared:
         return "select null::varchar as code, null::varchar as successor, null::date as day where false"
-    code, successor, day = told["column"], told["to"], told["day"]
+    code, successor, day = declared["column"], declared["to"], declared["day"]
     return f"""
         select {code} as code, {successor} as successor, {day} as day
-        from {declare.load()[told["dataset"]].table}
+        from {declare.load()[declared["dataset"]].table}
         where {code} is distinct from {successor}
-        -- told by two districts: the newer statement
+        -- stated by two districts: the newer statement
         qualify row_number() over (
             partition by {code} order by {day} desc, stated_on desc, delivery_no desc, sender_code, successor
         ) = 1
@@ -324,7 +323,7 @@ def _entry_year(relation: Relation, contract: Contract) -> str:
 
 def _within_places(relation: Relation, contract: Contract) -> str:
     register = declare.load()[relation.of["dataset"]]
-    # Asked of the newest term only: the register says what places there are now.
+    # Only the newest term is checked: the register has today's number of places.
     return f"""
         with place as (
             select school_code, sum(place_count) as places from {register.table}

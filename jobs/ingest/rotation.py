@@ -1,6 +1,6 @@
-"""A new key for persons' identifiers: one small table is written again, and no clean row.
+"""Replace the key of persons' identifiers: one small table is written again, and no clean row.
 
-The identifiers are read once more from raw, in the restricted zone; each keeps its token under the new key's
+The identifiers are read once more from raw, in the restricted zone. Each keeps its token under the new key's
 HMAC. Then the old mint is destroyed: with the old key alone nobody gets from an identifier to a token.
 """
 
@@ -41,7 +41,7 @@ def rotate(settings: Settings, new_lookup: bytes) -> dict[str, int]:
 
 
 def next_lookup(settings: Settings, file: Path | None) -> bytes:
-    """The key of the next version: derived at a synthetic site, else what the file holds."""
+    """Return the key of the next version: derived at a synthetic site, else read from the file."""
     if settings.is_synthetic:
         return identity.secret(settings, identity.keys(settings).version + 1)
     return identity.key_in(file) if file else b""
@@ -71,7 +71,7 @@ def _known(settings: Settings, contract: Contract, old: Keys, new: Keys) -> list
 
 
 def _notes(settings: Settings, contract: Contract) -> list[FileNote]:
-    """The accepted files of a dataset, each read once more for where its columns stand."""
+    """The accepted files of a dataset, each read once more to find its columns."""
     receipts = [
         row
         for row in tables.rows(settings, "ops__receipt")

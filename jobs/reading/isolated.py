@@ -204,8 +204,8 @@ def peaks() -> list[int]:
     for process in _idle:
         status = Path(f"/proc/{process.pid}/status")
         if process.pid and status.is_file():
-            told = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
-            found += [int(told[1]) * 1024] if told else []
+            peak = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
+            found += [int(peak[1]) * 1024] if peak else []
     return found
 
 

@@ -1,4 +1,4 @@
-"""The sender's report of one receipt: what came of the file, and row by row what to put right, in Chinese.
+"""The sender's report of one receipt, in Chinese: the outcome of the file, and what to correct row by row.
 
 Sheet, line, column and rule are named, and no value of any row. `jobs.replies.report_files` writes it.
 """
@@ -53,6 +53,7 @@ class Problem:
     fix_zh: str
 
     def cells(self) -> list[str | int]:
+        """Return the problem as a row of the report's table of lines."""
         return [
             self.severity,
             self.member,
@@ -76,7 +77,7 @@ class Report:
     language: reasons.Language = "zh"
 
     def facts(self) -> list[tuple[str, str]]:
-        """What stands above the rows: file, sender, outcome, counts, in the order shown."""
+        """Return the report's head: file, sender, outcome, counts, in the order shown."""
         r = self.receipt
         shape = " ".join(str(r[name]) for name in ("container", "encoding") if r[name])
         return [
@@ -97,13 +98,13 @@ class Report:
         ]
 
     def by_rule(self) -> list[tuple[str, str, str, int]]:
-        """Severity, heading, rule in words, number of lines: the most frequent first."""
+        """Return severity, heading, rule in words and number of lines, the most frequent first."""
         counted = Counter((p.severity, p.heading, p.rule_zh) for p in self.problems)
         return [(*what, count) for what, count in sorted(counted.items(), key=lambda i: (-i[1], i[0]))]
 
 
 def find_receipt(settings: Settings, start: str) -> dict[str, Any]:
-    """The receipt whose id begins so. Raises UserError where none or more than one does."""
+    """Return the receipt whose id begins with `start`. Raises UserError for none, and for more than one."""
     found = [r for r in tables.rows(settings, "ops__receipt") if r["receipt_id"].startswith(start.lower())]
     if len(found) == 1:
         return found[0]
@@ -116,7 +117,7 @@ def find_receipt(settings: Settings, start: str) -> dict[str, Any]:
 
 
 def receipts_of(settings: Settings, sender: str | None = None) -> list[dict[str, Any]]:
-    """Receipts, newest delivery first; of one sender where it is named."""
+    """Return receipts, the newest delivery first; those of one sender where it is given."""
     found = [r for r in tables.rows(settings, "ops__receipt") if sender is None or r["sender_code"] == sender]
     return sorted(
         found,
@@ -126,7 +127,7 @@ def receipts_of(settings: Settings, sender: str | None = None) -> list[dict[str,
 
 
 def gather(settings: Settings, receipt: dict[str, Any]) -> Report:
-    """The receipt's refused and flagged lines with the words for each reason, in the order of the file."""
+    """Return the receipt's refused and flagged lines, each explained, in the order of the file."""
     contract = declare.load().get(receipt["dataset"]) if receipt["dataset"] else None
     if contract is None:
         return Report(receipt, None, [], language=settings.language)
@@ -143,7 +144,7 @@ def gather(settings: Settings, receipt: dict[str, Any]) -> Report:
         for flag in row["flags"]:
             column_name, _, rule = flag.partition(":")
             found.append(_problem(contract, header, FLAGGED, row, column_name, rule))
-    findings, rates = relations.told_of(settings, receipt)
+    findings, rates = relations.findings_of(settings, receipt)
     found += [_related(contract, header, row) for row in findings]
     return Report(receipt, contract, sorted(set(found)), [_rate(row) for row in rates], settings.language)
 
@@ -151,7 +152,7 @@ def gather(settings: Settings, receipt: dict[str, Any]) -> Report:
 def _lines_of(
     settings: Settings, table: str, receipt: dict[str, Any], delivery: str, file: str
 ) -> list[dict[str, Any]]:
-    """Lines of one file in a table: where each stands and why it is named; of clean rows the flagged ones."""
+    """Lines of one file in a table: where each stands, and its reasons; of clean rows only flagged ones."""
     found = tables.open_arrow(settings, table)
     if found is None:
         return []
@@ -167,7 +168,7 @@ def _lines_of(
 
 
 class _Headers:
-    """The header of each table of a file: the receipt has the first one's; of several they are read again."""
+    """The header of each table of a file. The receipt has the first one; the others are read again."""
 
     def __init__(self, settings: Settings, receipt: dict[str, Any]) -> None:
         self._first = list(receipt["header"] or [])
@@ -181,7 +182,7 @@ class _Headers:
 
 
 def tables_of(settings: Settings, receipt: dict[str, Any]) -> list[Table]:
-    """The tables of a receipt's file, read again; none where it is gone or cannot be read any more."""
+    """Return the tables of a receipt's file, read again; none where it is gone or no longer readable."""
     path = settings.landing / receipt["delivery_id"] / receipt["file_name"]
     if not path.is_file():
         return []
@@ -192,7 +193,7 @@ def tables_of(settings: Settings, receipt: dict[str, Any]) -> list[Table]:
 def _problem(
     contract: Contract, header: _Headers, severity: str, row: dict[str, Any], column_name: str, rule: str
 ) -> Problem:
-    said = words.explain(contract, column_name, rule)
+    explained = words.explain(contract, column_name, rule)
     heading, position = words.heading(contract, header.of(row), column_name)
     return Problem(
         member=row["member"] or "",
@@ -203,14 +204,14 @@ def _problem(
         rule=rule,
         heading=heading,
         position=position,
-        rule_zh=said.rule_zh,
-        wrong_zh=said.wrong_zh,
-        fix_zh=said.fix_zh,
+        rule_zh=explained.rule_zh,
+        wrong_zh=explained.wrong_zh,
+        fix_zh=explained.fix_zh,
     )
 
 
 def _related(contract: Contract, header: _Headers, row: dict[str, Any]) -> Problem:
-    """A finding against another file; of a whole school, its line is 0."""
+    """A finding against another file; line 0 where it concerns a whole school."""
     relation = relations.load()[row["relation"]]
     heading, position = words.heading(contract, header.of(row), row["column_name"])
     evidence = f" ({row['evidence']})" if row["evidence"] else ""

@@ -1,7 +1,7 @@
 """A sender's report as files.
 
-Two may leave the house (`<receipt>.xlsx`, `<receipt>.html`): they hold no value of any row. A third stays in
-the restricted zone (0700): the sender's own table with comments and color on the cells, for who may see the
+Two may be sent out (`<receipt>.xlsx`, `<receipt>.html`): they hold no value of any row. A third stays in the
+restricted zone (0700): the sender's own table with comments and color on its cells, for those who may see the
 rows anyway.
 """
 
@@ -172,7 +172,7 @@ def _marked(settings: Settings, report: Report) -> bytes | None:
     marks: _Marks = defaultdict(lambda: defaultdict(list))
     for problem in report.problems:
         if problem.line:
-            # A column that the file lacks is told on the first cell of the line.
+            # A column that the file lacks is reported on the first cell of the line.
             marks[problem.member, problem.sheet][problem.line, problem.position or 0].append(problem)
     path = settings.landing / receipt["delivery_id"] / receipt["file_name"]
     if not marks or not path.is_file():
@@ -203,7 +203,7 @@ def _marked_workbook(path: Path, marks: _Marks) -> bytes | None:
                 cell = sheet.cell(row=line, column=column + 1)
                 cell.fill = fills[_severity(problems)]
                 if type(cell).__name__ != "MergedCell":
-                    cell.comment = Comment(_told(problems), "edulake", width=420, height=120)
+                    cell.comment = Comment(_comment(problems), "edulake", width=420, height=120)
         data = io.BytesIO()
         book.save(data)
     except Exception:  # senders' workbooks break openpyxl in many ways; the copy of the lines remains
@@ -236,7 +236,7 @@ def _marked_copy(read: list[Table], marks: _Marks) -> bytes:
                     sheet.write_string(row, column, text, *([fills[_severity(problems)]] if problems else []))
                     if problems and written < _MOST_COMMENTS:
                         options = {"author": "edulake", "x_scale": 3, "y_scale": 1.5}
-                        sheet.write_comment(row, column, _told(problems), options)
+                        sheet.write_comment(row, column, _comment(problems), options)
                         written += 1
         sheet.freeze_panes(header_row + 1, 0)
     book.close()
@@ -248,7 +248,7 @@ def _severity(problems: list[Problem]) -> str:
     return next(severity for severity in _FILLS if severity in found)
 
 
-def _told(problems: list[Problem]) -> str:
+def _comment(problems: list[Problem]) -> str:
     return "\n".join(f"[{p.severity}] {p.heading}: {p.wrong_zh}。{p.fix_zh}" for p in problems)
 
 
