@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,9 @@ AMONG_SENDERS = ("newest",)
 @cache
 def load() -> dict[str, Contract]:
     """Dataset -> contract, all of `expectations/contracts`. Raises ContractError with file and column."""
-    fields = yaml.safe_load((EXPECTATIONS / "fields.yaml").read_text(encoding="utf-8"))
+    described = yaml.safe_load((EXPECTATIONS / "fields.yaml").read_text(encoding="utf-8"))
     return {
-        path.stem: _contract(path, fields) for path in sorted((EXPECTATIONS / "contracts").glob("*.yaml"))
+        path.stem: _contract(path, described) for path in sorted((EXPECTATIONS / "contracts").glob("*.yaml"))
     }
 
 
@@ -44,23 +44,22 @@ def datasets_of(feed: str) -> list[Contract]:
     return [contract for contract in load().values() if contract.feed == feed]
 
 
-def _contract(path: Path, fields: Mapping[str, Mapping[str, Any]]) -> Contract:
+def _contract(path: Path, described: Mapping[str, Mapping[str, Any]]) -> Contract:
     declared = yaml.safe_load(path.read_text(encoding="utf-8"))
     columns = []
     for name, own in declared.pop("columns").items():
-        if name not in fields:
+        if name not in described:
             raise ContractError(f"{path.name}: column {name} is not in fields.yaml")
-        columns.append(_column(path, name, {**fields[name], **(own or {})}))
+        columns.append(_column(path, name, {**described[name], **(own or {})}))
     for key in ("key", "scope", "chosen_whole", "absent", "left_in_raw", "bounds_by"):
         declared[key] = tuple(declared.get(key, ()))
     declared["rules"] = tuple(_row_rule(path, entry, columns) for entry in declared.get("rules", ()))
     reasons = [rule.reason for rule in declared["rules"]]
     if len(set(reasons)) < len(reasons):
         raise ContractError(f"{path.name}: two rules of one name on one column: {sorted(reasons)}")
-    try:
-        contract = Contract(dataset=path.stem, columns=tuple(columns), **declared)
-    except TypeError as error:
-        raise ContractError(f"{path.name}: {error}") from error
+    contract: Contract = _made(
+        Contract, path.name, declared | {"dataset": path.stem, "columns": tuple(columns)}
+    )
     if contract.extra_columns not in EXTRA_COLUMNS:
         raise ContractError(
             f"{path.name}: extra_columns {contract.extra_columns!r}: {', '.join(EXTRA_COLUMNS)}"
@@ -82,10 +81,8 @@ def _contract(path: Path, fields: Mapping[str, Mapping[str, Any]]) -> Contract:
 
 
 def _row_rule(path: Path, entry: dict[str, Any], columns: Sequence[Column]) -> RowRule:
-    try:
-        rule = RowRule(**{**entry, "columns": tuple(entry["columns"])})
-    except (TypeError, KeyError) as error:
-        raise ContractError(f"{path.name}: rule {entry.get('name')}: {error}") from error
+    where = f"{path.name}: rule {entry.get('name')}"
+    rule: RowRule = _made(RowRule, where, {**entry, "columns": tuple(entry.get("columns", ()))})
     unknown = set(rule.columns) - {c.name for c in columns}
     if unknown or rule.verdict not in {"flag", "refuse"}:
         raise ContractError(f"{path.name}: rule {rule.name}: {sorted(unknown) or rule.verdict} is not known")
@@ -101,10 +98,22 @@ def _column(path: Path, name: str, merged: dict[str, Any]) -> Column:
     if other and not (merged.get("ask_outside") and set(other) <= units.siblings(own).keys()):
         raise ContractError(f"{path.name}: column {name}: other units {other} of {own}")
     merged["headings"] = tuple(str(h) for h in merged["headings"])
-    try:
-        return Column(name=name, **merged)
-    except TypeError as error:
-        raise ContractError(f"{path.name}: column {name}: {error}") from error
+    column: Column = _made(Column, f"{path.name}: column {name}", {"name": name, **merged})
+    return column
+
+
+def _made(kind: type[Any], where: str, told: Mapping[str, Any]) -> Any:
+    """A declaration of a kind. Raises ContractError with every key that the kind does not know or lacks."""
+    known = {field.name: field for field in fields(kind)}
+    missing = [n for n, f in known.items() if n not in told and MISSING is f.default is f.default_factory]
+    unknown = [name for name in told if name not in known]
+    if missing or unknown:
+        from jobs.site import nearest
+
+        faults = [f"`{name}` is missing" for name in missing]
+        faults += [f"unknown key `{name}`{nearest(name, list(known))}" for name in unknown]
+        raise ContractError(f"{where}: {', '.join(faults)}")
+    return kind(**told)
 
 
 @cache

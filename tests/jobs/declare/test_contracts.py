@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -52,15 +53,31 @@ def test_a_parted_dataset_keeps_values_of_persons_out_of_its_general_table() -> 
     assert not declare.is_restricted("clean_enrollment__grade_count")
 
 
-def test_a_policy_for_unknown_columns_that_nobody_knows_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("written", "changed", "told"),
+    [
+        ("extra_columns: evolve", "extra_columns: ignore", "birth.yaml: extra_columns 'ignore'"),
+        (
+            "\ngrain:",
+            "\ngrainn:",
+            "birth.yaml: `grain` is missing, unknown key `grainn`; did you mean `grain`?",
+        ),
+        ("birth_year: {", "birth_yearr: {", "birth.yaml: column birth_yearr is not in fields.yaml"),
+        (
+            "birth_year: {",
+            "birth_year: {requiredd: true, ",
+            "birth.yaml: column birth_year: unknown key `requiredd`; did you mean `required`?",
+        ),
+    ],
+)
+def test_a_mistake_in_a_contract_is_told_with_file_column_and_the_nearest_key(
+    written: str, changed: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "contracts").mkdir()
     shutil.copy(EXPECTATIONS / "fields.yaml", tmp_path)
     text = (EXPECTATIONS / "contracts" / "birth.yaml").read_text("utf-8")
-    (tmp_path / "contracts" / "birth.yaml").write_text(
-        text.replace("extra_columns: evolve", "extra_columns: ignore"), encoding="utf-8"
-    )
+    assert written in text
+    (tmp_path / "contracts" / "birth.yaml").write_text(text.replace(written, changed), encoding="utf-8")
     monkeypatch.setattr(contracts, "EXPECTATIONS", tmp_path)
-    with pytest.raises(declare.ContractError, match="ignore"):
+    with pytest.raises(declare.ContractError, match=re.escape(told)):
         contracts.load.__wrapped__()

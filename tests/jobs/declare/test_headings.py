@@ -44,3 +44,27 @@ def test_missing_required_columns_are_named_in_chinese() -> None:
     contract = declare.load()["birth"]
     assert headings.match(contract, ["区", "出生年"]) is None
     assert headings.missing(contract, ["区", "出生年"]) == ["birth_count"]
+
+
+def test_factors_of_a_header_and_a_unit_of_another_kind() -> None:
+    contract = declare.load()["test_result"]
+    header = [c.headings[0] for c in contract.columns]
+    places = {c.name: i for i, c in enumerate(contract.columns)}
+    header[places["height_cm"]], header[places["weight_kg"]] = "身高（m）", "体重/cm"
+    positions = headings.match(contract, header)
+    assert positions is not None
+    assert headings.factors(contract, header, positions) == {"height_cm": 100, "weight_kg": -1}
+
+
+def test_strangers_and_absentees_of_a_header_are_named() -> None:
+    contract = declare.load()["birth"]
+    header = ["区", "出生年", "出生人数", " 备注 ", ""]
+    positions = headings.match(contract, header)
+    assert positions is not None
+    assert headings.strangers(contract, header, positions) == ["备注"]
+    register = declare.load()["school_register"]
+    short = [c.headings[0] for c in register.columns if c.required]
+    found = headings.match(register, short)
+    assert found is not None
+    assert "place_count" in headings.absentees(register, found)
+    assert "school_code" not in headings.absentees(register, found)

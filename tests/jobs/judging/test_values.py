@@ -8,10 +8,8 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pytest
 
 from jobs import declare
-from jobs.declare import headings, units
 from jobs.judging import values
 from jobs.judging.expressions import Sql, col
 
@@ -119,46 +117,3 @@ def test_lost_digits_are_told_from_sound_numbers() -> None:
     sound = [RESIDENT, RESIDENT[:17] + "x", "E12345678", "2111000001.0", "110101"]
     found = asked(lost + sound, values.is_digits_lost(col("text")))
     assert [bool(value) for value in found] == [True] * len(lost) + [False] * len(sound)
-
-
-@pytest.mark.parametrize(
-    ("heading", "unit"),
-    [
-        ("身高(cm)", "cm"),
-        ("身高（m）", "m"),
-        ("身高/米", "米"),
-        ("校舍面积（㎡）", "m2"),
-        ("设备值（单位：万元）", "万元"),
-        ("1000米跑(秒)", "秒"),
-        ("1000米跑（分.秒）", None),
-        ("国籍/地区", None),
-        ("街道(学区)", None),
-        ("50米跑", None),
-    ],
-)
-def test_a_headings_unit(heading: str, unit: str | None) -> None:
-    assert units.heading_unit(heading) == unit
-
-
-def test_factors_of_a_header_and_a_unit_of_another_kind() -> None:
-    contract = declare.load()["test_result"]
-    header = [c.headings[0] for c in contract.columns]
-    places = {c.name: i for i, c in enumerate(contract.columns)}
-    header[places["height_cm"]], header[places["weight_kg"]] = "身高（m）", "体重/cm"
-    positions = headings.match(contract, header)
-    assert positions is not None
-    assert headings.factors(contract, header, positions) == {"height_cm": 100, "weight_kg": -1}
-
-
-def test_strangers_and_absentees_of_a_header_are_named() -> None:
-    contract = declare.load()["birth"]
-    header = ["区", "出生年", "出生人数", " 备注 ", ""]
-    positions = headings.match(contract, header)
-    assert positions is not None
-    assert headings.strangers(contract, header, positions) == ["备注"]
-    register = declare.load()["school_register"]
-    short = [c.headings[0] for c in register.columns if c.required]
-    found = headings.match(register, short)
-    assert found is not None
-    assert "place_count" in headings.absentees(register, found)
-    assert "school_code" not in headings.absentees(register, found)
