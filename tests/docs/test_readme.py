@@ -76,7 +76,7 @@ def served(folder: Path, *words: str) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL) as process:
         try:
-            until = time.monotonic() + 60
+            until = time.monotonic() + 180
             while True:
                 assert process.poll() is None, "the server ended by itself"
                 assert time.monotonic() < until, "the server does not answer"
