@@ -7,8 +7,10 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 from rich.console import Console
@@ -18,7 +20,17 @@ from jobs.settings import ROOT
 
 HOOKS = ROOT / ".pre-commit-config.yaml"
 MEASURED = ("jobs", "portal", "synthetic")
+# They take a minute of one core, which the tests leave idle for longer than that.
+SLOW_LINTERS = ("types", "SQL")
 _BIN = ".venv/bin/"
+
+
+class Outcome(NamedTuple):
+    """How a command ended: `passed`, `failed` or `NOT RUN`; its seconds, and its output if that was kept."""
+
+    word: str
+    seconds: float
+    output: str = ""
 
 
 def run(everything: bool, only: str, console: Console) -> int:
@@ -33,7 +45,7 @@ def run(everything: bool, only: str, console: Console) -> int:
     # Measuring costs the tests' own process a fifth more time, which the quick run has not to spare.
     measured = [f"--cov={package}" for package in MEASURED] if everything and not only else []
     tests = [sys.executable, "-m", "pytest", *marks, *chosen, *measured, "--durations=15"]
-    return run_steps(linters() | {"tests": tests}, console)
+    return run_steps(linters() | {"tests": tests}, console, beside=SLOW_LINTERS)
 
 
 def linters(hooks: Path = HOOKS) -> dict[str, list[str]]:
@@ -50,27 +62,47 @@ def linters(hooks: Path = HOOKS) -> dict[str, list[str]]:
     return commands
 
 
-def run_steps(steps: Mapping[str, list[str]], console: Console) -> int:
-    """Run the commands one after the other, all of them, and print a table of outcomes. Returns 0 or 1."""
-    outcomes: dict[str, tuple[str, float]] = {}
-    for number, (name, command) in enumerate(steps.items(), start=1):
-        console.rule(f"{number}/{len(steps)} {name}")
-        begun = time.monotonic()
-        outcomes[name] = (_outcome(command), time.monotonic() - begun)
+def run_steps(steps: Mapping[str, list[str]], console: Console, beside: Sequence[str] = ()) -> int:
+    """Run all commands and print a table of outcomes. Returns 0, or 1 if one failed.
+
+    They run one after the other, those named in `beside` in the background; a background command's output is
+    printed at the end.
+    """
+    outcomes: dict[str, Outcome] = {}
+    shown = {name: command for name, command in steps.items() if name not in beside}
+    with ThreadPoolExecutor(max_workers=1) as background:
+        started = {name: background.submit(_run, steps[name], is_shown=False) for name in beside}
+        for number, (name, command) in enumerate(shown.items(), start=1):
+            console.rule(f"{number}/{len(steps)} {name}")
+            outcomes[name] = _run(command)
+        for number, (name, running) in enumerate(started.items(), start=len(shown) + 1):
+            console.rule(f"{number}/{len(steps)} {name}")
+            outcomes[name] = running.result()
+            console.print(outcomes[name].output, markup=False, highlight=False, soft_wrap=True)
     table = Table("step", "seconds", "outcome")
-    for name, (outcome, seconds) in outcomes.items():
-        table.add_row(name, f"{seconds:.1f}", outcome)
+    for name, outcome in outcomes.items():
+        table.add_row(name, f"{outcome.seconds:.1f}", outcome.word)
     console.print(table)
     failures = {"failed"} | ({"NOT RUN"} if os.environ.get("CI") else set())
-    failed = [name for name, (outcome, _) in outcomes.items() if outcome in failures]
+    failed = [name for name, outcome in outcomes.items() if outcome.word in failures]
     console.print(f"[red]failed: {', '.join(failed)}[/]" if failed else "[green]every check passed[/]")
     return 1 if failed else 0
 
 
-def _outcome(command: list[str]) -> str:
+def _run(command: list[str], *, is_shown: bool = True) -> Outcome:
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    begun = time.monotonic()
     try:
-        code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=None if is_shown else subprocess.PIPE,
+            stderr=None if is_shown else subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
     except FileNotFoundError:
-        return "NOT RUN"
-    return "failed" if code else "passed"
+        return Outcome("NOT RUN", 0.0)
+    word = "failed" if done.returncode else "passed"
+    return Outcome(word, time.monotonic() - begun, (done.stdout or "").strip())

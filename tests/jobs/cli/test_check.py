@@ -72,3 +72,19 @@ def test_each_step_runs_and_failures_are_named(
     assert check.run_steps(steps, Console(file=printed, width=100)) == code
     assert says in printed.getvalue()
     assert "2/2 b" in printed.getvalue(), "a failure must not end the steps after it"
+
+
+def test_a_slow_linter_runs_beside_the_tests_and_its_words_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    wrong = [sys.executable, "-c", "print('line 7: [wrong]'); raise SystemExit(1)"]
+    printed = io.StringIO()
+    code = check.run_steps(
+        {"slow": wrong, "tests": PASSES}, Console(file=printed, width=100), beside=["slow"]
+    )
+    assert code == 1
+    assert "failed: slow" in printed.getvalue()
+    assert "line 7: [wrong]" in printed.getvalue()
+
+
+def test_the_slow_linters_are_hooks() -> None:
+    assert set(check.SLOW_LINTERS) < set(check.linters())
