@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from jobs import settings as site_settings
-from jobs.decide.safety import inputs, rules
+from jobs.decide.safety import absence, read, rules
 from jobs.decide.safety.alerts import SAME_EPISODE_DAYS
 from jobs.decide.safety.detect import detect_frame
 from jobs.decide.safety.job import FALSE_DISCOVERY_RATE
@@ -91,11 +91,11 @@ def episodes(alarms: pd.DataFrame) -> pd.DataFrame:
 
 def grade(scale: float, seed: int) -> Graded:
     reports, clusters, sizes = reports_and_truth(scale, seed)
-    calendar = inputs.calendar(site_settings.load("beijing"))
+    calendar = read.calendar(site_settings.load("beijing"))
     as_of = reports["date"].max()
-    series = inputs.on_school_days(reports, calendar, as_of.date())
+    series = absence.on_school_days(reports, calendar, as_of.date())
     school = detect_frame(series, "school", calendar=calendar)
-    groups = inputs.by_syndrome(reports, series, as_of)
+    groups = absence.by_syndrome(reports, series, as_of)
     grouped = {"school": [], "ears_c2": [], "chosen": []}
     for _, own in groups.groupby("syndrome_code"):
         one = own[["unit", "date", "count"]]
@@ -114,7 +114,7 @@ def grade(scale: float, seed: int) -> Graded:
             rules.rule_hits(
                 own, dated, calendar, jurisdictions=JURISDICTIONS, class_sizes=sizes.get(int(str(year)), {})
             )
-            for year, own in inputs.rule_reports(reports, _no_incidents()).groupby("school_year")
+            for year, own in absence.rule_reports(reports, _no_incidents()).groupby("school_year")
         ]
     )
     by_rule = hits.rename(columns={"school_code": "unit", "first_date": "first", "last_date": "last"})

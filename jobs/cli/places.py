@@ -142,11 +142,11 @@ def report(
 
     生成学位预测报告页面。
     """
-    from jobs.decide.places import report as page
+    from jobs.decide.places import page, read
     from jobs.publish import release
 
     settings = site_settings.load(site)
-    page.write(page.look(settings, release.published_day(settings), district), output)
+    page.write(read.findings(settings, release.published_day(settings), district), output)
     remarks.print(f"written: {output}")
 
 

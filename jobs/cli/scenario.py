@@ -49,15 +49,14 @@ def run(
 
     Example: `./edulake places scenario --lever "births -10%" --stage primary`
     """
-    from jobs.decide.places import base as decisions
-    from jobs.decide.places import scenario
+    from jobs.decide.places import read, scenario
     from jobs.declare import standards
     from jobs.files import replacing
     from jobs.publish import release
 
     settings = site_settings.load(site)
     day = release.published_day(settings)
-    base = decisions.load(settings, day)
+    base = read.scenario_base(settings, day)
     levels = standards.frame("places/warning_levels", day, needed=True)
     idle = levels.loc[levels["direction"] == "surplus", "least_gap_share"].min()
     named = {"against": against or [], "scenario": lever or []}

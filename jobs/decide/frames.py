@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -42,13 +41,3 @@ def append_frame(settings: Settings, run: Run, table: str, rows: pd.DataFrame) -
     schema = declare.arrow_schema(declare.table_columns(table))
     arrow = pa.Table.from_pandas(rows[schema.names], schema=schema, preserve_index=False)
     tables.append_rows(settings, table, arrow, run.run_id, run.run_id)
-
-
-def tenths(value: float) -> Decimal | None:
-    """The value with one decimal place; None for a missing one."""
-    return Decimal(f"{value:.1f}") if pd.notna(value) else None
-
-
-def hundredths(value: float, form: str = "{:.2f}") -> Decimal:
-    """The value with as many decimal places as `form` has, two by default."""
-    return Decimal(form.format(value))

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from jobs import declare, site
 from jobs import settings as site_settings
-from jobs.decide.safety import inputs
+from jobs.decide.safety.read import calendar
 from jobs.declare import dictionary
 from jobs.declare.examples import example_rows
 from jobs.declare.odcs import open_contract
@@ -176,12 +176,12 @@ def test_the_marts_of_a_site_without_districts_have_an_empty_table_of_them(third
 
 
 def test_without_a_calendar_weekdays_are_school_days(third: Settings) -> None:
-    days = inputs.calendar(third).set_index("date")["is_open"]
+    days = calendar(third).set_index("date")["is_open"]
     assert days[pd.Timestamp("2025-11-21")]
     assert not days[pd.Timestamp("2025-11-22")]
     holiday = pd.Timestamp("2025-10-01")
     assert days[holiday]
-    assert not inputs.calendar(load("beijing")).set_index("date")["is_open"][holiday]
+    assert not calendar(load("beijing")).set_index("date")["is_open"][holiday]
 
 
 def test_a_site_with_persons_asks_for_its_key_before_anything_starts(

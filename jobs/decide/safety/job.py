@@ -11,8 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from jobs.decide.frames import Spark, append_frame, hundredths, known_to
-from jobs.decide.safety import campus, hazards, hotline, inputs, risk, rules
+from jobs.decide.frames import Spark, append_frame, known_to
+from jobs.decide.rounding import hundredths
+from jobs.decide.safety import absence, campus, hazards, hotline, read, risk, rules
 from jobs.decide.safety.alerts import ALERT_COLUMNS, alerts_of_detection, alerts_of_rules, frame, only_new
 from jobs.decide.safety.choices import Method
 from jobs.decide.safety.spark import detect
@@ -20,7 +21,7 @@ from jobs.lake import tables
 from jobs.lake.runs import Run
 from jobs.settings import Settings
 
-INPUTS = inputs.TABLES
+INPUTS = read.TABLES
 # Deadlines pass without a new row: a new day is judged anew.
 EACH_DAY = True
 METHOD: Method = "school"
@@ -35,19 +36,19 @@ _DECIMALS = {2: "{:.2f}", 4: "{:.4f}"}
 def decide(settings: Settings, spark: Spark, run: Run) -> dict[str, int]:
     """Append this run's watch, criteria, risks and plan, and the alerts that nobody has raised yet."""
     as_of = pd.Timestamp(run.as_of_date)
-    calendar = inputs.calendar(settings)
-    with known_to(settings, run, inputs.DATASETS, spark) as lake:
-        illness = inputs.illness(lake)
-        sizes = inputs.class_sizes(lake) if not illness.empty else {}
+    calendar = read.calendar(settings)
+    with known_to(settings, run, read.DATASETS, spark) as lake:
+        illness = read.illness(lake)
+        sizes = read.class_sizes(lake) if not illness.empty else {}
         facts = campus.Facts(
-            schools=inputs.schools(lake, run.as_of_date),
-            guard_checks=inputs.rows(lake, "guard_check"),
-            drills=inputs.rows(lake, "drill"),
-            hazards=inputs.rows(lake, "hazard_register"),
-            incidents=inputs.incidents(lake),
+            schools=read.schools(lake, run.as_of_date),
+            guard_checks=read.rows(lake, "guard_check"),
+            drills=read.rows(lake, "drill"),
+            hazards=read.rows(lake, "hazard_register"),
+            incidents=read.incidents(lake),
             calendar=calendar,
         )
-        cases = hotline.judged(inputs.rows(lake, "hotline_case"), as_of)
+        cases = hotline.judged(read.rows(lake, "hotline_case"), as_of)
     escalated = hazards.escalated(facts.hazards, as_of)
     judged = campus.judge(facts, as_of)
     watched, detected = _watch(spark, run, illness, facts.schools, calendar)
@@ -83,7 +84,7 @@ def _watch(
     A school is watched as a whole, for the eye, and by syndrome, for alerts: a class with a rash stands out
     among rashes, not among all who stay at home. Areas (学区) and districts are watched as sums.
     """
-    series = inputs.on_school_days(illness, calendar, run.as_of_date)
+    series = absence.on_school_days(illness, calendar, run.as_of_date)
     if series.empty:
         return pd.DataFrame(), []
     since = pd.Timestamp(run.as_of_date - timedelta(days=DETECTION_DAYS - 1))
@@ -99,7 +100,7 @@ def _watch(
         own = own.groupby(["unit", "date"])["count"].sum(min_count=1).reset_index()
         parts.append(own.assign(level=level))
     as_of = pd.Timestamp(run.as_of_date)
-    syndromes = inputs.by_syndrome(illness, series, as_of)
+    syndromes = absence.by_syndrome(illness, series, as_of)
     parts.append(syndromes.rename(columns={"syndrome_code": "level"}))
     found = detect_levels(spark, pd.concat(parts, ignore_index=True), calendar)
     by_level = dict(iter(found.groupby("level")))
@@ -112,7 +113,7 @@ def _watch(
             condition_code=code,
             since=since,
         )
-        for code, name in inputs.syndrome_names(as_of).items()
+        for code, name in absence.syndrome_names(as_of).items()
     ]
     for level, rule_code, rule_zh, _ in sums:
         own = by_level.get(level, none)
@@ -142,7 +143,7 @@ def _statutory(
     """Alerts of the statutory rules, school year by school year, for classes change their pupils."""
     dated, holding = rules.load_rules(), ("national", *settings.jurisdictions)
     young = facts.schools["school_code"][facts.schools["school_type_code"] == campus.KINDERGARTEN_TYPE]
-    reports = inputs.rule_reports(illness, facts.incidents)
+    reports = absence.rule_reports(illness, facts.incidents)
     hits = [
         rules.rule_hits(
             own,

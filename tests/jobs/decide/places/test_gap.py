@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from jobs import settings as site
-from jobs.decide.places import gap
+from jobs.decide.places import decided_rows, gap, hierarchy, ladder
 from jobs.decide.places import job as service
 from jobs.decide.places.forecast import forecast_frame
 from jobs.declare import standards
@@ -144,9 +144,9 @@ def city() -> dict[str, pd.DataFrame]:
     counts, register, projects = pupils_of(made), register_of(made), projects_of(made)
     born = births_of_districts()
     settings = site.load("beijing")
-    units = service.units_of(counts, register)
-    lag, horizon = service.lowest_lag(settings, counts), settings.places.horizon
-    supply = service.place_rows(counts, register, DAY)
+    units = hierarchy.units_of(counts, register)
+    lag, horizon = ladder.lowest_lag(settings, counts), settings.places.horizon
+    supply = decided_rows.place_rows(counts, register, DAY)
     stands = counts[(counts["year"] == 2025) & (counts["grade"] == 4)]["unit"].tolist()
     changes = pd.DataFrame(
         [(stands[0], stands[1], "merge", date(2026, 9, 1), DAY)],
@@ -155,15 +155,15 @@ def city() -> dict[str, pd.DataFrame]:
     ahead = range(2026, 2026 + horizon)
     events = service.known_events(register, projects, changes, supply, units, ahead, DAY)
     units = service.with_projects(units, events, projects)
-    groups, spans = service.groups_of(units), service.stage_spans()
+    groups, spans = hierarchy.groups_of(units), ladder.stage_spans()
     made = forecast_frame(counts, born, None, horizon, lag, groups, spans, events)
-    rows = service._forecast_rows(made)
+    rows = decided_rows.forecast_rows(made)
     return {
         "forecast": rows.assign(**{n: rows[n].astype(float) for n in ("forecast", "lower_80", "upper_80")}),
-        "part": service.part_rows(
+        "part": decided_rows.part_rows(
             settings, rows.assign(registration=0, events=made["event_count"]), counts, born, units
         ),
-        "gap": service.gap_rows(rows, supply, projects, units, DAY),
+        "gap": decided_rows.gap_rows(rows, supply, projects, units, DAY),
         "supply": supply,
         "projects": projects,
         "changes": changes,

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from jobs import declare
 from jobs.cli.places import app
-from jobs.decide.places import base, gap, job, scenario
+from jobs.decide.places import decided_rows, gap, job, read, scenario
 from jobs.lake import runs
 from jobs.publish import release
 from jobs.settings import Settings
@@ -75,7 +75,7 @@ def test_the_plan_is_progress_towards_its_places(marts: duckdb.DuckDBPyConnectio
 
 
 def test_scenarios_start_from_what_is_published(lake: Settings, marts: duckdb.DuckDBPyConnection) -> None:
-    start = base.load(lake, release.published_day(lake))
+    start = read.scenario_base(lake, release.published_day(lake))
     made = scenario.apply(start, [])
     told = marts.execute(
         "select district_code, stage_code, school_year_start, surplus_count::double as surplus"
@@ -109,7 +109,7 @@ def test_command_shows_two_scenarios_and_the_cheapest_mix(
 ) -> None:
     monkeypatch.setenv("EDULAKE_HOME", str(lake.home.parent))
     monkeypatch.setenv("EDULAKE_SITE", lake.site)
-    start = base.load(lake, release.published_day(lake))
+    start = read.scenario_base(lake, release.published_day(lake))
     gaps = scenario.apply(start, [])
     place = gaps.sort_values("gap").iloc[0]
     assert place["gap"] < 0
@@ -155,5 +155,5 @@ def test_a_run_of_may_takes_in_what_has_registered_and_nothing_that_came_later(l
     sums = own.groupby("level")["registration_count"].sum()
     assert (sums == city["registration_count"]).all()
     assert len(sums) == 5
-    exact = job.exact("decision_places__registration", second["decision_places__registration"])
+    exact = decided_rows.exact("decision_places__registration", second["decision_places__registration"])
     assert set(declare.table_columns("decision_places__registration")) <= {*exact, "run_id", "recorded_at"}

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from jobs.decide.places.forecast import forecast_frame
-from jobs.decide.places.job import groups_of, stage_spans, units_of
+from jobs.decide.places.hierarchy import groups_of, units_of
+from jobs.decide.places.ladder import stage_spans
 from jobs.decide.places.parts import parts
 from jobs.decide.places.registration import correct as registration
 from jobs.decide.places.registration.springs import NO_SPRING, NOT_HERE

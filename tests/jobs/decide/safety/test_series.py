@@ -6,7 +6,7 @@ from datetime import date
 
 import pandas as pd
 
-from jobs.decide.safety import inputs
+from jobs.decide.safety import absence
 from jobs.declare import standards
 from jobs.settings import ROOT
 
@@ -25,7 +25,7 @@ def test_a_day_without_a_report_is_a_day_without_absence_once_a_school_is_there(
     illness = reports(
         ("old", "2025-08-18", "fever", 2), ("new", "2025-09-10", "rash", 1), ("old", "2025-09-15", "fever", 1)
     )
-    series = inputs.on_school_days(illness, CALENDAR, date(2025, 9, 19))
+    series = absence.on_school_days(illness, CALENDAR, date(2025, 9, 19))
     first = series.groupby("unit")["date"].agg(["min", "max"])
     assert first.loc["old"].tolist() == [pd.Timestamp("2025-08-18"), pd.Timestamp("2025-09-15")]
     assert first.loc["new", "min"] == pd.Timestamp("2025-09-01"), "in summer it was not open"
@@ -40,9 +40,9 @@ def test_each_absence_stands_in_one_syndrome() -> None:
         ("b", "2025-09-03", "vomiting", 3),
     )
     as_of = pd.Timestamp("2025-09-19")
-    series = inputs.on_school_days(illness, CALENDAR, as_of.date())
-    groups = inputs.by_syndrome(illness, series, as_of)
-    assert set(groups["syndrome_code"]) == set(inputs.syndrome_names(as_of))
+    series = absence.on_school_days(illness, CALENDAR, as_of.date())
+    groups = absence.by_syndrome(illness, series, as_of)
+    assert set(groups["syndrome_code"]) == set(absence.syndrome_names(as_of))
     assert len(groups) == len(series) * groups["syndrome_code"].nunique()
     some = groups[groups["count"] > 0].set_index(["syndrome_code", "unit"])["count"].to_dict()
     assert some == {("rash", "a"): 3, ("other", "a"): 4, ("gastrointestinal", "b"): 3}

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from jobs.decide.places import report
-from jobs.decide.places.report import Findings
+from jobs.decide.places import page
+from jobs.decide.places.page import Findings
 
 SQUARE = [[116.0, 39.0], [117.0, 39.0], [117.0, 40.0], [116.0, 40.0], [116.0, 39.0]]
 
@@ -28,7 +28,7 @@ def findings(outlines: dict[str, Any] | None) -> Findings:
     gap = pd.DataFrame([{**short, **warned, "stage_code": stage} for stage in grades])
     columns = ["origin", "lead", "forecast", "pupil_count", "error_percent"]
     return Findings(
-        "某市", date(2025, 9, 10), report.CITY, past, forecast, gap, pd.DataFrame(columns=columns), outlines
+        "某市", date(2025, 9, 10), page.CITY, past, forecast, gap, pd.DataFrame(columns=columns), outlines
     )
 
 
@@ -36,14 +36,14 @@ def findings(outlines: dict[str, Any] | None) -> Findings:
 def test_the_map_is_the_sites_own_and_names_its_source(kind: str, coordinates: list[Any]) -> None:
     shape = {"type": kind, "coordinates": coordinates}
     features = [{"id": 990101, "geometry": shape, "properties": {}}]
-    page = report.page(findings({"features": features, "source": "某市规划院 <survey>"}))
-    assert page.count('fill-rule="evenodd"') == 4
-    assert "990101 -20" in page
-    assert "某市规划院 &lt;survey&gt;" in page
+    html = page.page(findings({"features": features, "source": "某市规划院 <survey>"}))
+    assert html.count('fill-rule="evenodd"') == 4
+    assert "990101 -20" in html
+    assert "某市规划院 &lt;survey&gt;" in html
 
 
 def test_a_site_without_a_map_has_a_page_without_one() -> None:
-    page = report.page(findings(None))
-    assert "This site brings no map" in page
-    assert "fill-rule" not in page
-    assert "district borders" not in page
+    html = page.page(findings(None))
+    assert "This site brings no map" in html
+    assert "fill-rule" not in html
+    assert "district borders" not in html

@@ -1,0 +1,163 @@
+"""Rows of each decision table, from frames of what is known: no reading, no writing."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import pandas as pd
+
+from jobs import declare
+from jobs.decide.places import gap, supply
+from jobs.decide.places.forecast import score as forecast_errors
+from jobs.decide.places.hierarchy import districts_of
+from jobs.decide.places.ladder import grade_lags, ladder_years, stage_grades
+from jobs.decide.places.parts import parts
+from jobs.decide.places.rows import rows_of
+from jobs.decide.rounding import tenths
+from jobs.declare import standards
+from jobs.settings import Settings
+
+METHOD = "grade_progression"
+
+# The forecast's words for its levels, which serve any list of units, as the words of every table.
+LEVEL = {"unit": "school", "area": "area", "parent": "district", "zone": "zone", "total": "city"}
+
+
+def exact(table: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Floats as the decimals that the table declares."""
+    places = {
+        name: int(kind.partition(",")[2].rstrip(")"))
+        for name, kind in declare.table_columns(table).items()
+        if kind.startswith("decimal") and name in rows and pd.api.types.is_float_dtype(rows[name])
+    }
+    return rows.assign(
+        **{
+            name: pd.Series(
+                [Decimal(f"{v:.{digits}f}") if pd.notna(v) else None for v in rows[name]],
+                index=rows.index,
+                dtype=object,
+            )
+            for name, digits in places.items()
+        }
+    )
+
+
+def place_rows(counts: pd.DataFrame, register: pd.DataFrame, day: date) -> pd.DataFrame:
+    """Places of the open schools of the register, by grade of their newest return."""
+    keys = {year: key for key, year in ladder_years().items()}
+    newest = counts[counts["year"] == counts.groupby("unit")["year"].transform("max")]
+    pupils = pd.DataFrame(
+        {
+            "school_code": newest["unit"],
+            "grade_key": newest["grade"].map(keys),
+            "pupil_count": newest["enrollment"],
+        }
+    )
+    stage_of = {grade: stage for stage, grades in stage_grades().items() for grade in grades}
+    is_open = register["closed_date"].isna() | (pd.to_datetime(register["closed_date"]) > pd.Timestamp(day))
+    schools = register[is_open].drop_duplicates("school_code")
+    premises = standards.frame("places/premises", day, needed=True)
+    return supply.school_places(schools, pupils, stage_of, supply.class_sizes(day), premises)
+
+
+def part_rows(
+    settings: Settings, forecast: pd.DataFrame, counts: pd.DataFrame, born: pd.DataFrame, units: pd.DataFrame
+) -> pd.DataFrame:
+    """The parts of every number of a grade. Schools and areas have their district's births."""
+    stages = stage_grades()
+    grades = [grade for of_stage in stages.values() for grade in of_stage]
+    keys = {year: key for key, year in ladder_years().items()}
+    ahead = forecast[forecast["grade_key"].isin(grades)]
+    ahead = ahead.assign(forecast=ahead["forecast"].astype(float))
+    stood = counts.assign(school_code=counts["unit"], grade_key=counts["grade"].map(keys))
+    stood = stood.rename(columns={"year": "school_year_start", "enrollment": "pupil_count"})
+    pupils = gap.summed(
+        stood[["school_code", "grade_key", "school_year_start", "pupil_count"]],
+        units,
+        ["grade_key", "school_year_start"],
+        ["pupil_count"],
+    )
+    births: dict[str, dict[int, float]] = {}
+    for unit, year, count in rows_of(born):
+        births.setdefault(unit, {})[int(year)] = float(count)
+    own = set(births)
+    for level in ("zone", "city"):
+        for unit, members in units[units[level] != ""].groupby(level)["district"]:
+            parts_of = [births[d] for d in sorted(set(members)) if d in own]
+            common = set.intersection(*(set(p) for p in parts_of)) if parts_of else set()
+            births.setdefault(str(unit), {y: sum(p[y] for p in parts_of) for y in sorted(common)})
+    behind = {("city", gap.CITY): gap.CITY}
+    for row in rows_of(units):
+        behind[("school", row.school)] = row.school if row.school in own else row.district
+        behind[("area", row.area)] = behind[("district", row.district)] = row.district
+        behind[("zone", row.zone)] = row.zone
+    key = ahead[["level", "unit_code", "grade_key", "school_year_start"]].itertuples(index=False, name=None)
+    known = {at: float(n) for at, n in zip(key, ahead["events"], strict=True) if n}
+    made = parts(ahead, pupils, births, behind, stages, grade_lags(settings), known)
+    return made.assign(district_code=districts_of(made, units))
+
+
+def gap_rows(
+    forecast: pd.DataFrame, places: pd.DataFrame, projects: pd.DataFrame, units: pd.DataFrame, day: date
+) -> pd.DataFrame:
+    """Places minus pupils for every unit and stage that has places, with chances and warnings."""
+    demand = forecast[forecast["grade_key"].isin(list(stage_grades()))]
+    demand = demand.assign(stage_code=demand["grade_key"])
+    for column in ("forecast", "lower_80", "upper_80"):
+        demand[column] = demand[column].astype(float)
+    standing = gap.summed(places, units, ["stage_code"], ["place_count"])
+    shares = supply.opening_shares(projects, day, standards.frame("places/opening_delay", day, needed=True))
+    years = sorted(demand["school_year_start"].unique())
+    to_open = supply.coming_places(projects, day, years, shares)
+    zone_of = dict(zip(units["district"], units["zone"], strict=True))
+    to_come = gap.coming_by_unit(to_open, zone_of)
+    rows = gap.gaps(
+        demand[[*gap.KEY, "lead", "forecast", "lower_80", "upper_80"]],
+        standing,
+        to_come,
+        standards.frame("places/warning_levels", day, needed=True),
+    )
+    counted = {name: rows[name].astype(int) for name in ("place_count", "planned_place_count")}
+    counted["existing_place_count"] = counted.pop("place_count")
+    return rows.assign(district_code=districts_of(rows, units), **counted)
+
+
+def forecast_rows(forecast: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `forecast_frame` under the table's names and levels, numbers to one decimal place."""
+    keys = {str(year): key for key, year in ladder_years().items()} | {"all": "all"}
+    keys |= {stage: stage for stage in stage_grades()}
+    numbers = ["forecast", "lower_80", "upper_80", "lower_90", "upper_90"]
+    rows = pd.DataFrame(
+        {
+            "origin": forecast["origin"].astype(int),
+            "level": forecast["level"].map(LEVEL),
+            "unit_code": forecast["unit"],
+            "parent_unit_code": forecast["parent_unit"],
+            "grade_key": forecast["grade"].astype(str).map(keys),
+            "school_year_start": forecast["year"].astype(int),
+            "lead": forecast["lead"].astype(int),
+            "method": METHOD,
+        }
+    )
+    counts = {name: forecast[name].map(tenths) for name in numbers}
+    return rows.assign(**counts)
+
+
+def error_rows(past: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
+    """Errors of unit totals by lead, of the forecasts whose target year has come."""
+    errors = forecast_errors(past, counts)
+    come = past[past["year"].isin(counts["year"].unique())]
+    origins = come.groupby("lead")["origin"].nunique()
+    return pd.DataFrame(
+        {
+            "level": "school",
+            "lead": errors["lead"].astype(int),
+            "origin_count": errors["lead"].map(origins).astype(int),
+            "unit_count": errors["forecasts"].astype(int),
+            "mape_percent": [Decimal(f"{v:.3f}") for v in errors["mape"]],
+            "coverage_80_share": [Decimal(f"{v:.4f}") for v in errors["coverage_80"]],
+            "coverage_90_share": [Decimal(f"{v:.4f}") for v in errors["coverage_90"]],
+            "method": METHOD,
+        }
+    )
