@@ -49,7 +49,7 @@ def land(
     file: Annotated[Path, typer.Argument(help="The file as the sender sent it.")],
     feed: Annotated[str, typer.Option(help="The feed it belongs to, such as physical_fitness.")],
     sender: Annotated[
-        str, typer.Option(help="Code of the sender: a district, a school, or 110000 for the city.")
+        str, typer.Option(help="Code of the sender: a district, a school, or an office (Beijing: 110000).")
     ],
     received: ReceivedDay = None,
     site: Site = None,
