@@ -86,9 +86,9 @@ def _failed_files(settings: Settings, receipts: list[dict[str, Any]], console: C
         )
     if failed:
         console.print(
-            f"{len(failed)} files failed in our code; their senders did nothing wrong. Tracebacks are in "
-            f"{failures.folder(settings)}. A file is read again when the code changes, or after "
-            "`./edulake feed retry <receipt>`.",
+            f"{len(failed)} file{'s' * (len(failed) > 1)} failed in our code; no sender did anything wrong. "
+            f"Tracebacks are in {failures.folder(settings)}. "
+            "A file is read again when the code changes, or after `./edulake feed retry <receipt>`.",
             soft_wrap=True,
         )
 

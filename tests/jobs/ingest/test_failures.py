@@ -6,11 +6,15 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.console import Console
+from typer.testing import CliRunner
 
+from jobs.cli import feed
 from jobs.declare import reasons
 from jobs.ingest import balance, clean, failures, journal, raw
 from jobs.lake import deliveries, runs, tables
 from jobs.reading import isolated
+from jobs.run import summary
 from jobs.settings import Settings, UserError
 
 if TYPE_CHECKING:
@@ -68,6 +72,11 @@ def test_a_failed_file_is_taken_again_by_hand_and_by_new_code(
     assert failed["reasons"] == [reasons.text("reader_failed", error="AssertionError")]
     log = failures.folder(settings) / f"{failed['receipt_id']}.txt"
     assert "jobs/reading/reader.py:" in log.read_text(encoding="utf-8")
+    console = Console(record=True, width=300)
+    summary.status(settings, console)
+    shown = console.export_text()
+    assert "1 file failed in our code; no sender did anything wrong." in shown
+    assert str(log.parent) in shown
 
     # The same code would fail again: nothing happens by itself.
     assert failures.reopen_due(settings, FEED) == 0
@@ -83,7 +92,9 @@ def test_a_failed_file_is_taken_again_by_hand_and_by_new_code(
         failures.retry(settings, receipts["births_2020.csv"])
 
 
-def test_a_refused_file_is_taken_again_by_hand(settings: Settings, spark: SparkSession) -> None:
+def test_a_refused_file_is_taken_again_by_hand(
+    settings: Settings, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = settings.home / "outbox" / "x.csv"
     source.parent.mkdir(exist_ok=True)
     source.write_text("随便,什么\n1,2\n", encoding="utf-8")
@@ -91,7 +102,10 @@ def test_a_refused_file_is_taken_again_by_hand(settings: Settings, spark: SparkS
     run_id = runs.open_run(settings, "test").run_id
     before = take(settings, spark, run_id)["x.csv"]
     assert before["outcome"] == "refused"
-    failures.retry(settings, before)
+    with monkeypatch.context() as patch:
+        patch.setenv("EDULAKE_HOME", str(settings.home.parent))
+        done = CliRunner().invoke(feed.app, ["retry", before["receipt_id"][:8], "--site", "beijing"])
+    assert done.exit_code == 0, done.output
     assert tables.rows(settings, "ops__receipt") == []
     after = take(settings, spark, run_id)["x.csv"]
     assert after["batch_id"] != before["batch_id"]
