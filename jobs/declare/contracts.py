@@ -17,13 +17,13 @@ from jobs.declare import units
 from jobs.declare.model import Column, Contract, ContractError, RowRule
 from jobs.settings import EXPECTATIONS
 
-# Tables of statements that the lake makes itself take their history from the dataset they are made of.
+# A table of statements that the lake makes -> the dataset whose history it follows.
 STATEMENTS_OF = {
     "decision_fitness__score": "test_result",
     "decision_fitness__recheck_score": "recheck_sample",
 }
 
-# What a contract may say of columns that it does not know (`jobs.reading.shape`).
+# What a contract may say about columns that it does not know (`jobs.reading.shape`).
 EXTRA_COLUMNS = ("evolve", "freeze", "refuse")
 
 # Which row stands where several senders state one key in their snapshots.
@@ -32,7 +32,10 @@ AMONG_SENDERS = ("newest",)
 
 @cache
 def load() -> dict[str, Contract]:
-    """Dataset -> contract, all of `expectations/contracts`. Raises ContractError with file and column."""
+    """Dataset -> contract, for all of `expectations/contracts`.
+
+    Raises ContractError, which names file and column.
+    """
     described = yaml.safe_load((EXPECTATIONS / "fields.yaml").read_text(encoding="utf-8"))
     return {
         path.stem: _contract(path, described) for path in sorted((EXPECTATIONS / "contracts").glob("*.yaml"))
@@ -118,7 +121,7 @@ def _made(kind: type[Any], where: str, told: Mapping[str, Any]) -> Any:
 
 @cache
 def made_declarations() -> dict[str, dict[str, Any]]:
-    """Table -> its declaration, of the tables that the lake itself makes (`expectations/tables/`)."""
+    """Table -> declaration, for the tables that the lake itself makes (`expectations/tables/`)."""
     declared: dict[str, dict[str, Any]] = {}
     for path in sorted((EXPECTATIONS / "tables").glob("*.yaml")):
         declared |= yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -127,7 +130,7 @@ def made_declarations() -> dict[str, dict[str, Any]]:
 
 @cache
 def made_tables() -> dict[str, dict[str, str]]:
-    """Table -> column -> type word, of the tables that the lake itself makes."""
+    """Table -> column -> type word, for the tables that the lake itself makes."""
     return {
         table: {name: words[0] for name, words in entry["columns"].items()}
         for table, entry in made_declarations().items()
@@ -135,8 +138,9 @@ def made_tables() -> dict[str, dict[str, str]]:
 
 
 def table_columns(table: str) -> dict[str, str]:
-    """Column -> type word of any clean, decision or ops table. Raises ContractError for a table nobody
-    declares.
+    """Column -> type word of a clean, decision or ops table.
+
+    Raises ContractError if the table is not declared.
     """
     for contract in load().values():
         if contract.table == table:
@@ -149,13 +153,13 @@ def table_columns(table: str) -> dict[str, str]:
 
 
 def all_tables() -> list[str]:
-    """Every declared table but the raw ones: clean, general, decision, ops."""
+    """The names of all declared tables except the raw ones: clean, general, decision, ops."""
     general = (c.general_table for c in load().values() if c.general_table)
     return [*(c.table for c in load().values()), *general, *made_tables()]
 
 
 def statements_of(table: str) -> Contract | None:
-    """The contract by whose history a table of statements is read, or None for another table."""
+    """The contract whose history a table of statements follows; None for any other table."""
     dataset = STATEMENTS_OF.get(table)
     return load()[dataset] if dataset else next((c for c in load().values() if table in c.tables), None)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from jobs.declare import units
 
-# What every statement carries behind its contract's own columns.
+# The columns that every statement has after its contract's own.
 STATEMENT_COLUMNS: dict[str, str] = {
     "valid_from": "date",
     "valid_to": "date",
@@ -27,20 +27,20 @@ STATEMENT_COLUMNS: dict[str, str] = {
     "_batch_id": "string",
 }
 
-# What the general table of a dataset of persons is named by, behind the name of the dataset's table.
+# The name of a general table is that of the dataset's table with this ending.
 _GENERAL = "__general"
 
-# Words that say how a value is written, and the type it is kept in.
+# Type words that say how a value is written -> the type in which it is kept.
 _STORED = {"duration": "decimal(6,2)", "year": "int"}
 
 
 class ContractError(ValueError):
-    """A declaration that contradicts itself or the other declarations; names the file and the column."""
+    """A declaration contradicts itself or another one; the message names file and column."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a contract, its field's description merged in."""
+    """One column of a contract, merged with its field in `fields.yaml`, which explains every key."""
 
     name: str
     type: str
@@ -70,9 +70,10 @@ class Column:
         return self.privacy != "ordinary"
 
     def row_rules(self) -> list[tuple[str, str]]:
-        """(rule, verdict) of every rule that a row is judged by on this column, as `jobs.judging.judge` names
-        them. An unmapped code refuses where the column is part of the key (`Contract.row_rules`); another
-        unit is told beside what refuses or flags the value.
+        """(rule, verdict) of every rule on this column, under the names that `jobs.judging.judge` uses.
+
+        An unmapped code refuses the row where the column is part of the key (`Contract.row_rules`). The
+        reason `other_unit` stands beside the one that refuses or flags the value.
         """
         rules: list[tuple[str, str]] = []
         if self.required:
@@ -101,7 +102,7 @@ class Column:
 
     @property
     def is_identifier(self) -> bool:
-        """A number that names a person: a sheet that keeps fifteen digits of it has lost it."""
+        """Whether it is a number that identifies a person; a sheet with fifteen digits has lost it."""
         return self.check_digit is not None
 
 
@@ -129,7 +130,7 @@ class RowRule:
 
 @dataclass(frozen=True)
 class Contract:
-    """One feed dataset: its columns as sent, and the clean table they become."""
+    """One dataset of a feed: its columns as sent, and the clean table that they become."""
 
     dataset: str
     feed: str
@@ -166,8 +167,10 @@ class Contract:
         return next(c for c in self.columns if c.name == name)
 
     def column_rules(self, column: Column) -> list[tuple[str, str]]:
-        """(rule, verdict) on one column: its own, and the form of a resident card's number where a number is
-        asked for beside the kind of document.
+        """(rule, verdict) of the rules on one column in this contract.
+
+        Beside its own, the form of a resident card's number is checked where the contract also asks for the
+        kind of document.
         """
         rules = column.row_rules()
         kinds = {c.name for c in self.columns}
@@ -176,9 +179,7 @@ class Contract:
         return rules
 
     def row_rules(self) -> list[tuple[str, str, str]]:
-        """(column, rule, verdict) of every rule that a row is judged by; the declaration's side of what
-        `jobs.judging.judge` makes.
-        """
+        """(column, rule, verdict) of every rule on a row: what `jobs.judging.judge` checks."""
         told = []
         for column in self.columns:
             for rule, verdict in self.column_rules(column):
@@ -189,11 +190,11 @@ class Contract:
 
     @property
     def person_key(self) -> str | None:
-        """The column that stands for the person of a row, or None where a row is no person's."""
+        """The column with the token of a row's person; None where rows are not about persons."""
         return f"{self.person}_key" if self.identity else None
 
     def clean_columns(self) -> dict[str, str]:
-        """Name -> type of the clean table, in order: no direct identifier, then what every statement has."""
+        """Name -> type of the clean columns, without direct identifiers; STATEMENT_COLUMNS come last."""
         own: dict[str, str] = {self.person_key: "string"} if self.person_key else {}
         if self.identity_document:
             own |= {"document_key": "string", "pupil_number_kind": "string"}
@@ -221,24 +222,26 @@ class Contract:
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """The clean table, and the general one where the dataset is parted."""
+        """The clean table, and the general table if there is one."""
         return (self.table, self.general_table) if self.general_table else (self.table,)
 
     @property
     def is_parted(self) -> bool:
-        """Whether the clean table holds values of persons that are not for everyone who may read the lake: it
-        then lies in the restricted zone, and `general_table` beside the others.
+        """Whether the clean table holds quasi-identifiers or sensitive values of persons.
+
+        It then lies in the restricted zone, and `general_table` lies beside the other tables.
         """
         return self.person_key is not None and any(c.privacy in ("quasi", "sensitive") for c in self.columns)
 
     @property
     def general_table(self) -> str | None:
-        """The table of the same rows without those values, or None where the dataset is not parted."""
+        """The table of the same rows without those values; None where the dataset has none."""
         return f"{self.table}{_GENERAL}" if self.is_parted else None
 
     def general_columns(self) -> dict[str, str]:
-        """Name -> type of the general table: ordinary columns, the key, and what a statement is followed by.
-        Flags and unmapped codes tell of the other columns, so they stay with them.
+        """Name -> type of the general table: ordinary columns, the key, and STATEMENT_COLUMNS.
+
+        Flags and unmapped codes would tell about the other columns, so they are left out.
         """
         kept = {c.name for c in self.columns if not c.is_personal} | {*self.key, *STATEMENT_COLUMNS}
         kept |= {"school_code", "school_year_start", "term"}
@@ -249,7 +252,7 @@ class Contract:
         }
 
     def key_columns(self) -> set[str]:
-        """The columns as sent from which a line's key is made."""
+        """The columns, as sent, that make up a line's key."""
         own = {c.name for c in self.columns}
         named = {self.identity if name == self.person_key else name for name in self.key}
         return {name for name in named if name in own}
