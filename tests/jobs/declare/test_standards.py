@@ -30,7 +30,7 @@ from jobs.declare import bounds, standards
 from jobs.decide.evaluation import indicators
 from jobs.decide.fitness import nutrition, plausible, standard
 from jobs.decide.places import supply
-from jobs.decide.safety import inputs, risk, rules
+from jobs.decide.safety import absence, risk, rules
 from jobs.publish import views
 day = date(2025, 11, 20)
 for contract in declare.load().values():
@@ -43,7 +43,7 @@ nutrition._bounds()
 plausible.rows()
 standard.load()
 supply.class_sizes(day)
-inputs.syndrome_names(pd.Timestamp(day))
+absence.syndrome_names(pd.Timestamp(day))
 risk.InspectionModel.of(pd.Timestamp(day))
 rules.load_rules()
 opened += re.findall(r"read_csv[(]'([^']+)'", " ".join(views.standard_queries().values()))
