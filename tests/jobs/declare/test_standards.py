@@ -47,7 +47,7 @@ absence.syndrome_names(pd.Timestamp(day))
 risk.InspectionModel.of(pd.Timestamp(day))
 rules.load_rules()
 opened += re.findall(r"read_csv[(]'([^']+)'", " ".join(views.standard_queries().values()))
-print(json.dumps([path for path in opened if "expectations" in path]))
+print(json.dumps([path for path in opened if "/expectations/" in path]))
 """
 
 
