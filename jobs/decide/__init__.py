@@ -3,6 +3,6 @@
 Each service is a folder. Its methods know nothing of tables; `job.py` reads, calls them and appends;
 `read.py`, where there is one, holds what is read. A job has `INPUTS`, the tables it reads: where none of them
 changed since the last release, its last decisions stand (with `EACH_DAY`, on the same day only). Its
-`decide(settings, spark, run)` returns the number of rows by table; `spark` opens a session for a job that needs
+`decide(settings, spark, run)` returns the number of rows by table; `spark` opens a session where a job needs
 one.
 """
