@@ -166,22 +166,22 @@ def main(arguments: list[str] | None = None) -> int:
         "--show", type=int, default=0, metavar="N", help="print up to N differing rows a side"
     )
     parser.add_argument("--all", action="store_true", help="print equal tables too")
-    told = parser.parse_args(arguments)
-    without = tuple(told.without)
+    options = parser.parse_args(arguments)
+    without = tuple(options.without)
     try:
-        found = compare(told.a, told.b, told.table, without)
+        found = compare(options.a, options.b, options.table, without)
     except FileNotFoundError as error:
         print(error, file=sys.stderr)
         return 2
     differing = [diff for diff in found if not diff.is_equal]
-    shown = found if told.all else differing
+    shown = found if options.all else differing
     if shown:
         print(f"{'file':24} {'table':34} {'rows A':>9} {'rows B':>9} {'only A':>9} {'only B':>9}  note")
     for diff in shown:
         counts = f"{diff.rows_a:9} {diff.rows_b:9} {diff.only_a:9} {diff.only_b:9}"
         print(f"{diff.file:24} {diff.table:34} {counts}  {diff.note}".rstrip())
-        if told.show and (diff.only_a or diff.only_b) and not diff.note.startswith("table"):
-            print("\n".join(sample(told.a, told.b, diff, told.show, without)))
+        if options.show and (diff.only_a or diff.only_b) and not diff.note.startswith("table"):
+            print("\n".join(sample(options.a, options.b, diff, options.show, without)))
     print(f"{len(found)} tables compared, {len(differing)} differ")
     if not found:
         print("nothing was compared", file=sys.stderr)

@@ -34,10 +34,10 @@ EXPECTATIONS = Path(os.environ.get("EDULAKE_EXPECTATIONS", ROOT / "expectations"
 
 _DECLARED = yaml.safe_load((EXPECTATIONS / "feeds.yaml").read_text(encoding="utf-8"))
 FEEDS = tuple(_DECLARED["feeds"])
-DOMAIN_OF_FEED: dict[str, str] = {feed: told["domain"] for feed, told in _DECLARED["feeds"].items()}
+DOMAIN_OF_FEED: dict[str, str] = {feed: entry["domain"] for feed, entry in _DECLARED["feeds"].items()}
 SERVICES = tuple(_DECLARED["services"])
 FEEDS_OF_SERVICE: dict[str, tuple[str, ...]] = {
-    service: tuple(told["feeds"]) for service, told in _DECLARED["services"].items()
+    service: tuple(entry["feeds"]) for service, entry in _DECLARED["services"].items()
 }
 
 # What the environment may say. Another variable that begins like these is most likely a slip.
@@ -149,7 +149,7 @@ class Settings:
                 "no `map`: the places report shows none",
             ),
         )
-        return tuple(told for brought, is_asked, told in without if is_asked and brought is None)
+        return tuple(words for brought, is_asked, words in without if is_asked and brought is None)
 
     def prepare(self) -> Settings:
         """Make every folder of the site; `secrets` and what is `restricted` are for the owner alone. Doing it
@@ -225,8 +225,8 @@ def input_packages() -> list[str]:
     found = set()
     for path in _site_files().values():
         with suppress(yaml.YAMLError, ValueError, OSError):
-            told = yaml.safe_load(path.read_text(encoding="utf-8"))
-            found |= {told["input"]} if isinstance(told, dict) and told.get("input") else set()
+            declared = yaml.safe_load(path.read_text(encoding="utf-8"))
+            found |= {declared["input"]} if isinstance(declared, dict) and declared.get("input") else set()
     return sorted(found)
 
 
@@ -261,14 +261,14 @@ def load(site: str | None = None, home: Path | str | None = None) -> Settings:
             f"Known sites: {', '.join(sorted(files))}. A new one is a file infra/sites/<site>.yaml, or "
             "<site>.yaml in the folder EDULAKE_SITES.",
         )
-    told, problems = site_file.read(files[name], FEEDS, SERVICES, EXPECTATIONS / "codes")
-    if told is None:
+    declared, problems = site_file.read(files[name], FEEDS, SERVICES, EXPECTATIONS / "codes")
+    if declared is None:
         raise UserError(
             "\n  ".join((f"the settings file {files[name]} is wrong:", *problems)),
             "Put it right; infra/sites/beijing.yaml is a complete example.",
         )
     own = base / name
-    lists = {code: getattr(told, setting) for setting, code in site_file.CODE_LISTS.items()}
+    lists = {code: getattr(declared, setting) for setting, code in site_file.CODE_LISTS.items()}
     global _own_lists
     _own_lists = {code: file for code, file in lists.items() if file is not None}
     return Settings(
@@ -284,9 +284,9 @@ def load(site: str | None = None, home: Path | str | None = None) -> Settings:
         run=own / "run",
         root=ROOT,
         spark_url=_spark_url(),
-        is_synthetic=told.synthetic,
-        holds_persons=told.persons,
-        **{setting: getattr(told, setting) for setting in site_file.SAME_IN_SETTINGS},
+        is_synthetic=declared.synthetic,
+        holds_persons=declared.persons,
+        **{setting: getattr(declared, setting) for setting in site_file.SAME_IN_SETTINGS},
     )
 
 

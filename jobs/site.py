@@ -129,15 +129,15 @@ def read(
     """
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-        told = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError, OSError) as error:
         return None, [str(error)]
-    if node is None or not isinstance(told, dict):
+    if node is None or not isinstance(content, dict):
         return None, ["it has no settings"]
     lines: dict[tuple[str | int, ...], int] = {}
     problems = list(_walk(node, (), lines))
     try:
-        site = Site.model_validate(told)
+        site = Site.model_validate(content)
     except ValidationError as invalid:
         problems += [_problem(dict(error), lines) for error in invalid.errors()]
         return None, problems

@@ -26,8 +26,8 @@ PLATFORMS = {
 
 def release_info(snapshot: Snapshot) -> bytes:
     """Which release is served, and what it was made from."""
-    told = snapshot.release.manifest
-    fields = {name: told[name] for name in ReleaseInfo.model_fields if name in told}
+    manifest = snapshot.release.manifest
+    fields = {name: manifest[name] for name in ReleaseInfo.model_fields if name in manifest}
     return _json({**fields, "audience": snapshot.audience, "table_count": len(snapshot.tables)})
 
 
@@ -46,16 +46,16 @@ def platforms(snapshot: Snapshot) -> bytes:
     for row in _rows(snapshot, f"select * from {ITEMS} order by platform, sort_order, table_name"):
         row["href"] = f"{API}/tables/{row['table_name']}" if row["table_name"] in shown else None
         lists[row.pop("platform")].append(row)
-    told = [
+    entries = [
         {"platform": name, "title_zh": zh, "title_en": en, "items": lists[name]}
         for name, (zh, en) in PLATFORMS.items()
     ]
-    return _json({"release": snapshot.release.number, "platforms": told})
+    return _json({"release": snapshot.release.number, "platforms": entries})
 
 
 def tables(snapshot: Snapshot) -> bytes:
     """Every table that this audience may open."""
-    told = [
+    entries = [
         {
             "name": name,
             **{key: table[key] for key in ("title_zh", "title_en", "description", "platform")},
@@ -65,7 +65,7 @@ def tables(snapshot: Snapshot) -> bytes:
         }
         for name, table in snapshot.tables.items()
     ]
-    return _json({"release": snapshot.release.number, "tables": told})
+    return _json({"release": snapshot.release.number, "tables": entries})
 
 
 def page(snapshot: Snapshot, name: str, start: int, size: int) -> bytes:

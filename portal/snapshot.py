@@ -61,9 +61,9 @@ class Snapshot:
     @property
     def tables(self) -> dict[str, Mapping[str, Any]]:
         """What the manifest says of each table in this audience's file; `rows` are the rows of this file."""
-        told = self.release.manifest
-        rows = told["files"][self.release.file(self.audience).name]["tables"]
-        return {name: {**told["tables"][name], "rows": rows[name]} for name in sorted(rows)}
+        manifest = self.release.manifest
+        rows = manifest["files"][self.release.file(self.audience).name]["tables"]
+        return {name: {**manifest["tables"][name], "rows": rows[name]} for name in sorted(rows)}
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of its own for one request, on the same open file."""

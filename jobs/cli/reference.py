@@ -176,8 +176,8 @@ def _settings() -> str:
         rows = [[f"`{name}`", *_setting(field)] for name, field in part.model_fields.items()]
         lines += [*_table(["key", "meaning", "default"], rows), ""]
     lines += ["## Environment variables\n"]
-    told = {name: meaning for name, meaning in VARIABLES.items() if name not in SET_BY_US}
-    lines += _table(["variable", "meaning"], [[f"`{name}`", meaning] for name, meaning in told.items()])
+    shown = {name: meaning for name, meaning in VARIABLES.items() if name not in SET_BY_US}
+    lines += _table(["variable", "meaning"], [[f"`{name}`", meaning] for name, meaning in shown.items()])
     return "\n".join([*lines, ""])
 
 

@@ -110,13 +110,13 @@ def plan(
         raise UserError(
             "the release plans no visit there", "run the safety service, or name another district"
         )
-    told = f"{len(rows)} visits lower the incidents expected by {rows[-1][-1]}"
+    closing = f"{len(rows)} visits lower the incidents expected by {rows[-1][-1]}"
     if output is None:
         print_table(columns, rows)
-        remarks.print(told)
+        remarks.print(closing)
         return
     _write_csv(columns, rows, output)
-    remarks.print(f"{told} → {output}")
+    remarks.print(f"{closing} → {output}")
 
 
 def _parameters(method: str, ears: EarsOptions, farrington: FarringtonOptions) -> dict[str, Any]:

@@ -69,8 +69,8 @@ def _bound(file: str, row: dict[str, str], by: tuple[str, ...]) -> Bound:
         )
     except (KeyError, ValueError) as error:
         raise ContractError(f"{file}: {row}: {error}") from error
-    told = [n for n in (bound.refuse_from, bound.ask_from, bound.ask_to, bound.refuse_to) if n is not None]
-    if told != sorted(told):
+    ordered = [n for n in (bound.refuse_from, bound.ask_from, bound.ask_to, bound.refuse_to) if n is not None]
+    if ordered != sorted(ordered):
         raise ContractError(f"{file}: bounds of {bound.column} for {', '.join(bound.by)} are not in order")
     return bound
 

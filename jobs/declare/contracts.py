@@ -105,18 +105,18 @@ def _column(path: Path, name: str, merged: dict[str, Any]) -> Column:
     return column
 
 
-def _made(kind: type[Any], where: str, told: Mapping[str, Any]) -> Any:
+def _made(kind: type[Any], where: str, declared: Mapping[str, Any]) -> Any:
     """A declaration of a kind. Raises ContractError with every key that the kind does not know or lacks."""
     known = {field.name: field for field in fields(kind)}
-    missing = [n for n, f in known.items() if n not in told and MISSING is f.default is f.default_factory]
-    unknown = [name for name in told if name not in known]
+    missing = [n for n, f in known.items() if n not in declared and MISSING is f.default is f.default_factory]
+    unknown = [name for name in declared if name not in known]
     if missing or unknown:
         from jobs.site import nearest
 
         faults = [f"`{name}` is missing" for name in missing]
         faults += [f"unknown key `{name}`{nearest(name, list(known))}" for name in unknown]
         raise ContractError(f"{where}: {', '.join(faults)}")
-    return kind(**told)
+    return kind(**declared)
 
 
 @cache

@@ -180,13 +180,13 @@ class Contract:
 
     def row_rules(self) -> list[tuple[str, str, str]]:
         """(column, rule, verdict) of every rule on a row: what `jobs.judging.judge` checks."""
-        told = []
+        rules = []
         for column in self.columns:
             for rule, verdict in self.column_rules(column):
                 in_key = rule == "unmapped_code" and column.name in self.key
-                told.append((column.name, rule, "refuse" if in_key else verdict))
-        told += [(rule.columns[0], rule.name, rule.verdict) for rule in self.rules]
-        return [*told, ("operation", "unmapped_code", "refuse"), (self.key[0], "repeated_key", "refuse")]
+                rules.append((column.name, rule, "refuse" if in_key else verdict))
+        rules += [(rule.columns[0], rule.name, rule.verdict) for rule in self.rules]
+        return [*rules, ("operation", "unmapped_code", "refuse"), (self.key[0], "repeated_key", "refuse")]
 
     @property
     def person_key(self) -> str | None:

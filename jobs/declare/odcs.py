@@ -182,22 +182,22 @@ def _quality(contract: Contract, column: Column) -> list[DataQuality]:
             verdicts.setdefault(rule, set()).add(verdict)
     rules = []
     for rule, told_as in verdicts.items():
-        told = explain(contract, column.name, rule)
+        explanation = explain(contract, column.name, rule)
         rules.append(
             _rule(
                 name=rule,
                 type="text",
-                description=told.rule_zh,
+                description=explanation.rule_zh,
                 dimension="completeness" if rule == "required" else "conformity",
                 severity="error" if "refuse" in told_as else "warning",
-                businessImpact=told.fix_zh,
+                businessImpact=explanation.fix_zh,
             )
         )
     return rules
 
 
-def _rule(**told: Any) -> DataQuality:
-    return DataQuality.model_validate(told)
+def _rule(**fields: Any) -> DataQuality:
+    return DataQuality.model_validate(fields)
 
 
 def _custom(name: str, value: Any) -> CustomProperty:

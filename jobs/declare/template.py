@@ -36,16 +36,16 @@ def write_template(contract: Contract, target: Path) -> None:
     """
     with replacing(target) as fresh, xlsxwriter.Workbook(fresh) as book:
         sheet = book.add_worksheet(contract.zh[:31])
-        told = book.add_worksheet("填写说明")
+        guide = book.add_worksheet("填写说明")
         lists = book.add_worksheet("代码表")
         text = book.add_format({"num_format": "@"})
         grey = book.add_format({"num_format": "@", "font_color": "#808080", "italic": True})
         must = book.add_format({"bold": True, "bg_color": "#FCE4D6", "border": 1, "num_format": "@"})
         may = book.add_format({"bold": True, "bg_color": "#DDEBF7", "border": 1, "num_format": "@"})
         head = book.add_format({"bold": True, "bottom": 1})
-        told.write_row(0, 0, ["列", "是否必填", "含义", "格式", "单位", "可用范围", "代码"], head)
-        told.set_column(0, 6, 22)
-        _write_rules(told, len(contract.columns) + 2, contract, head)
+        guide.write_row(0, 0, ["列", "是否必填", "含义", "格式", "单位", "可用范围", "代码"], head)
+        guide.set_column(0, 6, 22)
+        _write_rules(guide, len(contract.columns) + 2, contract, head)
         if bounds.of(contract):
             _write_bounds(book.add_worksheet(BOUNDS_SHEET), contract, head)
         listed: dict[str, int] = {}
@@ -58,7 +58,7 @@ def write_template(contract: Contract, target: Path) -> None:
             sheet.set_column(at, at, max(10, 2 * len(heading) + 2), text)
             sheet.write_string(0, at, heading, must if column.required else may)
             sheet.write_comment(0, at, "\n".join(_told(column)), {"x_scale": 2, "font_size": 9})
-            told.write_row(at + 1, 0, _row(column))
+            guide.write_row(at + 1, 0, _row(column))
             if column.codes:
                 if column.codes not in listed:
                     listed[column.codes] = len(listed)

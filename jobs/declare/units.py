@@ -62,10 +62,10 @@ def narrow(text: str) -> str:
 def heading_unit(heading: str) -> str | None:
     """The unit that a heading names, in brackets or after a stroke (`面积（㎡）`, `身高/cm`); else None."""
     text = narrow(heading)
-    told = [part for inside in _INSIDE.findall(text) for part in re.split(r"[,、;，；。\s]", inside)]
+    words = [part for inside in _INSIDE.findall(text) for part in re.split(r"[,、;，；。\s]", inside)]
     behind = _BEHIND.search(text)
-    told += [behind[1]] if behind else []
-    for word in told:
+    words += [behind[1]] if behind else []
+    for word in words:
         word = re.sub(r"^(计量)?单位[::]?", "", word).strip()
         if word in _UNITS and word not in _NOTATIONS:
             return word

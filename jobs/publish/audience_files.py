@@ -78,7 +78,7 @@ def _write_about(
         " ? as audience, ?::date as as_of_date, ? as known_at",
         [about["release"], about["run_id"], about["site"], audience, about["as_of_date"], about["known_at"]],
     )
-    told = [
+    meanings = [
         (model.name, column["name"], column["type"], column["title_zh"], column["description"])
         for model in models
         for column in about["tables"][model.name]["columns"]
@@ -88,7 +88,7 @@ def _write_about(
     lists = ", ".join(f"unnest(?::varchar[]) as {name}" for name in names)
     writer.execute(
         f"create table release.main._column as select {lists}",
-        [[row[place] for row in told] for place in range(len(names))],
+        [[row[place] for row in meanings] for place in range(len(names))],
     )
     for model in models:
         comment = " — ".join(part for part in (model.title_zh, model.description) if part)

@@ -60,7 +60,7 @@ class TestResult:
     def is_success(self) -> bool:
         return self.status == "pass"
 
-    def told(self, file: Path) -> str:
+    def explained(self, file: Path) -> str:
         """What was expected, what was found, and how to see the rows."""
         found = f"{self.failures} rows contradict it" if self.failures is not None else self.message
         return f"{self.table}: {self.name} expects no row, {found}. See them: run {self.sql_file} on {file}"
@@ -211,8 +211,8 @@ def _dbt(
         check=False,
     )
     if errors := [r for r in _results(target, "models") if r["status"] == "error"]:
-        told = "\n".join(f"  {r['unique_id'].split('.')[-1]}: {r['message']}" for r in errors)
-        raise MartsError(f"{len(errors)} models of {file.stem} could not be built:\n{told}")
+        messages = "\n".join(f"  {r['unique_id'].split('.')[-1]}: {r['message']}" for r in errors)
+        raise MartsError(f"{len(errors)} models of {file.stem} could not be built:\n{messages}")
     if done.returncode:
         raise MartsError(f"dbt could not go on:\n{done.stdout}{done.stderr}".rstrip())
 
@@ -226,8 +226,8 @@ def _results(target: Path, step: str) -> list[dict[str, Any]]:
 def _read(
     file: Path, run_id: str, built: list[dict[str, Any]], tested: list[dict[str, Any]], target: Path
 ) -> BuildResult:
-    told = json.loads((target / "manifest.json").read_text("utf-8"))
-    nodes = told["nodes"] | told["unit_tests"]
+    content = json.loads((target / "manifest.json").read_text("utf-8"))
+    nodes = content["nodes"] | content["unit_tests"]
     tests = tuple(_test(result, nodes[result["unique_id"]]) for result in tested)
     models = {
         node["name"]: node["config"]["meta"]
@@ -278,21 +278,21 @@ def generated() -> dict[Path, str]:
 
 
 def _sources_yaml() -> str:
-    told = {table: {"name": table, "description": _meaning(table)} for table in declare.all_tables()}
-    stated = [table for table in told if not table.startswith("ops__")]
+    entries = {table: {"name": table, "description": _meaning(table)} for table in declare.all_tables()}
+    stated = [table for table in entries if not table.startswith("ops__")]
     contracts = {table: declare.statements_of(table) for table in stated}
     snapshots = [table for table, contract in contracts.items() if contract and contract.among_senders]
     of_view = {
         "newest_by_scope": ("The newest delivery of each scope, the newest statement of each key.", stated),
         "chosen": ("As newest_by_scope, one row of each key among all senders.", snapshots),
-        window.WRITTEN: ("Tables as written.", [table for table in told if table not in stated]),
+        window.WRITTEN: ("Tables as written.", [table for table in entries if table not in stated]),
     }
     sources: list[dict[str, Any]] = [
         {
             "name": view,
             "schema": view,
             "description": f"{meaning} At the dates and versions of the build.",
-            "tables": [told[table] for table in read],
+            "tables": [entries[table] for table in read],
         }
         for view, (meaning, read) in of_view.items()
     ]

@@ -48,10 +48,10 @@ def meaning(column: str, tables: tuple[str, ...] = ()) -> Meaning:
             return _table_columns(table)[column]
     if column in mart_columns():
         return mart_columns()[column]
-    told = other_meanings(column)
-    if len(told) == 1:
-        return told.pop()
-    why = "several tables explain it differently" if told else "nothing declares it"
+    meanings = other_meanings(column)
+    if len(meanings) == 1:
+        return meanings.pop()
+    why = "several tables explain it differently" if meanings else "nothing declares it"
     raise ContractError(f"column {column}: {why}. Explain it in {MART_COLUMNS.name}")
 
 
@@ -67,17 +67,17 @@ def other_meanings(column: str) -> set[Meaning]:
 @cache
 def mart_columns() -> dict[str, Meaning]:
     """The columns that only dbt makes."""
-    told = yaml.safe_load(MART_COLUMNS.read_text("utf-8"))
-    return {name: (declare.duckdb_type(kind), zh, en) for name, (kind, zh, en) in told.items()}
+    declared = yaml.safe_load(MART_COLUMNS.read_text("utf-8"))
+    return {name: (declare.duckdb_type(kind), zh, en) for name, (kind, zh, en) in declared.items()}
 
 
 @cache
 def _fields() -> dict[str, Meaning]:
     stored = {c.name: c.stored_type for contract in declare.load().values() for c in contract.columns}
-    told = yaml.safe_load((EXPECTATIONS / "fields.yaml").read_text("utf-8"))
+    declared = yaml.safe_load((EXPECTATIONS / "fields.yaml").read_text("utf-8"))
     return {
         name: (declare.duckdb_type(stored.get(name, field["type"])), field["zh"], field["en"])
-        for name, field in told.items()
+        for name, field in declared.items()
     }
 
 
@@ -105,6 +105,8 @@ def _filled_in(path: Path) -> str:
 
 def _line(column: str, tables: tuple[str, ...]) -> str:
     kind, zh, en = meaning(column, tables)
-    told = {"name": column, "data_type": kind, "description": en, "config": {"meta": {"title_zh": zh}}}
-    written = yaml.safe_dump(told, allow_unicode=True, sort_keys=False, width=10_000, default_flow_style=True)
+    entry = {"name": column, "data_type": kind, "description": en, "config": {"meta": {"title_zh": zh}}}
+    written = yaml.safe_dump(
+        entry, allow_unicode=True, sort_keys=False, width=10_000, default_flow_style=True
+    )
     return f"      - {written.strip()}\n"

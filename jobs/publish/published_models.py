@@ -68,8 +68,8 @@ def read_models(dbt_manifest: Path) -> dict[str, Model]:
             title_en=meta.get("title_en", ""),
             description=node.get("description", ""),
             columns={
-                column: Column(_meta(told).get("title_zh", ""), told.get("description", ""))
-                for column, told in node.get("columns", {}).items()
+                column: Column(_meta(entry).get("title_zh", ""), entry.get("description", ""))
+                for column, entry in node.get("columns", {}).items()
             },
         )
     return models

@@ -102,9 +102,9 @@ def open_release(release: Release, audience: str = CITY) -> duckdb.DuckDBPyConne
 
 def verify(release: Release) -> None:
     """Read every file of a release again; ReleaseError names the first that differs from the manifest."""
-    for name, told in release.manifest["files"].items():
+    for name, entry in release.manifest["files"].items():
         path = release.folder / name
-        if not path.is_file() or sha256(path) != told["sha256"]:
+        if not path.is_file() or sha256(path) != entry["sha256"]:
             raise ReleaseError(f"release {release.number}: {name} is missing or was changed")
 
 

@@ -45,9 +45,9 @@ def write_alert_states(
             if false < _FALSE
             else ("已处置", f"{handler}已落实消毒和晨午检")
         )
-        for state, on, told in (("已阅", day, ""), (end, done, f"{handler}: {words}")):
+        for state, on, remark in (("已阅", day, ""), (end, done, f"{handler}: {words}")):
             if on <= received:
-                rows.append([alert["alert_id"], state, on.isoformat(), handler, told])
+                rows.append([alert["alert_id"], state, on.isoformat(), handler, remark])
     if rows:
         code, name = districts()[part.number].code, f"预警处置反馈_{part.year}-{part.year + 1}-{term}.csv"
         part.landing.put(

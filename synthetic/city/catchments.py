@@ -33,9 +33,9 @@ Ring = list[tuple[float, float]]
 @cache
 def outlines() -> dict[str, tuple[Ring, ...]]:
     """District code -> its outer rings, longitude and latitude (WGS 84), the largest first."""
-    told = json.loads((ROOT / "infra" / "sites" / "beijing" / "map.geojson").read_text("utf-8"))
+    collection = json.loads((ROOT / "infra" / "sites" / "beijing" / "map.geojson").read_text("utf-8"))
     found = {}
-    for feature in told["features"]:
+    for feature in collection["features"]:
         shape = feature["geometry"]
         parts = [shape["coordinates"]] if shape["type"] == "Polygon" else shape["coordinates"]
         rings = [[(float(x), float(y)) for x, y in part[0][:-1]] for part in parts]

@@ -74,12 +74,12 @@ def write_school_age_registrations(part: Part) -> None:
             finals.append(head + _papers(migrant, draws[n, 1].tolist(), _LAST_STATES))
     of_week = week[rows]
     for number in range(WEEKS):
-        told = [line for line, w in zip(lines, of_week.tolist(), strict=True) if w == number]
+        of_this_week = [line for line, w in zip(lines, of_week.tolist(), strict=True) if w == number]
         _put(
             part,
             first_day + timedelta(days=7 * number + 6),
             f"学龄人口信息登记_{part.year}_第{number + 1}周",
-            told,
+            of_this_week,
         )
     _put(part, date(part.year, 6, 20), f"学龄人口信息登记_{part.year}_审核结果", finals)
 

@@ -84,10 +84,10 @@ class Project:
 
     def expected(self, on: date) -> date:
         """What the senders say on a day: a delay is admitted in the year it shows, a year at a time."""
-        told = self.opening
-        while told < self.true_opening and on >= date(told.year, 3, 1):
-            told = date(told.year + 1, 9, 1)
-        return told
+        opening = self.opening
+        while opening < self.true_opening and on >= date(opening.year, 3, 1):
+            opening = date(opening.year + 1, 9, 1)
+        return opening
 
     def status(self, on: date) -> str:
         if self.is_cancelled and on.year >= self.opening.year - 1:

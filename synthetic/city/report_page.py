@@ -55,7 +55,7 @@ def page(found: Findings) -> str:
         ("行 rows", f"{s['rows']:,}"),
         ("最新报送 newest delivery", s["newest_delivery"]),
     ]
-    told = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts)
+    label = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts)
     return (
         '<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -63,7 +63,7 @@ def page(found: Findings) -> str:
         f"<style>{_STYLE.read_text(encoding='utf-8')}</style></head><body>"
         '<header><div class="frame"><p class="kicker">教育大数据湖仓 · 合成数据, 不涉及任何真实的人 '
         "Synthetic data about no real person</p>"
-        f'<h1>合成北京城报告 The synthetic city</h1><dl class="facts">{told}</dl></div></header>'
+        f'<h1>合成北京城报告 The synthetic city</h1><dl class="facts">{label}</dl></div></header>'
         f'<main class="frame">{"".join(_sections(found, last))}</main>'
         '<footer class="frame">区界 district borders: modified from Apache ECharts 4.9.0 '
         "(Apache License 2.0), infra/sites/beijing/SOURCES.md</footer></body></html>\n"
@@ -216,10 +216,10 @@ def _map(found: Findings, year: int) -> str:
         rings = [ring for polygon in feature["geometry"]["coordinates"] for ring in polygon]
         lines = ["M" + "L".join("{:.1f},{:.1f}".format(*at(*p[:2])) for p in ring) + "Z" for ring in rings]
         path = "".join(lines)
-        told = f"{names[code]} {counts[code]:,}"
+        label = f"{names[code]} {counts[code]:,}"
         marks.append(
             f'<path d="{path}" fill="{_shade(counts[code] / most)}" stroke="#fff" stroke-width="1" '
-            f'fill-rule="evenodd"><title>{escape(told)}</title></path>'
+            f'fill-rule="evenodd"><title>{escape(label)}</title></path>'
         )
         x, y = at(feature["properties"]["label_lon"], feature["properties"]["label_lat"])
         if feature["properties"]["area_km2"] > 300:

@@ -222,7 +222,7 @@ def _twins(part: Part, own: Roll, file: str, count: int) -> list[list[Cell]]:
     rng = part.faults.random("roll_double", f"{file}#twins")
     here, in_words = districts()[part.number].code, habit(part.seed, part.number).in_words
     of_grade = {grade: np.flatnonzero(own.grade == grade) for grade in np.unique(own.grade).tolist()}
-    made, told = [], []
+    made, identities = [], []
     others = (part.number + 1 + rng.integers(len(districts()) - 1, size=count)) % len(districts())
     for other in np.unique(others).tolist():
         roll = part.roll(own.term, district=other)
@@ -237,10 +237,10 @@ def _twins(part: Part, own: Roll, file: str, count: int) -> list[list[Cell]]:
         hosts = roll_rows(part.schools, part.population, own.take(np.array(seats)), in_words)
         for pupil, host in zip(pupils, hosts, strict=True):
             made.append([*pupil[:6], *host[6:]])
-            told.append(
+            identities.append(
                 ("double_roll", part.year, own.term, here, pupil[0], districts()[other].code, pupil[0])
             )
-    part.truth.write("identities", IDENTITY_TRUTH, told)
+    part.truth.write("identities", IDENTITY_TRUTH, identities)
     return made
 
 

@@ -162,11 +162,11 @@ def totals(people: People, roll: Roll, measures: dict[str, Floats]) -> Floats:
         "grade_code": pa.array(codes[roll.grade]),
         "sex_code": pa.array(np.where(people.is_male[roll.person], 1, 2)),
     }
-    for code, told in load_measures().items():
+    for code, how in load_measures().items():
         if code in measures:
             values = measures[code]
             there = ~np.isnan(values)
-            units = np.round(np.where(there, values, 0) * 10**told.decimals).astype(np.int64)
-            columns[told.column] = decimals(units, there, 10, told.decimals)
+            units = np.round(np.where(there, values, 0) * 10**how.decimals).astype(np.int64)
+            columns[how.column] = decimals(units, there, 10, how.decimals)
     scored = core.score(pa.table(columns)).column("total_score").cast(pa.float64())
     return np.asarray(scored.to_numpy(zero_copy_only=False), float)

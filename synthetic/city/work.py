@@ -79,9 +79,9 @@ class Journal:
         path = self.folder / f"{name}.json"
         if not path.is_file():
             return None
-        told = json.loads(path.read_text(encoding="utf-8"))
-        told["faults"] = [(kind, file, line) for kind, file, line in told["faults"]]
-        return Outcome(**told)
+        content = json.loads(path.read_text(encoding="utf-8"))
+        content["faults"] = [(kind, file, line) for kind, file, line in content["faults"]]
+        return Outcome(**content)
 
     def keep(self, name: str, outcome: Outcome) -> None:
         self._put(name, asdict(outcome))

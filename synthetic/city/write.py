@@ -265,8 +265,8 @@ def _refuse_another_city(out: Path, aside: Path, asked: dict[str, Any]) -> None:
     note = aside / "summary.json"
     if not out.is_dir() or not any(out.iterdir()):
         return
-    told = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else Journal.asked(aside)
-    found = {name: told.get(name) for name in asked} if told else asked
+    content = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else Journal.asked(aside)
+    found = {name: content.get(name) for name in asked} if content else asked
     if found != asked:
         raise UserError(
             f"{out} already holds another city (there: {found}; asked for: {asked}).",
@@ -276,8 +276,8 @@ def _refuse_another_city(out: Path, aside: Path, asked: dict[str, Any]) -> None:
 
 def _write_truth(folder: Path, summary: CitySummary, outcomes: list[Outcome]) -> None:
     # The folder's own name is left out: the truth too is the same wherever the city is written.
-    told = {k: v for k, v in asdict(summary).items() if k != "out"}
-    told["fault_meanings"] = {kind: NAMES[kind] for kind in summary.faults}
+    content = {k: v for k, v in asdict(summary).items() if k != "out"}
+    content["fault_meanings"] = {kind: NAMES[kind] for kind in summary.faults}
     truth = Truth()
     truth.write("faults", ("kind", "file", "line"), [note for o in outcomes for note in o.faults])
     for outcome in outcomes:
@@ -285,5 +285,5 @@ def _write_truth(folder: Path, summary: CitySummary, outcomes: list[Outcome]) ->
     truth.save(folder)
     with replacing(folder / "summary.json") as fresh:
         fresh.write_text(
-            json.dumps(told, ensure_ascii=False, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+            json.dumps(content, ensure_ascii=False, indent=2, sort_keys=True) + "\n", encoding="utf-8"
         )

@@ -139,7 +139,7 @@ def _evidence(keys: pd.DataFrame, findings: list[Finding]) -> pd.DataFrame:
                     "test_code": finding.name,
                     "test_zh": finding.zh,
                     "p_value": float(finding.p[at]),
-                    "evidence": finding.told.get(int(at), finding.zh),
+                    "evidence": finding.evidence.get(int(at), finding.zh),
                     "likely_repair": finding.repair.get(int(at)),
                 }
             )

@@ -80,7 +80,9 @@ def repeated_year(frame: Frame, before: Before) -> Finding:
         for n in np.flatnonzero(better & (tail < 1e-4)):
             by = mode["change"].iloc[n]
             what = "与上年完全相同" if by == 0 else f"比上年恰好变化 {by:+g}"
-            finding.told[int(at[n])] = f"{ZH[code]} {count[at[n]]:.0f} 名同一学生中 {hits[n]:.0f} 人{what}"
+            finding.evidence[int(at[n])] = (
+                f"{ZH[code]} {count[at[n]]:.0f} 名同一学生中 {hits[n]:.0f} 人{what}"
+            )
         p[at] = np.where(better, tail, p[at])
     finding.p = np.minimum(p * max(tried, 1), 1)
     return finding
@@ -106,7 +108,7 @@ def smooth_growth(frame: Frame, before: Before) -> Finding:
         scores.append(np.where(usable, score, np.nan))
     finding = Finding("smooth_growth", "同一学生变化过于一致", stouffer(scores, frame.count))
     for at in np.flatnonzero(finding.p < 0.01):
-        finding.told[int(at)] = "同一学生的年度变化彼此差异明显小于各班"
+        finding.evidence[int(at)] = "同一学生的年度变化彼此差异明显小于各班"
     return finding
 
 
@@ -134,7 +136,7 @@ def unlike_before(frame: Frame, before: Before) -> Finding:
         mean = mean_of(found, frame.count)
         usual_mean = float(np.nanmedian(mean))
         for at in np.flatnonzero(finding.p < 0.01):
-            finding.told[int(at)] = f"与本人上年成绩的相关平均 {mean[at]:.2f}(各班约 {usual_mean:.2f})"
+            finding.evidence[int(at)] = f"与本人上年成绩的相关平均 {mean[at]:.2f}(各班约 {usual_mean:.2f})"
     return finding
 
 
@@ -162,7 +164,7 @@ def jump(frame: Frame, before: Before) -> Finding:
     finding = Finding("jump", "整班进步过大", np.clip(stats.norm.sf(score), SMALLEST_P, 1))
     finding.p[np.isnan(mean)] = np.nan
     for at in np.flatnonzero(finding.p < 0.01):
-        finding.told[int(at)] = f"同一学生的平均进步高出各班 {score[at]:.1f} 个标准差"
+        finding.evidence[int(at)] = f"同一学生的平均进步高出各班 {score[at]:.1f} 个标准差"
     return finding
 
 
@@ -178,7 +180,7 @@ def impossible_growth(frame: Frame, before: Before) -> Finding:
     p = beta_binomial_tail(hits, count, np.full(frame.count, share), spread)
     finding = Finding("impossible_growth", "身高变化不可能", np.where(count > 0, p, np.nan), is_fine=False)
     for at in np.flatnonzero(p < 0.01):
-        finding.told[int(at)] = f"{count[at]:.0f} 名同一学生中 {hits[at]:.0f} 人身高一年内变矮或增长过多"
+        finding.evidence[int(at)] = f"{count[at]:.0f} 名同一学生中 {hits[at]:.0f} 人身高一年内变矮或增长过多"
     return finding
 
 
@@ -218,7 +220,7 @@ def unlike_recheck(frame: Frame, rechecks: pd.DataFrame | None) -> Finding:
     p = stats.chi2.sf(odd / usual / 2, np.maximum(count / 2, 1))
     none.p = np.where(usable, np.clip(p, SMALLEST_P, 1), np.nan)
     for at_class in np.flatnonzero(np.nan_to_num(none.p, nan=1) < 0.01):
-        none.told[int(at_class)] = (
+        none.evidence[int(at_class)] = (
             f"与抽查复核同一学生的 {count[at_class]:.0f} 个数值中, {better[at_class]:.0f} 个相差超出复测误差"
         )
     return none

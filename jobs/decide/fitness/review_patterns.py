@@ -36,7 +36,7 @@ class Finding:
     name: str
     zh: str
     p: Floats
-    told: dict[int, str] = field(default_factory=dict)  # class -> what was found, for a person
+    evidence: dict[int, str] = field(default_factory=dict)  # class -> what was found, for a person
     repair: dict[int, str] = field(default_factory=dict)
     is_fine: bool = True
 
@@ -62,13 +62,13 @@ def heaping(frame: Frame) -> Finding:
     finding = Finding("heaping", "整数堆积", fisher(parts, frame.count))
     for at in range(frame.count):
         found = sorted((float(note[5][at]), n) for n, note in enumerate(notes) if note[5][at] < 0.01)
-        told = [
+        named = [
             f"{ZH[code]} {count[at]:.0f} 人中 {hits[at]:.0f} 人为 {step:g} 的整倍数"
             f"(通常约 {share * count[at]:.0f} 人)"
             for code, step, hits, count, share, _ in (notes[n] for _, n in found[:3])
         ]
-        if told:
-            finding.told[at] = "; ".join(told)
+        if named:
+            finding.evidence[at] = "; ".join(named)
     return finding
 
 
@@ -127,7 +127,7 @@ def thresholds(frame: Frame) -> Finding:
     for at in range(frame.count):
         found = sorted((float(note[5][at]), n) for n, note in enumerate(notes) if note[5][at] < 0.01)
         if found:
-            finding.told[at] = "; ".join(
+            finding.evidence[at] = "; ".join(
                 f"{ZH[code]} {count[at]:.0f} 人中 {hits[at]:.0f} 人恰为 {level} 分线"
                 f"(通常约 {share * count[at]:.1f} 人)"
                 for code, level, hits, count, share, _ in (notes[n] for _, n in found[:3])
@@ -177,7 +177,7 @@ def copied_rows(frame: Frame) -> Finding:
             p[at] = min(1.0, max(smallest * pairs, SMALLEST_P))
             if involved:
                 lines = _lines(frame, sorted(involved))
-                finding.told[at] = f"{len(involved)} 名学生的多数项目与同班另一人完全相同{lines}"
+                finding.evidence[at] = f"{len(involved)} 名学生的多数项目与同班另一人完全相同{lines}"
     return finding
 
 
@@ -245,10 +245,10 @@ def copied_columns(frame: Frame, before: dict[str, Floats]) -> Finding:
                 if smallest < p[worse]:
                     p[worse] = smallest
                 names = "、".join(ZH[code] for code in copied)
-                told = "{}与本校 {} 班逐人相同"
-                finding.told[worse] = told.format(names, keys["class_code"][better])
-                finding.told.setdefault(
-                    better, told.format(names, keys["class_code"][worse]) + "(数值更符合本班学生)"
+                sentence = "{}与本校 {} 班逐人相同"
+                finding.evidence[worse] = sentence.format(names, keys["class_code"][better])
+                finding.evidence.setdefault(
+                    better, sentence.format(names, keys["class_code"][worse]) + "(数值更符合本班学生)"
                 )
             else:
                 for at in (one, other):
@@ -295,7 +295,7 @@ def too_alike(frame: Frame) -> Finding:
     finding = Finding("too_alike", "班内差异过小", stouffer(scores, frame.count))
     ratio = np.exp(mean_of([np.log(np.maximum(own, 1e-9)) for own in ratios], frame.count))
     for at in np.flatnonzero(finding.p < 0.01):
-        finding.told[int(at)] = f"班内各项方差约为通常的 {ratio[at]:.0%}"
+        finding.evidence[int(at)] = f"班内各项方差约为通常的 {ratio[at]:.0%}"
     return finding
 
 
@@ -312,7 +312,7 @@ def too_good(frame: Frame) -> Finding:
     finding = Finding("too_good", "整班成绩过高", np.clip(stats.norm.sf(score), SMALLEST_P, 1))
     finding.p[np.isnan(mean)] = np.nan
     for at in np.flatnonzero(finding.p < 0.01):
-        finding.told[int(at)] = f"班级平均高出各班 {score[at]:.1f} 个标准差"
+        finding.evidence[int(at)] = f"班级平均高出各班 {score[at]:.1f} 个标准差"
     return finding
 
 
@@ -339,7 +339,7 @@ def not_on_roll(frame: Frame) -> Finding:
     p = beta_binomial_tail(hits, count, np.full(frame.count, share), spread)
     finding = Finding("not_on_roll", "不在籍学生有成绩", p, is_fine=False)
     for at in np.flatnonzero(p < 0.05):
-        finding.told[int(at)] = f"{hits[at]:.0f} 名有成绩的学生不在本校当年学籍名册中"
+        finding.evidence[int(at)] = f"{hits[at]:.0f} 名有成绩的学生不在本校当年学籍名册中"
     return finding
 
 
@@ -356,7 +356,7 @@ def weight_unit(frame: Frame) -> Finding:
     p[np.isnan(score)] = np.nan
     finding = Finding("weight_unit", "体重单位可能为斤", p, is_fine=False)
     for at in np.flatnonzero(likely & (p < 0.01)):
-        finding.told[int(at)] = f"班级体重指数中位数 {middle[at]:.1f}, 减半为 {middle[at] / 2:.1f}"
+        finding.evidence[int(at)] = f"班级体重指数中位数 {middle[at]:.1f}, 减半为 {middle[at] / 2:.1f}"
         finding.repair[int(at)] = "体重可能以斤填报: 除以 2 后符合同年级水平, 请学校核实后更正"
     return finding
 
@@ -381,6 +381,6 @@ def foreign_items(frame: Frame) -> Finding:
             for a, b in swaps
             if a in frame.foreign and (frame.foreign[a] | frame.foreign[b])[frame.klass == at].any()
         ]
-        finding.told[int(at)] = f"{hits[at]:.0f} 人在另一性别的项目中有成绩({'、'.join(names)})"
+        finding.evidence[int(at)] = f"{hits[at]:.0f} 人在另一性别的项目中有成绩({'、'.join(names)})"
         finding.repair[int(at)] = f"{'、'.join(names)}两列可能互换: 换回后各得其项, 请学校核实后更正"
     return finding

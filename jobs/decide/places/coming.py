@@ -71,13 +71,13 @@ def closings(changes: pd.DataFrame, register: pd.DataFrame, units: pd.DataFrame,
     days to come; the last statement about a school counts. The register's closing day counts where no change
     is stated."""
     known = set(units["school"])
-    told = {school: end for school, end in _ends(changes).items() if school in known}
+    endings = {school: end for school, end in _ends(changes).items() if school in known}
     for school, day in zip(register["school_code"], register["closed_date"], strict=True):
         if school in known and pd.notna(day):
-            told.setdefault(str(school), (day, None))
+            endings.setdefault(str(school), (day, None))
     return [
         Event(school, year, partners=() if heir is None else (heir,))
-        for school, (day, heir) in sorted(told.items())
+        for school, (day, heir) in sorted(endings.items())
         if (year := school_year_of(day)) > origin
     ]
 

@@ -169,10 +169,12 @@ def registered_so_far(
         through = min(mine["received_date"].max(), run.as_of_date)
         of_stage = children[children["stage_code"] == stage]
         entrants = counts[counts["grade"] == int(spans[str(stage)][0])]
-        forecast, told = registration.correct(
+        forecast, corrections = registration.correct(
             forecast, of_stage, entrants, units, spans[str(stage)], str(stage), through
         )
-        notes.append(told)
-    told = pd.concat(notes) if notes else pd.DataFrame(columns=registration.NOTE_COLUMNS)
-    told = told.assign(level=told["level"].map(LEVEL), unit_code=told["unit_code"].replace("total", gap.CITY))
-    return forecast, told.assign(district_code=districts_of(told, units))
+        notes.append(corrections)
+    corrections = pd.concat(notes) if notes else pd.DataFrame(columns=registration.NOTE_COLUMNS)
+    corrections = corrections.assign(
+        level=corrections["level"].map(LEVEL), unit_code=corrections["unit_code"].replace("total", gap.CITY)
+    )
+    return forecast, corrections.assign(district_code=districts_of(corrections, units))

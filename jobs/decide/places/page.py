@@ -185,8 +185,8 @@ def fan(found: Findings, stage: str) -> str:
         marks.append(
             f'<text class="quiet" x="{across}" y="{top + height + 16}" text-anchor="middle">{year}</text>'
         )
-    told = f"峰值 peak {int(peak.school_year_start)}: {peak.forecast:,.0f}"
-    marks.append(f'<text class="quiet" x="{left + width}" y="14" text-anchor="end">{told}</text>')
+    label = f"峰值 peak {int(peak.school_year_start)}: {peak.forecast:,.0f}"
+    marks.append(f'<text class="quiet" x="{left + width}" y="14" text-anchor="end">{label}</text>')
     return _svg(left + width + 22, top + height + 24, f"pupils of {stage} schools", "".join(marks))
 
 
@@ -226,12 +226,12 @@ def gap_map(gap: pd.DataFrame, outlines: Mapping[str, Any], stage: str, year: in
         )
         known = code in surplus
         share = surplus[code] / places[code] if known and places[code] else 0.0
-        told = (
+        label = (
             f"{names.get(code, code)} {surplus[code]:+,.0f}" if known else f"{names.get(code, code)} 无数据"
         )
         marks.append(
             f'<path d="{path}" fill="{shade(share) if known else "#bbb"}" stroke="#fff" fill-rule="evenodd">'
-            f"<title>{escape(told)}</title></path>"
+            f"<title>{escape(label)}</title></path>"
         )
         told_of = feature["properties"]
         if known and told_of.get("area_km2", 0) > 700:  # the title names the small ones
@@ -240,7 +240,7 @@ def gap_map(gap: pd.DataFrame, outlines: Mapping[str, Any], stage: str, year: in
             ink = "#fff" if abs(share) > 0.22 else "#1c262c"
             labels.append(
                 f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle" style="fill:{ink};font-size:10px">'
-                f"{escape(told)}</text>"
+                f"{escape(label)}</text>"
             )
     return _svg(400, round(20 + (north - south) * scale), f"gap of {stage} places", "".join(marks + labels))
 

@@ -163,15 +163,15 @@ _SCHOOL_YEAR = r"^\s*(\d{4})\s*[-/–]\s*(?:\d{2})?(\d{2})\s*$"
 
 
 def _numbers(frame: pd.DataFrame, column: str, file: str, whole: bool) -> Floats:
-    told = frame[column]
-    values = pd.to_numeric(told, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    given = frame[column]
+    values = pd.to_numeric(given, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     if whole and not np.isfinite(values).all():
-        ends = told.astype(str).str.extract(_SCHOOL_YEAR).astype(float)
+        ends = given.astype(str).str.extract(_SCHOOL_YEAR).astype(float)
         spans = ((ends[0] + 1) % 100 == ends[1]).to_numpy()
         values = np.where(spans, ends[0].to_numpy(), values)
     bad = ~np.isfinite(values)
     if bad.any():
-        shown = str(told.iloc[int(np.argmax(bad))]).strip()
+        shown = str(given.iloc[int(np.argmax(bad))]).strip()
         _first(bad, frame, column, f"{shown!r} is not a number" if shown else "blank", file)
     if whole:
         _first(values % 1 != 0, frame, column, "not a whole number", file)

@@ -40,14 +40,14 @@ class Lever:
 
     name: str
     amount: float
-    told: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
 
     def holds(self, row: Any) -> bool:
         """Whether a district, stage and year is meant."""
         return (
-            self.told.get("district", row.district_code) == row.district_code
-            and self.told.get("stage", row.stage_code) == row.stage_code
-            and int(self.told.get("from", 0)) <= row.school_year_start
+            self.words.get("district", row.district_code) == row.district_code
+            and self.words.get("stage", row.stage_code) == row.stage_code
+            and int(self.words.get("from", 0)) <= row.school_year_start
         )
 
 
@@ -134,7 +134,7 @@ def _more_pupils(base: Base, levers: Sequence[Lever], rows: pd.DataFrame) -> np.
     found = more["change"].fillna(0).to_numpy(float)
     for lever in levers:
         if lever.name == "catchment":
-            there = Lever(lever.name, lever.amount, {**lever.told, "district": lever.told["to"]})
+            there = Lever(lever.name, lever.amount, {**lever.words, "district": lever.words["to"]})
             for n, row in enumerate(rows_of(rows)):
                 found[n] += lever.amount * (int(there.holds(row)) - int(lever.holds(row)))
     return found
@@ -145,7 +145,7 @@ def _more_places(base: Base, levers: Sequence[Lever], rows: pd.DataFrame) -> np.
     for lever in levers:
         if lever.name not in ("class_size", "premises", "shift"):
             continue
-        given = Lever(lever.name, lever.amount, {**lever.told, "stage": lever.told.get("from_stage", "")})
+        given = Lever(lever.name, lever.amount, {**lever.words, "stage": lever.words.get("from_stage", "")})
         for n, row in enumerate(rows_of(rows)):
             if lever.holds(row):
                 classes = base.classes.get((row.district_code, row.stage_code), 0)
@@ -163,7 +163,7 @@ def _coming(
     late: dict[str, int] = {}
     moved: dict[str, str] = {}
     for lever in levers:
-        code = lever.told.get("project", "")
+        code = lever.words.get("project", "")
         if lever.name in ("delay", "move"):
             if code not in known:
                 raise UserError(
@@ -172,7 +172,7 @@ def _coming(
             if lever.name == "delay":
                 late[code] = late.get(code, 0) + int(lever.amount)
             else:
-                moved[code] = lever.told["to"]
+                moved[code] = lever.words["to"]
     at = {key: n for n, key in enumerate(rows[KEY].itertuples(index=False, name=None))}
     found, variance = np.zeros(len(rows)), np.zeros(len(rows))
     years = sorted(rows["school_year_start"].unique())
@@ -227,9 +227,9 @@ def cheapest(shortage: int, most: Mapping[str, int], norms: pd.DataFrame) -> Mix
     Each lever gives whole blocks, up to its limit. If all together are too few, all are used, and `lacking`
     says how many places are missing."""
     names = [str(name) for name in norms["lever"] if most.get(str(name), 0) > 0]
-    told = norms.set_index("lever").loc[names]
-    block = told["block_places"].to_numpy(float)
-    cost = told["cost_per_place_yuan"].to_numpy(float) * block
+    costs = norms.set_index("lever").loc[names]
+    block = costs["block_places"].to_numpy(float)
+    cost = costs["cost_per_place_yuan"].to_numpy(float) * block
     most_blocks = np.floor(np.array([most[name] for name in names]) / block) if names else np.zeros(0)
     if shortage <= 0:
         return Mix({}, 0.0, 0)

@@ -67,17 +67,17 @@ def school_places(
     the stage, parted alike; null where no norm or no area is known.
     """
     norm = {row.stage_code: (row.area_column, float(row.m2_per_place)) for row in rows_of(premises)}
-    told = schools.set_index("school_code").to_dict("index")
+    by_code = schools.set_index("school_code").to_dict("index")
     rows = []
     present = pupils[(pupils["pupil_count"] > 0) & pupils["grade_key"].isin(list(class_size))]
     order = {grade: n for n, grade in enumerate(class_size)}
     for school, mine in present.groupby("school_code", sort=True):
-        if school not in told:
+        if school not in by_code:
             continue
         mine = mine.sort_values("grade_key", key=lambda keys: keys.map(order))
         grades = mine["grade_key"].tolist()
         counts = mine["pupil_count"].astype(int).tolist()
-        stated = told[school]
+        stated = by_code[school]
         needed = [n / class_size[g] for n, g in zip(counts, grades, strict=True)]
         has_classes = pd.notna(stated.get("class_count")) and stated["class_count"] > 0
         classes = (
@@ -160,8 +160,10 @@ def coming_places(projects: pd.DataFrame, as_of: date, years: Iterable[int], sha
         if row.project_status_code not in ("planned", "building"):
             continue
         planned = school_year_of(row.planned_opening_date)
-        told = row.expected_opening_date if pd.notna(row.expected_opening_date) else row.planned_opening_date
-        first = max(next_year, school_year_of(told))
+        opening = (
+            row.expected_opening_date if pd.notna(row.expected_opening_date) else row.planned_opening_date
+        )
+        first = max(next_year, school_year_of(opening))
         for year in years:
             closed = 1.0
             for autumn in range(first, year + 1):

@@ -52,8 +52,8 @@ def on_school_days(illness: pd.DataFrame, calendar: pd.DataFrame, as_of: date) -
     series = counts.rename_axis(["unit", "date"]).reindex(grid, fill_value=0).rename("count").reset_index()
     began = illness.groupby("school_code")["date"].min()
     since = pd.to_datetime(clock.school_years(began).map(clock.first_day))
-    told = series["date"].between(series["unit"].map(since), series["unit"].map(sender).map(until))
-    return series[told].reset_index(drop=True)
+    is_covered = series["date"].between(series["unit"].map(since), series["unit"].map(sender).map(until))
+    return series[is_covered].reset_index(drop=True)
 
 
 def by_syndrome(illness: pd.DataFrame, series: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:

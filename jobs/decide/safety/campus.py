@@ -78,11 +78,11 @@ def judge(facts: Facts, as_of: pd.Timestamp) -> pd.DataFrame:
     for rule in criteria.to_dict("records"):
         own = {"all": slice(None), "school": ~is_young, "kindergarten": is_young}[rule["applies_to"]]
         schools = facts.schools[own].set_index("school_code")
-        told = _measure(rule["measure"], facts, schools, as_of, int(rule["look_back_days"]))
-        told = told.reindex(schools.index)
-        value = told["value"]
+        measured = _measure(rule["measure"], facts, schools, as_of, int(rule["look_back_days"]))
+        measured = measured.reindex(schools.index)
+        value = measured["value"]
         met = value >= rule["threshold"] if rule["operator"] == "ge" else value <= rule["threshold"]
-        asks_nothing = told["reason"].eq("nothing_due_yet")
+        asks_nothing = measured["reason"].eq("nothing_due_yet")
         rows.append(
             pd.DataFrame(
                 {
@@ -91,8 +91,8 @@ def judge(facts: Facts, as_of: pd.Timestamp) -> pd.DataFrame:
                     "value": value.to_numpy(),
                     "is_required": bool(rule["is_required"]),
                     "is_met": met.astype(object).where(~asks_nothing, None).to_numpy(),
-                    "missing_reason": told["reason"].where(value.isna(), None).to_numpy(),
-                    "evidence_date": told["day"].to_numpy(),
+                    "missing_reason": measured["reason"].where(value.isna(), None).to_numpy(),
+                    "evidence_date": measured["day"].to_numpy(),
                 }
             )
         )
@@ -115,21 +115,21 @@ def _measure(
         return pd.DataFrame({"value": value, "reason": reason, "day": newest["checked_date"]}, schools.index)
     if measure in ("drill_share_month", "drill_share_quarter"):
         due = drills_due(facts, schools, as_of, look_back, "M" if measure.endswith("month") else "Q")
-        told = due.groupby("school_code").agg(
+        measured = due.groupby("school_code").agg(
             value=("is_held", lambda held: 100.0 * held.mean()), day=("drill_date", "max")
         )
-        told = told.reindex(schools.index)
-        return told.assign(reason=np.where(told["value"].isna(), "nothing_due_yet", ""))
+        measured = measured.reindex(schools.index)
+        return measured.assign(reason=np.where(measured["value"].isna(), "nothing_due_yet", ""))
     if measure in ("drill_count_term", "drill_seconds"):
         drills = facts.drills[(facts.drills["drill_date"] > since) & (facts.drills["drill_date"] <= as_of)]
         column, how = (
             ("drill_date", "size") if measure == "drill_count_term" else ("evacuation_seconds", "median")
         )
-        told = drills.groupby("school_code").agg(value=(column, how), day=("drill_date", "max"))
-        told = told.reindex(schools.index)
+        measured = drills.groupby("school_code").agg(value=(column, how), day=("drill_date", "max"))
+        measured = measured.reindex(schools.index)
         if measure == "drill_count_term":
-            told["value"] = told["value"].fillna(0)
-        return told.assign(reason="no_drill_with_a_time")
+            measured["value"] = measured["value"].fillna(0)
+        return measured.assign(reason="no_drill_with_a_time")
     if measure in ("major_overdue", "general_overdue"):
         late = overdue(facts.hazards, as_of)
         late = late[late["hazard_grade_code"] == measure.split("_")[0]]
@@ -239,8 +239,8 @@ def alerts_of_criteria(judged: pd.DataFrame, facts: Facts, as_of: pd.Timestamp) 
         rule = criteria[code]
         due = drills_due(facts, schools[own], as_of, int(rule["look_back_days"]), period)
         for missed in due[~due["is_held"]].to_dict("records"):
-            told = {"school_code": missed["school_code"], "criterion_code": code, "missing_reason": None}
-            rows.append(_criterion_alert(told, rule, f"period:{missed['period']}", missed["due_date"], 0.0))
+            row = {"school_code": missed["school_code"], "criterion_code": code, "missing_reason": None}
+            rows.append(_criterion_alert(row, rule, f"period:{missed['period']}", missed["due_date"], 0.0))
     return frame(rows)
 
 

@@ -182,23 +182,23 @@ def _plan(settings: Settings, run: Run, facts: campus.Facts, as_of: pd.Timestamp
         ),
         model.interval,
     )
-    told = risk.expected_incidents(rates, facts.hazards, model, as_of)
+    expected = risk.expected_incidents(rates, facts.hazards, model, as_of)
     rows = pd.DataFrame(
         {
-            "school_code": told["school_code"],
-            "risk_incident_count": told["incident_count"],
-            "pupil_years": _decimal(told["pupil_years"], 2),
-            "raw_incident_rate": _decimal(told["raw_rate"], 4),
-            "incident_rate": _decimal(told["rate"], 4),
-            "incident_rate_lower": _decimal(told["lower"], 4),
-            "incident_rate_upper": _decimal(told["upper"], 4),
-            "shrinkage_share": _decimal(told["shrinkage"], 4),
-            "open_hazard_count": told["open_hazard_count"],
-            "overdue_hazard_count": told["overdue_hazard_count"],
-            "expected_incidents": _decimal(told["base"] + told["from_hazards"], 4),
+            "school_code": expected["school_code"],
+            "risk_incident_count": expected["incident_count"],
+            "pupil_years": _decimal(expected["pupil_years"], 2),
+            "raw_incident_rate": _decimal(expected["raw_rate"], 4),
+            "incident_rate": _decimal(expected["rate"], 4),
+            "incident_rate_lower": _decimal(expected["lower"], 4),
+            "incident_rate_upper": _decimal(expected["upper"], 4),
+            "shrinkage_share": _decimal(expected["shrinkage"], 4),
+            "open_hazard_count": expected["open_hazard_count"],
+            "overdue_hazard_count": expected["overdue_hazard_count"],
+            "expected_incidents": _decimal(expected["base"] + expected["from_hazards"], 4),
         }
     )
-    visits = risk.plan(told, model)
+    visits = risk.plan(expected, model)
     for name in ("risk_before", "risk_lowered", "risk_lowered_total"):
         visits[name] = _decimal(visits[name], 4)
     return {

@@ -37,8 +37,8 @@ def calendar(settings: Settings) -> pd.DataFrame:
     if settings.calendar is None:
         days = pd.date_range(*_WITHOUT_CALENDAR)
         return pd.DataFrame({"date": days, "is_open": days.dayofweek < 5})
-    told = pd.read_csv(settings.calendar, parse_dates=["date"])
-    return pd.DataFrame({"date": told["date"], "is_open": told["is_school_day"] == 1})
+    rows = pd.read_csv(settings.calendar, parse_dates=["date"])
+    return pd.DataFrame({"date": rows["date"], "is_open": rows["is_school_day"] == 1})
 
 
 def schools(lake: Window, as_of: date) -> pd.DataFrame:

@@ -132,8 +132,8 @@ def event_hits(
         days = date[met.index]
         spans = {"window_start": days, "first_date": days, "last_date": days}
         own = {name: rule[name] for name in HIT_COLUMNS if name in rule}
-        told = {"class_name": "", "condition": met["incident_code"], "observed": 1.0, "expected": None}
-        found.append(met[["school_code"]].assign(**own, **told, **spans))
+        facts = {"class_name": "", "condition": met["incident_code"], "observed": 1.0, "expected": None}
+        found.append(met[["school_code"]].assign(**own, **facts, **spans))
     hits = pd.concat([one for one in found if not one.empty] or found)
     return hits[HIT_COLUMNS].sort_values(["first_date", "school_code", "condition"], ignore_index=True)
 

@@ -209,7 +209,7 @@ def test_site_of_foreign_units_has_a_forecast_and_four_cards(make_settings: Call
 
     built = marts.build(settings, a_run("us"), tables.pin(settings))
 
-    assert not [test.told(built.file) for test in built.tests if not test.is_success]
+    assert not [test.explained(built.file) for test in built.tests if not test.is_success]
     assert built.file == marts.build_file(settings, "2025-11-20.1")
     with duckdb.connect(str(built.file), read_only=True) as connection:
         schools = connection.execute(
@@ -266,7 +266,7 @@ def test_failed_test_is_told_and_leaves_every_mart_to_look_at(settings: Settings
     assert built.rows["rpt_portal__service_card"] == 4, "tests stop the release, not the build"
     stopped = [(test.table, test.column, test.failures) for test in built.failed]
     assert stopped == [("fct_fitness_result", "school_code", 30)]
-    told = built.failed[0].told(built.file)
+    told = built.failed[0].explained(built.file)
     assert "fct_fitness_result: match_rate" in told
     assert "30 rows contradict it" in told
     sql = built.failed[0].sql_file

@@ -166,13 +166,13 @@ def notes_of(
     for level in (TOTAL, "parent", "area"):
         for unit, n in nodes[level].items():
             remark = n.remark if city.remark == COMBINED else city.remark
-            told = remark == COMBINED
+            is_combined = remark == COMBINED
             rows.append(
                 (
                     *(level, unit, stage, autumn, through, n.registered, n.springs),
-                    *((n.share, n.registered / n.share) if told else (math.nan, math.nan)),
+                    *((n.share, n.registered / n.share) if is_combined else (math.nan, math.nan)),
                     *(n.model, math.sqrt(n.variance)),
-                    *((math.sqrt(n.implied_variance), n.weight) if told else (math.nan, 0.0)),
+                    *((math.sqrt(n.implied_variance), n.weight) if is_combined else (math.nan, 0.0)),
                     *(int(change.loc[(level, unit)]), remark),
                 )
             )

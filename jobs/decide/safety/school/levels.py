@@ -65,5 +65,5 @@ class Levels:
             self.skill = self.skill * 0.5 ** (1 / _SKILL_HALF_LIFE) + gain
             decay = np.where(information[:, k] > 0, self.decay[:, None], 1.0)
             self.observed = self.observed * decay + information[:, k] * y[:, k]
-            told = information[:, k] * kept * mean[:, k] * common[:, k, None]
-            self.foretold = self.foretold * decay + told[:, None, :]
+            seen = information[:, k] * kept * mean[:, k] * common[:, k, None]
+            self.foretold = self.foretold * decay + seen[:, None, :]
