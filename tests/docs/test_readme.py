@@ -33,7 +33,7 @@ from . import pages
 
 README, README_ZH = ROOT / "README.md", ROOT / "README.zh.md"
 TUTORIAL = ROOT / "docs" / "tutorial" / "README.md"
-# What is tested elsewhere: `test` runs this file; `clean` and `doctor` have tests of their own machine.
+# Commands that serve until somebody ends them.
 SERVERS = {"serve", "airflow"}
 
 
