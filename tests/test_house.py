@@ -19,7 +19,7 @@ LONG_FILES: dict[str, str] = {}
 _REASON = re.compile(r"#.*\b[Ll]ong because\b")
 
 # Folders of tests that are not named after a package.
-OTHER_TESTS = {"benchmarks", "bootstrap", "dbt", "docs"}
+OTHER_TESTS = {"benchmarks", "bootstrap", "dbt", "docs", "cases"}
 # A package → the folder of its tests, where that is not the one of the same name.
 TESTED_BESIDE = {
     "jobs/decide": "tests/jobs/lake",  # frames: what the jobs of decisions share
