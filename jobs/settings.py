@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal
 
 import yaml
 
-from jobs.files import replacing
+from jobs.files import keep_from_others, replacing
 
 if TYPE_CHECKING:
     from jobs.site import Places, RealInput
@@ -152,21 +152,22 @@ class Settings:
         return tuple(words for brought, is_asked, words in without if is_asked and brought is None)
 
     def prepare(self) -> Settings:
-        """Make every folder of the site; `secrets` and what is `restricted` are for the owner alone. Doing it
-        again changes nothing.
+        """Make every folder of the site, for its owner alone, and take from others what an earlier version or
+        a copy by hand let them read. Doing it again changes nothing.
 
         Raises UserError when a folder cannot be made or written, or less than `LEAST_FREE_BYTES` are free.
         """
-        private = (self.secrets, self.restricted)
         folders = (self.landing, self.lake, self.releases, self.airflow, self.logs, self.run)
-        for folder in (self.home, *folders, *private):
+        for folder in (self.home, *folders, self.secrets, self.restricted):
             with writing(folder):
                 folder.mkdir(parents=True, exist_ok=True)
                 # Root passes every permission bit and a mount may still refuse: only a file tells.
                 with tempfile.TemporaryFile(dir=folder) as probe:
                     probe.write(b"edulake")
-        for folder in private:
-            folder.chmod(0o700)
+        was_open = any(folder.stat().st_mode & 0o077 for folder in (self.home, self.lake))
+        # Files are copied into landing by hand, too, with whatever mode they had.
+        for folder in (self.home, self.lake) if was_open else (self.landing,):
+            keep_from_others(folder)
         free = shutil.disk_usage(self.home).free
         if free < LEAST_FREE_BYTES:
             raise UserError(

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
+import subprocess
+import sys
 from decimal import Decimal
 from typing import Any
 
@@ -225,3 +229,52 @@ def test_sql_answers_and_refuses_with_a_way_out(lake: Settings) -> None:
         summary.query(lake, "create table t as select 1", None, lake=False)
     with pytest.raises(UserError, match="release 99"):
         summary.query(lake, "select 1", 99, lake=False)
+
+
+def test_all_that_a_run_wrote_is_for_its_owner_alone(lake: Settings) -> None:
+    paths = [lake.home, *lake.home.rglob("*")]
+    assert len(paths) > 1000
+    modes = {str(p.relative_to(lake.home)): oct(p.stat().st_mode) for p in paths if not p.is_symlink()}
+    assert not {path: mode for path, mode in modes.items() if int(mode, 8) & 0o077}
+    assert not list(lake.home.rglob("build-*.duckdb")), "a published build is removed"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT RUN: only root can try as another user")
+def test_another_user_of_the_machine_reads_and_lists_nothing(lake: Settings) -> None:
+    """From the folder of all sites, as a user who may look into that one and has nothing else."""
+    around = lake.home.parent
+    before = stat.S_IMODE(around.stat().st_mode)
+    beside = around / "beside.txt"
+    beside.write_text("")
+    beside.chmod(0o644)
+    paths = [str(path.relative_to(around)) for path in (lake.home, *lake.home.rglob("*"), beside)]
+    around.chmod(0o755)
+    try:
+        tried = subprocess.run(
+            [sys.executable, "-c", TRY_ALL],
+            input="\0".join(paths),
+            text=True,
+            capture_output=True,
+            cwd=around,
+            check=True,
+            env={},
+        )
+    finally:
+        around.chmod(before)
+        beside.unlink()
+    assert tried.stdout.splitlines() == ["beside.txt"]
+
+
+TRY_ALL = """
+import os, sys
+paths = sys.stdin.read().split("\\0")
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+for path in paths:
+    try:
+        os.listdir(path) if os.path.isdir(path) else open(path, "rb").close()
+        print(path)
+    except OSError:
+        pass
+"""

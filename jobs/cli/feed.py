@@ -65,13 +65,13 @@ def contract(
     以开放数据契约标准（ODCS）输出一张数据表的完整契约。
     """
     from jobs.declare.odcs import open_contract
-    from jobs.files import replacing
+    from jobs.files import OUTPUT_MODE, replacing
 
     text = open_contract(_contract(dataset)).to_yaml()
     if output is None:
         print(text, end="")
         return
-    with replacing(output) as fresh:
+    with replacing(output, OUTPUT_MODE) as fresh:
         fresh.write_text(text, encoding="utf-8")
     console.print(f"{output}", soft_wrap=True)
 

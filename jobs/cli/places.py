@@ -166,10 +166,10 @@ def parse_years(text: str) -> list[int]:
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
     """Write all of the file or nothing: a reader never sees half of it."""
-    from jobs.files import replacing
+    from jobs.files import OUTPUT_MODE, replacing
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as fresh:
+    with replacing(path, OUTPUT_MODE) as fresh:
         frame.to_csv(fresh, index=False, compression="gzip" if path.suffix == ".gz" else None)
 
 

@@ -151,8 +151,8 @@ def _write_csv(columns: list[str], rows: list[tuple[Any, ...]], path: Path) -> N
     import csv
 
     from jobs.decide.safety.series_file import check_writable
-    from jobs.files import replacing
+    from jobs.files import OUTPUT_MODE, replacing
 
     check_writable(path)
-    with replacing(path) as fresh, fresh.open("w", encoding="utf-8", newline="") as file:
+    with replacing(path, OUTPUT_MODE) as fresh, fresh.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([columns, *rows])

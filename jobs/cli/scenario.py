@@ -51,7 +51,7 @@ def run(
     """
     from jobs.decide.places import read, scenario
     from jobs.declare import standards
-    from jobs.files import replacing
+    from jobs.files import OUTPUT_MODE, replacing
     from jobs.publish import release
 
     settings = site_settings.load(site)
@@ -66,7 +66,7 @@ def run(
     }
     both = made["against"].merge(made["scenario"], on=scenario.KEY, suffixes=("_against", "_scenario"))
     if output:
-        with replacing(output) as fresh:
+        with replacing(output, OUTPUT_MODE) as fresh:
             both.to_csv(fresh, index=False)
     shown = both[_meant(both, district, stage, year)]
     if shown.empty:

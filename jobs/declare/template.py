@@ -15,7 +15,7 @@ from jobs.declare.codes import code_list, is_open
 from jobs.declare.examples import example_rows
 from jobs.declare.model import Column, Contract
 from jobs.declare.words import BOUNDS_SHEET
-from jobs.files import replacing
+from jobs.files import OUTPUT_MODE, replacing
 
 # Rows below the heading on which choices and formats are laid.
 _LAST_ROW = 20_000
@@ -34,7 +34,7 @@ def write_template(contract: Contract, target: Path) -> None:
 
     The sender writes over the two gray example rows; their persons and schools do not exist.
     """
-    with replacing(target) as fresh, xlsxwriter.Workbook(fresh) as book:
+    with replacing(target, OUTPUT_MODE) as fresh, xlsxwriter.Workbook(fresh) as book:
         sheet = book.add_worksheet(contract.zh[:31])
         guide = book.add_worksheet("填写说明")
         lists = book.add_worksheet("代码表")

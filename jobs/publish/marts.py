@@ -1,7 +1,8 @@
 """The marts of one run: dbt over pinned Delta versions, in a private file that only `release` publishes.
 
-    pins {table: version} -> run/build-<run_id>.pins.json -> dbt (own process) -> run/build-<run_id>.duckdb
+    pins {table: version} -> build-<run_id>.pins.json -> dbt (own process) -> build-<run_id>.duckdb
 
+Both lie in `restricted/builds/`, for a build holds rows of pupils; once published, the build goes.
 dbt runs in a process of its own, so that its DuckDB file is certainly closed when it ends: inside one process
 the adapter keeps the file open, and nothing else can open it. Importing dbt costs two seconds there.
 `python -m jobs.publish.marts` writes the files of the dbt project that repeat declarations.
@@ -18,6 +19,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ from jobs.publish import views as pinning
 from jobs.settings import ROOT, Settings
 
 PROJECT = ROOT / "dbt"
-# Build files of earlier runs that are kept, to look at what a failed test found.
+# Earlier runs whose builds are kept, to look at what a failed test found.
 KEPT_BUILDS = 3
 
 _HEAD = "Written by `python -m jobs.publish.marts` from expectations/; a test compares.\n"
@@ -100,14 +102,18 @@ class BuildResult:
         ]
 
 
+def _builds(settings: Settings) -> Path:
+    return settings.restricted / "builds"
+
+
 def build_file(settings: Settings, run_id: str) -> Path:
     """The private file that a run's marts are built in."""
-    return settings.run / f"build-{run_id}.duckdb"
+    return _builds(settings) / f"build-{run_id}.duckdb"
 
 
 def manifest(settings: Settings, run_id: str) -> Path:
     """dbt's manifest of that build, with the `meta` of every model."""
-    return settings.run / f"build-{run_id}.manifest.json"
+    return _builds(settings) / f"build-{run_id}.manifest.json"
 
 
 def build(
@@ -118,9 +124,9 @@ def build(
     Failed tests do not raise: they are in `failed` and `checks()`, and the caller must not publish then.
     Raises MartsError when a model cannot be built or a table cannot be read as pinned.
     """
-    settings.run.mkdir(parents=True, exist_ok=True)
+    _builds(settings).mkdir(parents=True, exist_ok=True)
     target, file = settings.run / "dbt", build_file(settings, run.run_id)
-    _remove_builds(settings, file)
+    _remove_builds(settings, run.run_id)
     kind = "with_unit_tests" if with_unit_tests else "without_unit_tests"
     _dbt(settings, run.as_of_date, run.known_at, pins, file, target, kind)
     shutil.copyfile(target / "manifest.json", manifest(settings, run.run_id))
@@ -259,14 +265,20 @@ def _test(result: Mapping[str, Any], node: Mapping[str, Any]) -> TestResult:
     )
 
 
-def _remove_builds(settings: Settings, file: Path) -> None:
+def remove_build(settings: Settings, run_id: str) -> None:
+    """Remove what a run built: all is in its release. dbt's manifest stays, for publishing again reads it."""
+    build_file(settings, run_id).unlink(missing_ok=True)
+
+
+def _remove_builds(settings: Settings, run_id: str) -> None:
     """Remove the leftovers of an earlier attempt at this run, and all but the newest builds."""
-    earlier = sorted(
-        (f for f in settings.run.glob("build-*.duckdb") if f != file), key=lambda f: f.stat().st_mtime
-    )
-    for old in [file, *earlier[:-KEPT_BUILDS]]:
-        for part in settings.run.glob(f"{old.stem}.*"):
-            part.unlink()
+    notes = sorted(_builds(settings).glob("build-*.pins.json"), key=lambda note: note.stat().st_mtime)
+    runs = [note.name.removeprefix("build-").removesuffix(".pins.json") for note in notes]
+    earlier = [run for run in runs if run != run_id]
+    gone = [_builds(settings).glob(f"build-{old}.*") for old in [run_id, *earlier[:-KEPT_BUILDS]]]
+    # Earlier versions kept builds, with their rows of pupils, outside the restricted zone.
+    for part in chain(*gone, settings.run.glob("build-*")):
+        part.unlink()
 
 
 def generated() -> dict[Path, str]:

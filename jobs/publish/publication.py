@@ -1,7 +1,7 @@
 """Publish the marts of one run: build all files aside, rename the folder, then move the one pointer.
 
-`run/build-<run_id>.duckdb` → `releases/<n>/{full,city,district-<code>,public}.duckdb` and `manifest.json` →
-`releases/CURRENT`. Renaming CURRENT into place is the one act of publication.
+`restricted/builds/build-<run_id>.duckdb` → `releases/<n>/{full,city,district-<code>,public}.duckdb` and
+`manifest.json` → `releases/CURRENT`. Renaming CURRENT into place is the one act of publication.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _build(
         raise
 
     _write_durably(aside / "manifest.json", {**about, "files": files, "tables": tables})
-    (aside / "manifest.json").chmod(0o444)
+    (aside / "manifest.json").chmod(0o400)
     fsync(aside)
     folder = releases / str(about["release"])
     aside.rename(folder)

@@ -104,6 +104,7 @@ def publish_release(run_id: str) -> Counts:
         known_at=run.known_at.isoformat(),
         code_version=run.code_version,
     )
+    marts.remove_build(settings, run_id)
     runs.finish(settings, run_id, runs.PUBLISHED, published.number, pins)
     return {"release": published.number}
 

@@ -20,6 +20,8 @@ CONFIG: Mapping[str, str] = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.connect.grpc.binding.address": "127.0.0.1",
     "spark.authenticate": "true",
+    # Hadoop sets modes by its own mask, whatever that of the process is.
+    "spark.hadoop.fs.permissions.umask-mode": "077",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     # Delta

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.files import replacing
+from jobs.files import OUTPUT_MODE, replacing
 from jobs.settings import ROOT
 from synthetic.city.faults import KINDS
 from synthetic.city.report import Findings, district_names, grade_names
@@ -36,7 +36,7 @@ _STYLE = ROOT / "jobs" / "page.css"
 
 def write_page(found: Findings, target: Path) -> None:
     """Write the page; raises OSError where the folder cannot be written."""
-    with replacing(target) as fresh:
+    with replacing(target, OUTPUT_MODE) as fresh:
         fresh.write_text(page(found), encoding="utf-8")
 
 

@@ -54,8 +54,35 @@ def test_load_writes_nothing_and_prepare_makes_every_folder(tmp_path: Path) -> N
     assert sorted(path.name for path in site.home.iterdir()) == sorted(
         ["airflow", "lake", "landing", "logs", "releases", "run", "secrets"]
     )
-    assert site.secrets.stat().st_mode & 0o777 == 0o700
-    assert site.restricted.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in (site.home, *site.home.rglob("*"))} == {0o700}
+
+
+def test_prepare_takes_from_others_what_they_could_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDULAKE_STORAGE", str(tmp_path / "disk2"))
+    site = load("beijing", home=tmp_path / "home").prepare()
+    by_hand = site.landing / "enrollment" / "110101" / "2025-09-10_1"
+    by_hand.mkdir(parents=True)
+    roll = by_hand / "名册.csv"
+    roll.write_text("姓名\n")
+    roll.chmod(0o644)
+    elsewhere = tmp_path / "elsewhere.csv"
+    elsewhere.write_text("")
+    elsewhere.chmod(0o644)
+    (by_hand / "link.csv").symlink_to(elsewhere)
+    site.prepare()
+    assert roll.stat().st_mode & 0o777 == 0o600
+    assert elsewhere.stat().st_mode & 0o777 == 0o644, "a link is not what it leads to"
+
+    of_an_earlier_version = site.lake / "ops__run" / "part.parquet"
+    of_an_earlier_version.parent.mkdir(mode=0o755)
+    of_an_earlier_version.write_text("")
+    of_an_earlier_version.chmod(0o444)
+    site.lake.chmod(0o755)
+    site.prepare()
+    assert of_an_earlier_version.stat().st_mode & 0o777 == 0o400
+    assert of_an_earlier_version.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_two_sites_share_no_folder(make_settings: Callable[..., Settings]) -> None:

@@ -14,6 +14,7 @@ import yaml
 
 from jobs.decide.fitness import score as core
 from jobs.decide.fitness.standard import DEFAULTS, ScoringOptions
+from jobs.files import OUTPUT_MODE
 from jobs.settings import UserError, writing
 
 CHUNK_ROWS = 50_000
@@ -43,6 +44,7 @@ def score_file(
             counts = _score_rows(source, raw, out, settings, progress)
             out.flush()
             os.fsync(out.fileno())
+        part.chmod(OUTPUT_MODE)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)

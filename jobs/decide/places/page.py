@@ -14,7 +14,7 @@ import pandas as pd
 
 from jobs import declare
 from jobs.decide.places.rows import rows_of
-from jobs.files import replacing
+from jobs.files import OUTPUT_MODE, replacing
 from jobs.settings import ROOT
 
 _STYLE = ROOT / "jobs" / "page.css"
@@ -48,7 +48,7 @@ class Findings:
 def write(found: Findings, target: Path) -> None:
     """Write the page; a reader never sees half of it."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(target) as fresh:
+    with replacing(target, OUTPUT_MODE) as fresh:
         fresh.write_text(page(found), encoding="utf-8")
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from jobs.files import replacing
+from jobs.files import OUTPUT_MODE, replacing
 from jobs.settings import UserError
 
 # No count of a school is as large; beyond, neighbouring whole numbers are soon no longer told apart.
@@ -63,7 +63,7 @@ def write(found: pd.DataFrame, path: Path) -> None:
         found = found.assign(date=found["date"].dt.strftime("%Y-%m-%d"))
     found = found.assign(count=found["count"].astype("Int64"))
     table = pa.Table.from_pandas(found, preserve_index=False)
-    with replacing(path) as fresh, fresh.open("wb") as file:
+    with replacing(path, OUTPUT_MODE) as fresh, fresh.open("wb") as file:
         file.write((",".join(table.column_names) + "\n").encode())
         arrow_csv.write_csv(table, file, arrow_csv.WriteOptions(include_header=False, quoting_style="needed"))
 

@@ -292,11 +292,26 @@ def test_project_that_dbt_cannot_read_is_an_error_with_its_words(
 
 
 def test_builds_of_earlier_runs_go_but_for_the_newest(settings: Settings) -> None:
+    builds = marts.build_file(settings, "any").parent
+    builds.mkdir()
     for n in range(1, 7):
         for end in ("duckdb", "pins.json", "manifest.json"):
-            (settings.run / f"build-2025-01-0{n}.1.{end}").write_text("")
+            (builds / f"build-2025-01-0{n}.1.{end}").write_text("")
     half_built = marts.build_file(settings, "2025-11-20.1")
     half_built.write_text("")
-    marts._remove_builds(settings, half_built)
-    assert len(list(settings.run.glob("build-*"))) == 3 * marts.KEPT_BUILDS
+    of_an_earlier_version = settings.run / "build-2024-11-20.1.duckdb"
+    of_an_earlier_version.write_text("")
+    marts._remove_builds(settings, "2025-11-20.1")
+    assert len(list(builds.iterdir())) == 3 * marts.KEPT_BUILDS
     assert not half_built.exists()
+    assert not of_an_earlier_version.exists()
+
+
+def test_a_published_build_goes_and_what_publishing_again_reads_stays(settings: Settings) -> None:
+    built = marts.build_file(settings, "2025-11-20.1")
+    built.parent.mkdir()
+    built.write_text("")
+    marts.manifest(settings, "2025-11-20.1").write_text("{}")
+    marts.remove_build(settings, "2025-11-20.1")
+    marts.remove_build(settings, "2025-11-20.1")
+    assert [path.name for path in built.parent.iterdir()] == ["build-2025-11-20.1.manifest.json"]

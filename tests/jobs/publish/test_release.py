@@ -146,11 +146,10 @@ def test_a_release_without_public_tables_has_an_empty_public_file(publish: Calla
     assert tables(release, "public") == {"_release", "_column"}
 
 
-def test_files_are_read_only_and_the_pupils_rows_are_the_owners(publish: Callable[..., Release]) -> None:
+def test_files_are_read_only_and_for_their_owner_alone(publish: Callable[..., Release]) -> None:
     release = publish("2026-09-10.1")
-    modes = {path.name: path.stat().st_mode & 0o777 for path in release.folder.iterdir()}
-    assert modes.pop("full.duckdb") == 0o400
-    assert set(modes.values()) == {0o444}
+    assert {path.stat().st_mode & 0o777 for path in release.folder.iterdir()} == {0o400}
+    assert release.folder.stat().st_mode & 0o777 == 0o700
     assert not list(release.folder.glob("*.wal"))
 
 
