@@ -1,9 +1,9 @@
 """Files are read in separate processes, one per core, each bounded in memory and time.
 
-A reader of foreign binary formats may run out of memory, run for hours, or die of a fault in native code: the
-file is then refused, and the run goes on. An exception in our own code is no refusal: it comes back as a
-traceback without values, and the file has failed. What is read comes back as an Arrow file beside the lake's
-restricted tables, so that a sheet of a million rows passes through without being held.
+A file that needs more memory or time than the bounds below is refused, and the run goes on. Whatever else
+ends the process is no fault of the file's sender (the machine ran out of memory, somebody killed it, our own
+code raised): the file has failed, and a text without values says how. What is read comes back as an Arrow
+file beside the lake's restricted tables, so that a sheet of a million rows passes through without being held.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from traceback import extract_tb
-from typing import Any
+from typing import IO, Any
 
 import psutil
 import pyarrow as pa
@@ -38,10 +39,16 @@ READERS = max(1, min(os.cpu_count() or 1, 4))
 # Above what the process holds when it starts; a sheet full to its last row needs about half.
 MEMORY_BYTES = 3 * 1024**3
 CPU_SECONDS = 900
+# A process that closed its side is about to end; it is killed after this.
+ENDING_SECONDS = 10
 # A second reader takes half a second to start: for a batch of less than this it does not pay.
 BYTES_FOR_ANOTHER = 2 * 1024**2
 
 _SERVE = "import sys; from jobs.reading import isolated; isolated.serve(int(sys.argv[1]))"
+
+_TOO_MUCH_MEMORY = reasons.text("too_much_memory")
+# What Rust and C++ write before they abort for want of memory.
+_OUT_OF_MEMORY = (b"memory allocation of", b"bad_alloc", b"out of memory")
 
 BLOCKS = pa.schema([("_table", pa.int32()), ("_line_number", pa.int64()), ("cells", pa.list_(pa.string()))])
 
@@ -62,7 +69,8 @@ class FoundTable:
 class Found:
     """What a file holds. `dataset` is None where it cannot be taken; `reasons` then say why.
 
-    `traceback` is there where our own code failed: files, line numbers, the type of the error, no values.
+    `traceback` is there where the file failed here: files, line numbers, the type of the error, or the signal
+    that ended the process; no values.
     """
 
     container: str = "unknown"
@@ -137,6 +145,8 @@ class _Reader:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._ours: Connection | None = None
+        self._errors: IO[bytes] | None = None
+        self._is_fresh = True
         self._lock = threading.Lock()
 
     @property
@@ -148,28 +158,56 @@ class _Reader:
             # One that died while nothing was asked of it is no fault of this file.
             if self._process is not None and self._process.poll() is not None:
                 self._end()
-            try:
-                ours = self._ours or self._start()
-            except _StartError as error:
-                return _failed("StartError", str(error))
-            try:
-                ours.send((path, contracts, into))
-                found: Found = ours.recv()
-                return found
-            except (EOFError, OSError):
+            found = self._read(path, contracts, into)
+            if found.reasons == [_TOO_MUCH_MEMORY] and not self._is_fresh:
+                # What earlier files left in the process counts for its bound, and not for this file.
                 self._end()
-                into.unlink(missing_ok=True)
-                return Found(reasons=[reasons.text("reader_died")])
+                found = self._read(path, contracts, into)
+            self._is_fresh = False
+            return found
+
+    def _read(self, path: Path, contracts: Sequence[Contract], into: Path) -> Found:
+        try:
+            ours = self._ours or self._start()
+        except (_StartError, OSError) as error:
+            return _failed(_died(), f"the reading process did not start: {error}\n")
+        try:
+            ours.send((path, contracts, into))
+            found: Found = ours.recv()
+            return found
+        except Exception as error:  # the process is gone, or what it sent is no answer
+            found = self._found_dead(error)
+            self._end()
+            into.unlink(missing_ok=True)
+            return found
+
+    def _found_dead(self, error: Exception) -> Found:
+        """What to say of a file at which the process ended: its own bounds, or a fault of the machine."""
+        assert self._process is not None
+        assert self._errors is not None
+        if isinstance(error, EOFError | OSError):
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(ENDING_SECONDS)
+        code = self._process.poll()
+        if code == -signal.SIGXCPU:
+            return Found(reasons=[reasons.text("too_much_time", minutes=CPU_SECONDS // 60)])
+        self._errors.seek(0)
+        if code == -signal.SIGABRT and any(words in self._errors.read() for words in _OUT_OF_MEMORY):
+            return Found(reasons=[_TOO_MUCH_MEMORY])
+        ended = _ending(code) if code else f"it did not answer: {type(error).__name__}"
+        return _failed(_died(), f"the reading process ended: {ended}\n")
 
     def _start(self) -> Connection:
         """Start the process and wait until it can read. Raises _StartError: then no file is at fault."""
         ours, theirs = socket.socketpair()
-        with theirs, tempfile.TemporaryFile() as errors:
+        # What native code writes when it fails could quote a cell: it has no name, and is never shown once
+        # a file has been opened. `_end` closes it.
+        errors = self._errors = tempfile.TemporaryFile()  # noqa: SIM115
+        with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _SERVE, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                # Until the process is ready: no file has been opened yet, so no value can stand in it.
                 stderr=errors,
                 cwd=ROOT,
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -181,9 +219,11 @@ class _Reader:
             try:
                 self._ours.recv()
             except (EOFError, OSError) as error:
-                self._end()
                 errors.seek(0)
-                raise _StartError(errors.read().decode("utf-8", "replace")) from error
+                written = errors.read().decode("utf-8", "replace")
+                self._end()
+                raise _StartError(written) from error
+        self._is_fresh = True
         return self._ours
 
     def _end(self) -> None:
@@ -192,7 +232,9 @@ class _Reader:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-        self._ours = self._process = None
+        if self._errors is not None:
+            self._errors.close()
+        self._ours = self._process = self._errors = None
 
 
 def peaks() -> list[int]:
@@ -215,8 +257,6 @@ def serve(descriptor: int) -> None:
     _lower(resource.RLIMIT_CORE, 0)
     with suppress(EOFError, OSError, KeyboardInterrupt), closing(Connection(descriptor)) as theirs:
         theirs.send("ready")
-        # What native code writes when it fails could quote a cell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         while True:
             theirs.send(_answer(theirs))
 
@@ -227,7 +267,7 @@ def _answer(theirs: Connection) -> Found:
     except (EOFError, OSError):
         raise
     except Exception as error:  # a contract of other code than this process has
-        return _failed(type(error).__name__, _traceback(error))
+        return _failed(_died(), _traceback(error))
     _bound_time()
     return _read(path, contracts, into)
 
@@ -250,12 +290,16 @@ def _read(path: Path, contracts: Sequence[Contract], into: Path) -> Found:
     try:
         _fill(found, reading, path, contracts, into)
     except (MemoryError, pa.ArrowMemoryError):
-        reading.reasons.append(reasons.text("too_much_memory"))
+        reading.reasons[:] = [_TOO_MUCH_MEMORY]
     except UnreadableError as error:
         reading.reasons.append(error.reason)
+    except OSError as error:
+        # The disk is full or gone: the machine's.
+        failed = _failed(_died(), _traceback(error))
+        reading.reasons, found.traceback = failed.reasons, failed.traceback
     except Exception as error:
         # Our own fault: the file has failed, and the others go on.
-        failed = _failed(type(error).__name__, _traceback(error))
+        failed = _failed(reasons.text("reader_failed", error=type(error).__name__), _traceback(error))
         reading.reasons, found.traceback = failed.reasons, failed.traceback
     found.container, found.encoding = reading.container, reading.encoding
     found.reasons, found.remarks = reading.reasons, reading.remarks
@@ -264,8 +308,17 @@ def _read(path: Path, contracts: Sequence[Contract], into: Path) -> Found:
     return found
 
 
-def _failed(error: str, traceback: str) -> Found:
-    return Found(reasons=[reasons.text("reader_failed", error=error)], traceback=traceback)
+def _failed(reason: str, traceback: str) -> Found:
+    return Found(reasons=[reason], traceback=traceback)
+
+
+def _died() -> str:
+    return reasons.text("reader_died")
+
+
+def _ending(code: int) -> str:
+    """How a process ended, by its exit code."""
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
 def _traceback(error: BaseException) -> str:

@@ -85,12 +85,14 @@ def _run_dag(settings: Settings, seed: int, stages: dict[str, float], console: C
 
 def _has_news(settings: Settings) -> bool:
     """Whether a file waits, a batch is unfinished, or code or settings changed since the last release."""
-    from jobs.ingest import journal
+    from jobs.ingest import failures, journal
 
     published = [r for r in runs.all_runs(settings) if r.state == runs.PUBLISHED]
     if not published or published[-1].code_version != runs.fingerprint(settings):
         return True
     if release.current(settings) is None:
+        return True
+    if failures.due(settings):
         return True
     return bool(deliveries.pending(settings)) or any(journal.unfinished(settings, f) for f in settings.feeds)
 

@@ -85,10 +85,12 @@ def _failed_files(settings: Settings, receipts: list[dict[str, Any]], console: C
             f"[red]failed[/] {row['receipt_id']} {_file_and_reasons(row, settings)}", soft_wrap=True
         )
     if failed:
+        again = len({row["receipt_id"] for row in failures.due(settings)} & {r["receipt_id"] for r in failed})
         console.print(
-            f"{len(failed)} file{'s' * (len(failed) > 1)} failed in our code; no sender did anything wrong. "
-            f"Tracebacks are in {failures.folder(settings)}. "
-            "A file is read again when the code changes, or after `./edulake feed retry <receipt>`.",
+            f"{len(failed)} file{'s' * (len(failed) > 1)} failed here; no sender did anything wrong. "
+            f"What happened stands in {failures.folder(settings)}. "
+            f"The next run reads {again} of them again; the others wait for a change of the code "
+            "or for `./edulake feed retry <receipt>`.",
             soft_wrap=True,
         )
 

@@ -75,7 +75,8 @@ def test_a_failed_file_is_taken_again_by_hand_and_by_new_code(
     console = Console(record=True, width=300)
     summary.status(settings, console)
     shown = console.export_text()
-    assert "1 file failed in our code; no sender did anything wrong." in shown
+    assert "1 file failed here; no sender did anything wrong." in shown
+    assert "reads 0 of them again" in shown
     assert str(log.parent) in shown
 
     # The same code would fail again: nothing happens by itself.
@@ -110,3 +111,32 @@ def test_a_refused_file_is_taken_again_by_hand(
     after = take(settings, spark, run_id)["x.csv"]
     assert after["batch_id"] != before["batch_id"]
     assert (after["outcome"], after["reasons"]) == (before["outcome"], before["reasons"])
+
+
+DYING = "recognize.recognize = lambda *_: __import__('os').kill(__import__('os').getpid(), 9)"
+
+
+def test_a_file_at_which_the_reader_is_killed_is_taken_again_by_the_next_runs(
+    settings: Settings, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolated, "_idle", [])
+    hand_in(settings, 2020, date(2021, 1, 10))
+    runs.finish(settings, runs.open_run(settings, "test").run_id, runs.PUBLISHED)
+    killed = BROKEN.replace("recognize.recognize = recognize_", DYING)
+    tries = []
+    with monkeypatch.context() as patch:
+        patch.setattr(isolated, "_SERVE", killed)
+        while not tries or failures.due(settings):
+            run_id = runs.open_run(settings, "test").run_id
+            assert failures.reopen_due(settings, FEED) == bool(tries)
+            (receipt,) = take(settings, spark, run_id).values()
+            assert (receipt["outcome"], receipt["reasons"]) == ("failed", [reasons.text("reader_died")])
+            tries.append(run_id)
+    assert len(tries) == failures.MOST_TRIES
+    log = (failures.folder(settings) / f"{receipt['receipt_id']}.txt").read_text(encoding="utf-8")
+    assert [line for line in log.splitlines() if line.startswith("run ")] == [f"run {one}" for one in tries]
+    assert log.count("SIGKILL") == len(tries)
+    # The machine has memory again, and somebody says so.
+    failures.retry(settings, receipt)
+    (receipt,) = take(settings, spark, runs.open_run(settings, "test").run_id).values()
+    assert receipt["outcome"] == "accepted"

@@ -1,4 +1,4 @@
-"""A fault of our own in the reading process is a failure with a traceback, never the sender's refusal."""
+"""A fault of our own or of the machine fails a file; only what the file itself is refuses it."""
 
 from __future__ import annotations
 
@@ -54,19 +54,53 @@ def test_a_process_that_cannot_start_fails_every_file_and_refuses_none(
 ) -> None:
     monkeypatch.setattr(isolated, "_SERVE", "import a_module_that_is_not_there")
     found = read(tmp_path, TEXT, TEXT)
-    assert [one.reasons for one in found] == [[reasons.text("reader_failed", error="StartError")]] * 2
+    assert [one.reasons for one in found] == [[reasons.text("reader_died")]] * 2
     assert all(one.traceback and "a_module_that_is_not_there" in one.traceback for one in found)
 
 
-def test_a_process_that_dies_while_it_reads_refuses_the_file(
+# What happens in the process while it reads: this machine's fault (None), or the reason to refuse the file.
+DEATHS = {
+    "os.kill(os.getpid(), 9)": None,  # as for want of memory
+    "os._exit(1)": None,
+    "os.truncate('/', 0)": None,  # as where the disk is full
+    "os.write(int(sys.argv[1]), bytes(3) + b'\\4junk')": None,
+    "bytearray(1 << 45)": "too_much_memory",
+    "os.write(2, b'memory allocation of 9 bytes failed'); os.abort()": "too_much_memory",
+    "exec('while True: pass')": "too_much_time",
+}
+DYING = """
+import os, sys
+from jobs.reading import isolated, reader
+isolated.CPU_SECONDS = 1
+real, read = reader.tables, []
+def tables(path, *rest):
+    {happens}
+    return real(path, *rest)
+reader.tables = tables
+isolated.serve(int(sys.argv[1]))
+"""
+
+
+def test_a_fault_of_the_machine_fails_the_file_and_its_own_bounds_refuse_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, idle: list[object]
 ) -> None:
-    """Memory, time or a damaged file: the sender can help, and the next file is read by a new process."""
-    change = "reader.tables = lambda *_: __import__('os')._exit(1)"
-    monkeypatch.setattr(isolated, "_SERVE", SERVE.format(module="reader", change=change))
-    found = read(tmp_path, TEXT, TEXT)
-    assert [one.reasons for one in found] == [[reasons.text("reader_died")]] * 2
-    assert [one.traceback for one in found] == [None, None]
+    """The next file is read by a new process."""
+    happens = f"exec(({[*DEATHS, 'pass']})[int(path.stem)])"
+    monkeypatch.setattr(isolated, "_SERVE", DYING.format(happens=happens))
+    *found, last = read(tmp_path, *([TEXT] * (len(DEATHS) + 1)))
+    assert [[reasons.code_of(reason) for reason in one.reasons] for one in found] == [
+        [reason or "reader_died"] for reason in DEATHS.values()
+    ]
+    assert [one.traceback is None for one in found] == [reason is not None for reason in DEATHS.values()]
+    assert last.dataset == "birth"
+
+
+def test_what_earlier_files_left_in_memory_refuses_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, idle: list[object]
+) -> None:
+    happens = "read.append(path); assert len(read) == 1 or bytearray(1 << 45)"
+    monkeypatch.setattr(isolated, "_SERVE", DYING.format(happens=happens))
+    assert [one.dataset for one in read(tmp_path, TEXT, TEXT)] == ["birth", "birth"]
 
 
 def test_a_sound_process_reads(tmp_path: Path, idle: list[object]) -> None:
