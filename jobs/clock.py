@@ -59,6 +59,11 @@ def _before_begin(day: str) -> str:
     return f"(month({day}) < {month} or (month({day}) = {month} and day({day}) < {first}))"
 
 
+def today(timezone: str) -> date:
+    """The day that the machine's clock shows in a time zone: only to refuse what claims to come after it."""
+    return datetime.now(ZoneInfo(timezone)).date()
+
+
 def start_of_day(day: date, timezone: str) -> datetime:
     """The moment at which a day begins in a time zone, in UTC."""
     return datetime.combine(day, time(), ZoneInfo(timezone)).astimezone(UTC)

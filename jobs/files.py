@@ -1,4 +1,7 @@
-"""Files that are whole or not there: the one way in which this project writes a file that others read."""
+"""Files that are whole or not there: the one way in which this project writes a file that others read.
+
+Also what a file from outside may be named, and how large it may be.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import hashlib
 import os
 import stat
 import tempfile
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +18,13 @@ from jobs import UMASK_OF_CALLER
 
 # The mode of a file that a person asks for by name, outside the lake: what his shell gives any file.
 OUTPUT_MODE = 0o666 & ~UMASK_OF_CALLER
+
+# What a file from outside, or all that it unpacks to, may hold; a larger one is refused with its way out.
+LARGEST_FILE = 512 * 1024**2
+
+# What a name may have on the file systems of today.
+_LONGEST_NAME = 255
+_UNSHOWN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 @contextmanager
@@ -57,3 +68,38 @@ def fsync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def readable(name: str) -> str:
+    """A name as people can read it: bytes that are not UTF-8 are GBK, else in percent notation, as is every
+    control character. A readable name stays as it is.
+    """
+    if name.isprintable():
+        return name
+    data = os.fsencode(name)
+    for encoding in ("utf-8", "gbk"):
+        try:
+            text = data.decode(encoding)
+            break
+        except UnicodeDecodeError:
+            continue
+    else:
+        text = "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in data)
+    shown = "".join(_percent(c) if unicodedata.category(c) in _UNSHOWN else c for c in text)
+    return shown if len(shown.encode()) <= _LONGEST_NAME else _shortened(shown)
+
+
+def _shortened(name: str) -> str:
+    """The begin of a name that became too long, with a digest of all of it and its ending."""
+    end = f"~{hashlib.sha256(name.encode()).hexdigest()[:8]}{Path(name).suffix[:20]}"
+    begin = name.encode()[: _LONGEST_NAME - len(end.encode())]
+    return begin.decode(errors="ignore") + end
+
+
+def _percent(character: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in character.encode("utf-8"))
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file's name is one that systems and office programs give to their own files."""
+    return name.startswith((".", "~$")) or name.lower() in {"thumbs.db", "desktop.ini"}

@@ -61,8 +61,12 @@ def land(
     Example: `./edulake land 体质健康测试成绩_模板.xlsx --feed physical_fitness --sender 110105`
     """
     from jobs.lake import deliveries
+    from jobs.replies import report
 
     settings = site_settings.load(site).prepare()
+    if earlier := deliveries.same(settings, file, feed, sender):
+        console.print(report.became_of(settings, earlier), soft_wrap=True)
+        return
     day = received.date() if received else _newest_day(settings)
     where = deliveries.land(settings, file, feed, sender, day)
     console.print(f"landed: {where}\nnext: ./edulake run --site {settings.site}", soft_wrap=True)

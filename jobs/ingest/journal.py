@@ -94,7 +94,7 @@ def plan(settings: Settings, feed: str) -> list[Batch]:
         notes = [
             FileNote(
                 receipt_id=file.receipt_id,
-                path=str(file.path.relative_to(settings.landing)),
+                path=f"{file.delivery_id}/{file.name}",
                 sender=declare.sender_today(file.sender),
                 received=file.received.isoformat(),
                 delivery_no=file.delivery_no,

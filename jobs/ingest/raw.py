@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -12,7 +13,7 @@ from jobs.declare import reasons
 from jobs.ingest import failures, journal, receipts, verdicts
 from jobs.ingest.journal import Batch, FileNote
 from jobs.ingest.verdicts import FAILED, REFUSED, UNREAD
-from jobs.lake import tables
+from jobs.lake import deliveries, tables
 from jobs.reading import isolated, reader, shape
 from jobs.settings import Settings
 
@@ -54,7 +55,7 @@ def _read(settings: Settings, run_id: str, batch: Batch, before: list[Batch]) ->
     shutil.rmtree(stage, ignore_errors=True)
     stage.mkdir(parents=True)
     try:
-        paths = [settings.landing / note.path for note in fresh]
+        paths = [deliveries.located(settings, note.delivery_id, Path(note.path).name) for note in fresh]
         reading = isolated.read_all(paths, declare.datasets_of(batch.feed), stage)
         for note, (found, lines) in zip(fresh, reading, strict=True):
             _note_found(note, found)

@@ -17,7 +17,7 @@ from jobs.ingest import journal, staged
 from jobs.ingest.journal import FileNote
 from jobs.ingest.verdicts import ACCEPTED
 from jobs.judging import judge
-from jobs.lake import identity, persons, tables
+from jobs.lake import deliveries, identity, persons, tables
 from jobs.lake.identity import Keys
 from jobs.reading import isolated
 from jobs.settings import Settings
@@ -77,7 +77,7 @@ def _notes(settings: Settings, contract: Contract) -> list[FileNote]:
         for row in tables.rows(settings, "ops__receipt")
         if (row["dataset"], row["outcome"]) == (contract.dataset, ACCEPTED)
     ]
-    paths = [settings.landing / row["delivery_id"] / row["file_name"] for row in receipts]
+    paths = [deliveries.located(settings, row["delivery_id"], row["file_name"]) for row in receipts]
     notes = []
     with tempfile.TemporaryDirectory(dir=settings.secrets) as stage:
         reading = isolated.read_all(paths, declare.datasets_of(contract.feed), Path(stage))

@@ -1,13 +1,16 @@
 """What has been landed: `landing/<feed>/<sender>/<delivery>/<file>`, never changed once it lies there.
 
 `<delivery>` is the day on which the bureau received it and its number that day (`2025-09-10_1`). Times are
-read from it, never from the clock, so the same landing gives the same lake on any day.
+read from it, never from the clock, so the same landing gives the same lake on any day. The clock is asked for
+one thing: a day after today is none. What lies in landing and is no file of a delivery is left aside and
+named.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -17,21 +20,28 @@ from datetime import date, datetime
 from pathlib import Path
 
 from jobs import clock
-from jobs.files import replacing
+from jobs.declare import reasons
+from jobs.files import LARGEST_FILE, is_hidden, readable, replacing
 from jobs.lake import tables
 from jobs.settings import Settings, UserError, writing
 
-_DELIVERY = re.compile(r"(\d{4}-\d{2}-\d{2})_([1-9]\d{0,3})")
+_DELIVERY = re.compile(r"(\d{4}-\d{2}-\d{2})_([1-9]\d{0,3})", re.ASCII)
+_SENDER = re.compile(r"(?!\.)[\w.-]{1,64}")
+# Nothing was received before: a day this early is a slip of the hand.
+EARLIEST = date(1970, 1, 1)
+# A delivery that is being put together, for a moment.
+_UNDER_WAY = ".part-"
 
 
 @dataclass(frozen=True, order=True)
 class LandedFile:
-    """One file of one delivery. `sha256` is of its bytes."""
+    """One file of one delivery. `sha256` is of its bytes. `name` is readable; that of `path` may not be."""
 
     received: date
     delivery_no: int
     feed: str
     sender: str
+    name: str
     path: Path
     sha256: str
     byte_count: int
@@ -43,44 +53,173 @@ class LandedFile:
     @property
     def receipt_id(self) -> str:
         """Sixteen hex digits, the same on every machine: of the delivery, the file's name and its bytes."""
-        return hashlib.sha256(f"{self.delivery_id}/{self.path.name}/{self.sha256}".encode()).hexdigest()[:16]
+        return hashlib.sha256(f"{self.delivery_id}/{self.name}/{self.sha256}".encode()).hexdigest()[:16]
 
     def recorded_at(self, settings: Settings) -> datetime:
         """The start of the received day in the site's time zone, as an instant in UTC."""
         return clock.start_of_day(self.received, settings.timezone)
 
 
-def scan(settings: Settings) -> list[LandedFile]:
-    """Every landed file of the feeds that are on, oldest delivery first.
+@dataclass(frozen=True, order=True)
+class LeftAside:
+    """What lies in landing and no run takes: its readable place there, and why (`declare.reasons`)."""
 
-    Raises UserError for a delivery folder whose name is not a day and a number.
-    """
-    known = _Hashes(settings.run / "hashes.json")
-    found = []
-    for feed in settings.feeds:
-        for file in sorted((settings.landing / feed).glob("*/*/*")):
-            if file.name.startswith(".") or not file.is_file():
+    place: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Landing:
+    """All that lies in landing: files of deliveries, the oldest first, and what is left aside."""
+
+    files: list[LandedFile]
+    left_aside: list[LeftAside]
+
+
+def scan(settings: Settings) -> list[LandedFile]:
+    """Every landed file of the feeds that are on, oldest delivery first."""
+    return survey(settings).files
+
+
+def survey(settings: Settings) -> Landing:
+    """Look at everything in landing. What is no delivery is left aside, as is one dated after today."""
+    look = _Look(settings)
+    for entry in _entries(settings.landing):
+        if look.is_folder(entry):
+            if entry.name in settings.feeds:
+                look.at_feed(entry)
+            elif any(Path(entry).rglob("*")):
+                look.leave(entry, reasons.text("aside_feed"))
+    look.known.save()
+    return Landing(sorted(look.files), sorted(look.left_aside))
+
+
+class _Look:
+    """One look at landing, folder by folder."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.landing = settings.landing
+        self.today = clock.today(settings.timezone)
+        self.known = _Hashes(settings.run / "hashes.json")
+        self.files: list[LandedFile] = []
+        self.left_aside: list[LeftAside] = []
+
+    def leave(self, entry: os.DirEntry[str], reason: str) -> None:
+        place = Path(entry).relative_to(self.landing).parts
+        self.left_aside.append(LeftAside("/".join(map(readable, place)), reason))
+
+    def is_folder(self, entry: os.DirEntry[str]) -> bool:
+        """Whether this is a folder to look into; else it is left aside."""
+        if is_hidden(entry.name):
+            self.leave(entry, reasons.text("aside_hidden"))
+        elif not entry.is_dir():
+            self.leave(entry, reasons.text("aside_loose"))
+        elif not os.access(entry, os.R_OK | os.X_OK):
+            self.leave(entry, reasons.text("aside_no_file"))
+        else:
+            return True
+        return False
+
+    def at_feed(self, feed: os.DirEntry[str]) -> None:
+        for sender in _entries(feed):
+            if not self.is_folder(sender):
                 continue
-            match = _DELIVERY.fullmatch(file.parent.name)
-            if not match:
-                raise UserError(
-                    f"{file.parent} is not a delivery folder.",
-                    "Name it by the day received and its number that day, for example 2025-09-10_1, "
-                    "or hand files in with `./edulake land`.",
-                )
-            found.append(
+            if sender.is_symlink():
+                self.leave(sender, reasons.text("aside_link"))
+            elif not _SENDER.fullmatch(sender.name) or not sender.name.isprintable():
+                self.leave(sender, reasons.text("aside_sender"))
+            else:
+                self._at_sender(feed.name, sender)
+
+    def _at_sender(self, feed: str, sender: os.DirEntry[str]) -> None:
+        for delivery in _entries(sender):
+            if delivery.name.startswith(_UNDER_WAY) or not self.is_folder(delivery):
+                continue
+            stamp = _stamp(delivery.name)
+            if delivery.is_symlink():
+                self.leave(delivery, reasons.text("aside_link"))
+            elif stamp is None:
+                self.leave(delivery, reasons.text("aside_delivery"))
+            elif stamp[0] > self.today:
+                self.leave(delivery, reasons.text("aside_future"))
+            else:
+                self._at_delivery(feed, sender.name, stamp, delivery)
+
+    def _at_delivery(
+        self, feed: str, sender: str, stamp: tuple[date, int], delivery: os.DirEntry[str]
+    ) -> None:
+        entries = _entries(delivery)
+        names = _readable_names([entry.name for entry in entries])
+        for entry in entries:
+            if reason := _why_unread(entry):
+                self.leave(entry, reason)
+                continue
+            path = Path(entry)
+            self.files.append(
                 LandedFile(
-                    received=date.fromisoformat(match[1]),
-                    delivery_no=int(match[2]),
-                    feed=feed,
-                    sender=file.parent.parent.name,
-                    path=file,
-                    sha256=known.of(file),
-                    byte_count=file.stat().st_size,
+                    *stamp, feed, sender, names[entry.name], path, self.known.of(path), entry.stat().st_size
                 )
             )
-    known.save()
-    return sorted(found)
+
+
+def _entries(folder: str | Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return []
+
+
+def _why_unread(entry: os.DirEntry[str]) -> str | None:
+    """Why an entry of a delivery is no file to read, as a reason; None where it is one."""
+    if is_hidden(entry.name):
+        return reasons.text("aside_hidden")
+    if entry.is_symlink():
+        return reasons.text("aside_link")
+    if entry.is_dir():
+        return reasons.text("aside_deep")
+    if not entry.is_file() or not os.access(entry, os.R_OK):
+        return reasons.text("aside_no_file")
+    if entry.stat().st_size > LARGEST_FILE:
+        return reasons.text("file_too_large", megabytes=LARGEST_FILE // 1024**2)
+    return None
+
+
+def _stamp(folder: str) -> tuple[date, int] | None:
+    """The day and number that a folder is named by; None where it is no delivery."""
+    match = _DELIVERY.fullmatch(folder)
+    if not match:
+        return None
+    try:
+        day = date.fromisoformat(match[1])
+    except ValueError:
+        return None
+    return (day, int(match[2])) if day >= EARLIEST else None
+
+
+def _readable_names(names: Iterable[str]) -> dict[str, str]:
+    """Name on the disk -> readable name, no two alike; names that are readable already stay."""
+    listed = sorted(names, key=lambda name: (readable(name) != name, os.fsencode(name)))
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in listed:
+        shown = readable(name)
+        if shown in taken:
+            digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+            shown = f"{Path(shown).stem}~{digest}{Path(shown).suffix}"
+        found[name] = shown
+        taken.add(shown)
+    return found
+
+
+def located(settings: Settings, delivery_id: str, name: str) -> Path:
+    """Where a file of a delivery lies, by its readable name; a path without a file where it is gone."""
+    folder = settings.landing / delivery_id
+    if not (folder / name).exists():
+        for raw, shown in _readable_names(entry.name for entry in _entries(folder)).items():
+            if shown == name:
+                return folder / raw
+    return folder / name
 
 
 def pending(settings: Settings, files: Iterable[LandedFile] | None = None) -> list[LandedFile]:
@@ -92,30 +231,66 @@ def pending(settings: Settings, files: Iterable[LandedFile] | None = None) -> li
 def land(settings: Settings, file: Path, feed: str, sender: str, received: date) -> Path:
     """Hand in one file: copy it to a new delivery of that day. Returns where it lies.
 
-    The same bytes from the same sender are one delivery: the earlier place is returned and nothing is copied.
-    Raises UserError for a feed that is off, a sender that is no folder name, or a file that cannot be read.
+    The same bytes of the same name from the same sender are one delivery: the earlier place is returned and
+    nothing is copied. Raises UserError for a feed that is off, a sender that is no folder name, a file that
+    cannot be read, is hidden or too large, and a day after today.
+    """
+    if earlier := same(settings, file, feed, sender):
+        return earlier.path
+    today = clock.today(settings.timezone)
+    if not EARLIEST <= received <= today:
+        raise UserError(
+            f"{received} cannot be the day on which a file was received: today is {today}.",
+            "Give the day received, YYYY-MM-DD, with --received.",
+        )
+    home = settings.landing / feed / sender
+    with writing(home):
+        home.mkdir(parents=True, exist_ok=True)
+        # The delivery appears with its file in it, or not at all.
+        with tempfile.TemporaryDirectory(dir=home, prefix=_UNDER_WAY) as aside:
+            fresh = Path(aside) / "delivery"
+            fresh.mkdir()
+            name = readable(file.name)
+            shutil.copyfile(file, fresh / name)
+            return _as_next(fresh, home, received) / name
+
+
+def same(settings: Settings, file: Path, feed: str, sender: str) -> LandedFile | None:
+    """The landed file that has this one's sender, name and bytes; None where there is none.
+
+    Raises UserError for what `land` refuses, whatever its day.
     """
     if feed not in settings.feeds:
         raise UserError(
             f"the feed {feed!r} is not on at {settings.site}.", f"Feeds: {', '.join(settings.feeds)}."
         )
-    if not re.fullmatch(r"[\w.-]{1,64}", sender) or sender.startswith("."):
-        raise UserError(f"{sender!r} cannot be a sender's code.", "Use letters, digits, - and _.")
+    if not _SENDER.fullmatch(sender) or not sender.isprintable():
+        raise UserError(f"{readable(sender)!r} cannot be a sender's code.", "Use letters, digits, - and _.")
+    name = readable(file.name)
     if not file.is_file():
-        raise UserError(f"there is no file {file}.", "Name a file that can be read.")
+        raise UserError(f"there is no file {readable(str(file))}.", "Name a file that can be read.")
+    if is_hidden(name):
+        raise UserError(
+            f"{name} is a hidden file, or one of the system or an office program.",
+            "Hand in the file itself, or rename it if this is what was sent.",
+        )
+    if file.stat().st_size > LARGEST_FILE:
+        raise UserError(
+            f"{name} is larger than {LARGEST_FILE // 1024**2} MB, and no reader takes it.",
+            "Ask for several files.",
+        )
+    look = _Look(settings)
     digest = _sha256(file)
-    home = settings.landing / feed / sender
-    for earlier in sorted(home.glob(f"*/{file.name}")):
-        if _sha256(earlier) == digest:
-            return earlier
-    with writing(home):
-        home.mkdir(parents=True, exist_ok=True)
-        # The delivery appears with its file in it, or not at all.
-        with tempfile.TemporaryDirectory(dir=home, prefix=".part-") as aside:
-            fresh = Path(aside) / "delivery"
-            fresh.mkdir()
-            shutil.copyfile(file, fresh / file.name)
-            return _as_next(fresh, home, received) / file.name
+    for delivery in _entries(settings.landing / feed / sender):
+        stamp = _stamp(delivery.name)
+        if stamp is None or stamp[0] > look.today or delivery.is_symlink() or not delivery.is_dir():
+            continue
+        entries = _entries(delivery)
+        names = _readable_names([entry.name for entry in entries])
+        for entry in entries:
+            if names[entry.name] == name and not _why_unread(entry) and look.known.of(Path(entry)) == digest:
+                return LandedFile(*stamp, feed, sender, name, Path(entry), digest, entry.stat().st_size)
+    return None
 
 
 def _as_next(fresh: Path, home: Path, received: date) -> Path:

@@ -83,13 +83,14 @@ def join_run(settings: Settings, trigger: str) -> Run:
 
 
 def _newest_day(settings: Settings) -> date:
-    files = deliveries.scan(settings)
-    if not files:
+    landing = deliveries.survey(settings)
+    if not landing.files:
+        aside = f" ({len(landing.left_aside)} left aside: see `./edulake status`)" * bool(landing.left_aside)
         raise UserError(
-            f"nothing has been landed for {settings.site}.",
+            f"nothing has been landed for {settings.site}{aside}.",
             "Hand files in with `./edulake land`, or let `./edulake run` write the site's input.",
         )
-    return max(file.received for file in files)
+    return max(file.received for file in landing.files)
 
 
 def _open(settings: Settings, newest: date, trigger: str, seed: int | None) -> Run:

@@ -94,8 +94,12 @@ def opened(
 
 
 def newest_known(settings: Settings) -> datetime:
-    """The end of the newest delivery day that has a receipt. Raises UserError where there is none."""
-    days = [row["received_date"] for row in tables.rows(settings, "ops__receipt", ["received_date"])]
+    """The end of the newest delivery day that has a receipt, of those until today. Raises UserError where
+    there is none.
+    """
+    today = clock.today(settings.timezone)
+    receipts = tables.rows(settings, "ops__receipt", ["received_date"])
+    days = [row["received_date"] for row in receipts if row["received_date"] <= today]
     if not days:
         raise UserError(f"the lake of {settings.site} holds no statement yet.", "./edulake run")
     return clock.end_of_day(max(days), settings.timezone)

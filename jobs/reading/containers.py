@@ -11,8 +11,10 @@ import io
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from jobs.declare import reasons
+from jobs.files import is_hidden, readable
 from jobs.reading import texts, workbooks
 from jobs.reading.sheet import LARGEST_MEMBER, LARGEST_WORKBOOK, NoTableError, Sheet, UnreadableError
 
@@ -115,7 +117,7 @@ def _zip_or_workbook(data: bytes, remarks: list[str], member: str | None) -> Ite
     for info in sorted(infos, key=lambda i: _name(i)):
         name = _name(info)
         # What the systems of senders put there by themselves.
-        if name.startswith("__MACOSX") or name.rsplit("/", 1)[-1].startswith((".", "~$", "Thumbs.db")):
+        if name.startswith("__MACOSX") or is_hidden(name.rsplit("/", 1)[-1]):
             continue
         try:
             inner = archive.read(info)
@@ -141,12 +143,11 @@ def _zip_or_workbook(data: bytes, remarks: list[str], member: str | None) -> Ite
 
 def _name(info: zipfile.ZipInfo) -> str:
     """A member's name; where the archive does not say UTF-8 it is the sender's GBK, read as code page 437."""
-    if info.flag_bits & 0x800:
-        return info.filename
-    try:
-        return info.filename.encode("cp437").decode("gb18030")
-    except UnicodeError:
-        return info.filename
+    name = info.filename
+    if not info.flag_bits & 0x800:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode("gb18030")
+    return readable(name)
 
 
 def _measure(data: bytes, infos: Iterable[zipfile.ZipInfo], most: int) -> None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from jobs.declare import reasons
+from jobs.files import LARGEST_FILE
 
-# What a file, or all that it unpacks to, may hold; a larger one is refused with its way out.
-LARGEST_MEMBER = 512 * 1024**2
+LARGEST_MEMBER = LARGEST_FILE
 # The XML of a workbook is read as it unpacks and never held: a sheet full to its last row has 1 GB of it.
 LARGEST_WORKBOOK = 3 * 1024**3
 

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from jobs import declare
 from jobs.declare import Contract, reasons, words
 from jobs.ingest import relations
-from jobs.lake import tables
+from jobs.lake import deliveries, tables
+from jobs.lake.deliveries import LandedFile
 from jobs.reading import reader
 from jobs.reading.recognize import Table
 from jobs.settings import Settings, UserError
@@ -116,6 +117,22 @@ def find_receipt(settings: Settings, start: str) -> dict[str, Any]:
     raise UserError(f"{len(found)} receipts begin with {start!r}: {ids} …", "Give more digits.")
 
 
+def became_of(settings: Settings, file: LandedFile) -> str:
+    """Return in English what became of a landed file, and what can be done with it now."""
+    received = f"These bytes were landed already, as {file.delivery_id}/{file.name}."
+    rows = [r for r in tables.rows(settings, "ops__receipt") if r["receipt_id"] == file.receipt_id]
+    if not rows:
+        return f"{received} The file waits.\nnext: ./edulake run --site {settings.site}"
+    (row,) = rows
+    found = f"{received} It is {row['outcome']} by receipt {row['receipt_id']} of run {row['run_id']}"
+    if row["line_count"]:
+        found += f": {row['line_count']:,} lines, {row['refused_count']:,} of them refused"
+    why = f" {reasons.joined(row['reasons'], settings.language)}" if row["reasons"] else ""
+    option = f"{row['receipt_id']} --site {settings.site}"
+    again = f"\nto read it again: ./edulake feed retry {option}" * (row["outcome"] in ("refused", "failed"))
+    return f"{found}.{why}\nwhat its sender is told: ./edulake feed report {option}{again}"
+
+
 def receipts_of(settings: Settings, sender: str | None = None) -> list[dict[str, Any]]:
     """Return receipts, the newest delivery first; those of one sender where it is given."""
     found = [r for r in tables.rows(settings, "ops__receipt") if sender is None or r["sender_code"] == sender]
@@ -183,7 +200,7 @@ class _Headers:
 
 def tables_of(settings: Settings, receipt: dict[str, Any]) -> list[Table]:
     """Return the tables of a receipt's file, read again; none where it is gone or no longer readable."""
-    path = settings.landing / receipt["delivery_id"] / receipt["file_name"]
+    path = deliveries.located(settings, receipt["delivery_id"], receipt["file_name"])
     if not path.is_file():
         return []
     reading = reader.read(path, declare.datasets_of(receipt["feed"]))

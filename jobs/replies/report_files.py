@@ -16,6 +16,7 @@ from pathlib import Path
 import xlsxwriter
 
 from jobs.files import replacing
+from jobs.lake import deliveries
 from jobs.reading.recognize import Table
 from jobs.replies.report import ASKED, FLAGGED, REFUSED, Problem, Report, tables_of
 from jobs.settings import Settings, writing
@@ -174,7 +175,7 @@ def _marked(settings: Settings, report: Report) -> bytes | None:
         if problem.line:
             # A column that the file lacks is reported on the first cell of the line.
             marks[problem.member, problem.sheet][problem.line, problem.position or 0].append(problem)
-    path = settings.landing / receipt["delivery_id"] / receipt["file_name"]
+    path = deliveries.located(settings, receipt["delivery_id"], receipt["file_name"])
     if not marks or not path.is_file():
         return None
     if receipt["container"] == "xlsx" and not receipt["member"]:

@@ -43,6 +43,7 @@ def run(settings: Settings, scale: float, seed: int, console: Console) -> None:
                 f"Nothing new: every landed file has a receipt, and this code made release {number}. "
                 f"({time.monotonic() - begun:.1f} s)"
             )
+            summary.left_aside(settings, deliveries.survey(settings), console)
             summary.next_steps(settings, console)
             return
         _run_dag(settings, seed, stages, console)

@@ -16,6 +16,8 @@ from jobs.publish import release
 from jobs.settings import Settings, UserError
 
 PORTAL_PORT = 8090
+# What lies in landing by mistake may lie there a thousand times.
+MOST_NAMED = 20
 
 
 class TaskLike(Protocol):
@@ -62,6 +64,7 @@ def finished(settings: Settings, stages: dict[str, float], console: Console) -> 
         if row["outcome"] in ("held", "refused"):
             console.print(f"[yellow]{row['outcome']}[/] {_file_and_reasons(row, settings)}")
     _failed_files(settings, receipts, console)
+    left_aside(settings, deliveries.survey(settings), console)
     next_steps(settings, console)
 
 
@@ -95,6 +98,18 @@ def _failed_files(settings: Settings, receipts: list[dict[str, Any]], console: C
         )
 
 
+def left_aside(settings: Settings, landing: deliveries.Landing, console: Console) -> None:
+    """Name what lies in landing and no run takes, the first ones of many."""
+    found = landing.left_aside
+    if found:
+        console.print(f"left aside in {settings.landing}: {len(found)}", style="yellow", soft_wrap=True)
+    for one in found[:MOST_NAMED]:
+        why = reasons.sentence(one.reason, settings.language)
+        console.print(f"  {one.place}: {why}", markup=False, soft_wrap=True)
+    if len(found) > MOST_NAMED:
+        console.print(f"  and {len(found) - MOST_NAMED} more")
+
+
 def _file_and_reasons(receipt: dict[str, Any], settings: Settings) -> str:
     why = reasons.joined(receipt["reasons"], settings.language)
     return f"{receipt['delivery_id']}/{receipt['file_name']}: {why}"
@@ -109,8 +124,9 @@ def status(settings: Settings, console: Console) -> None:
         raise UserError(f"there is no lake for {settings.site} yet.", f"./edulake run --site {settings.site}")
     current = release.current(settings)
     console.print(f"release: {current.number} of run {current.run_id}" if current else "release: none yet")
-    waiting = deliveries.pending(settings)
-    console.print(f"landed files that wait: {len(waiting)}")
+    landing = deliveries.survey(settings)
+    console.print(f"landed files that wait: {len(deliveries.pending(settings, landing.files))}")
+    left_aside(settings, landing, console)
     table = Table("run", "as of", "state", "trigger", "release", title="last runs")
     for run in runs.all_runs(settings)[-8:]:
         table.add_row(run.run_id, str(run.as_of_date), run.state, run.trigger, str(run.release_number or ""))

@@ -110,7 +110,7 @@ def command(
 
 def is_large(settings: Settings) -> bool:
     """Whether the landing has so many bytes that Java's second compiler pays."""
-    return sum(file.stat().st_size for file in settings.landing.rglob("*")) > LARGE_LANDING_BYTES
+    return sum(file.lstat().st_size for file in settings.landing.rglob("*")) > LARGE_LANDING_BYTES
 
 
 def environment(token: str) -> dict[str, str]:

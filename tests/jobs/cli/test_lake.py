@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from jobs import declare
 from jobs.cli.main import app
+from jobs.declare import reasons
+from jobs.lake import deliveries, tables
 from jobs.settings import Settings, UserError
 
 
@@ -26,6 +29,35 @@ def test_land_copies_the_file_to_a_new_delivery(settings: Settings, tmp_path: Pa
     (landed,) = settings.landing.rglob("births.csv")
     assert landed.read_bytes() == file.read_bytes()
     assert f"--site {settings.site}" in shown.output
+    again = edulake(*words, "--received", "2025-09-02")
+    assert "landed already, as place_demand/110000/2025-09-01_1/births.csv" in again.output.replace("\n", " ")
+    assert "waits" in again.output
+    row = dict.fromkeys(declare.table_columns("ops__receipt")) | {
+        "receipt_id": deliveries.scan(settings)[0].receipt_id,
+        "run_id": "2025-09-01.1",
+        "outcome": "failed",
+        "reasons": [reasons.text("reader_died")],
+    }
+    tables.append_rows(settings, "ops__receipt", [row], "receipt", "r")
+    told = edulake(*words).output
+    assert f"It is failed by receipt {row['receipt_id']} of run 2025-09-01.1. 读取程序被系统中断" in told
+    assert f"./edulake feed retry {row['receipt_id']} --site {settings.site}" in told
+    assert len([*settings.landing.rglob("births.csv")]) == 1
+
+
+def test_what_is_left_aside_is_named(settings: Settings, tmp_path: Path) -> None:
+    for place in (
+        "loose.csv",
+        "place_demand/110000/2205-11-22_1/births.csv",
+        "place_demand/110000/[x]/a.csv",
+    ):
+        (settings.landing / place).parent.mkdir(parents=True, exist_ok=True)
+        (settings.landing / place).write_text("x")
+    shown = edulake("status").output
+    assert "left aside" in shown
+    assert "loose.csv: 不在批次文件夹内" in shown
+    assert "2205-11-22_1: 接收日期在今天之后" in shown
+    assert "place_demand/110000/[x]: 文件夹名不是批次" in shown
 
 
 def test_clean_asks_before_it_removes(settings: Settings) -> None:

@@ -6,11 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from jobs import clock, files
+from jobs.declare import reasons
 from jobs.lake import deliveries
 from jobs.settings import ROOT, Settings, UserError
 
@@ -33,15 +36,106 @@ def test_oldest_delivery_comes_first_and_carries_its_day(settings: Settings) -> 
     assert found[2].delivery_id == "enrollment/110101/2025-09-10_2"
 
 
-def test_a_feed_that_is_off_is_not_looked_at(settings: Settings) -> None:
-    make(settings, "gossip/110101/2025-09-10_1/a.csv")
-    assert deliveries.scan(settings) == []
+def aside(settings: Settings) -> dict[str, str]:
+    """Place -> code of all that is left aside."""
+    return {one.place: reasons.code_of(one.reason) for one in deliveries.survey(settings).left_aside}
 
 
-def test_a_folder_that_is_no_delivery_is_named(settings: Settings) -> None:
-    make(settings, "enrollment/110101/september/a.csv")
-    with pytest.raises(UserError, match="september"):
-        deliveries.scan(settings)
+def test_all_that_is_no_delivery_is_left_aside_and_named(settings: Settings) -> None:
+    tomorrow = clock.today(settings.timezone) + timedelta(days=1)
+    sound = make(settings, "enrollment/110101/2025-09-10_1/a.csv")
+    make(settings, "enrollment/110101/.part-abc/delivery/a.csv")
+    left = {
+        "loose.csv": "aside_loose",
+        "enrollment/loose.csv": "aside_loose",
+        "enrollment/110101/loose.csv": "aside_loose",
+        "enrollment/110101/.DS_Store": "aside_hidden",
+        "enrollment/110101/2025-09-10_1/.hidden.csv": "aside_hidden",
+        "enrollment/110101/2025-09-10_1/~$a.xlsx": "aside_hidden",
+        "enrollment/110101/2025-09-10_1/Thumbs.db": "aside_hidden",
+        "enrollment/110101/2025-09-10_1/deeper/a.csv": "aside_deep",
+        "enrollment/110101/september/a.csv": "aside_delivery",
+        "enrollment/110101/2025-13-01_1/a.csv": "aside_delivery",
+        "enrollment/110101/0001-01-01_1/a.csv": "aside_delivery",
+        "enrollment/110101/2025-09-10_0/a.csv": "aside_delivery",
+        "enrollment/110101/9999-12-31_1/a.csv": "aside_future",
+        f"enrollment/110101/{tomorrow}_1/a.csv": "aside_future",
+        "enrollment/东城 区/2025-09-10_1/a.csv": "aside_sender",
+        "gossip/110101/2025-09-10_1/a.csv": "aside_feed",
+    }
+    of_folders = {"aside_deep", "aside_delivery", "aside_future", "aside_sender"}
+    expected = {}
+    for place, why in left.items():
+        make(settings, place)
+        expected[
+            "gossip" if why == "aside_feed" else place.rpartition("/")[0] if why in of_folders else place
+        ] = why
+    expected["enrollment/东城 区"] = expected.pop("enrollment/东城 区/2025-09-10_1")
+    (sound.parent / "link.csv").symlink_to("/etc/hostname")
+    (settings.landing / "enrollment" / "110102").symlink_to(sound.parents[1])
+    expected |= {"enrollment/110101/2025-09-10_1/link.csv": "aside_link", "enrollment/110102": "aside_link"}
+    with make(settings, "enrollment/110101/2025-09-10_1/sparse.csv").open("wb") as sparse:
+        sparse.truncate(3 * 1024**3)
+    expected["enrollment/110101/2025-09-10_1/sparse.csv"] = "file_too_large"
+    assert [f.path for f in deliveries.scan(settings)] == [sound]
+    assert aside(settings) == expected
+    assert "sparse.csv" not in (settings.run / "hashes.json").read_text(), "a file too large is not read"
+
+
+def test_a_day_until_today_is_taken(settings: Settings) -> None:
+    make(settings, f"enrollment/110101/{clock.today(settings.timezone)}_1/a.csv")
+    assert len(deliveries.scan(settings)) == 1
+    assert aside(settings) == {}
+
+
+# Bytes of a name on the disk → as people read it.
+NAMES = {
+    b"\xb3\xf6.csv": "出.csv",
+    "在籍学生名册.csv".encode("gbk"): "在籍学生名册.csv",
+    b"\xff\xfe.csv": "%FF%FE.csv",
+    b"a\nb\x1b[31m.csv": "a%0Ab%1B[31m.csv",
+    "a\u202etxt.csv".encode(): "a%E2%80%AEtxt.csv",
+    "全角　空格 [1].csv".encode(): "全角　空格 [1].csv",
+    b"..csv..": None,
+    b"-rf": "-rf",
+}
+
+
+def test_a_name_of_any_bytes_is_taken_under_a_readable_one(settings: Settings, tmp_path: Path) -> None:
+    folder = make(settings, "enrollment/110101/2025-09-10_1/a.csv").parent
+    for number, raw in enumerate(NAMES):
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + raw)).write_text(f"{number}")
+    found = {file.name: file for file in deliveries.scan(settings)}
+    assert found.keys() == {"a.csv", *(name for name in NAMES.values() if name)}
+    for number, name in enumerate(NAMES.values()):
+        if name:
+            path = deliveries.located(settings, found[name].delivery_id, name)
+            assert (path, path.read_text()) == (found[name].path, f"{number}")
+            assert files.readable(name) == name
+    assert aside(settings) == {"enrollment/110101/2025-09-10_1/..csv..": "aside_hidden"}
+    # Handed in, it lies under its readable name; so do two names that read alike, side by side.
+    source = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xb3\xf6.csv"))
+    source.write_text("0")
+    assert (
+        deliveries.land(settings, source, "enrollment", "110101", date(2025, 9, 11)) == found["出.csv"].path
+    )
+    source.write_text("another")
+    landed = deliveries.land(settings, source, "enrollment", "110101", date(2025, 9, 11))
+    assert landed.name == "出.csv"
+    (folder / "出.csv").write_text("the same name in UTF-8")
+    names = [f.name for f in deliveries.scan(settings) if f.path.parent == folder and f.name.startswith("出")]
+    assert len(names) == 2
+    assert "出.csv" in names
+
+
+def test_a_name_that_gets_too_long_by_being_readable_is_cut(settings: Settings, tmp_path: Path) -> None:
+    raw = ("学生体质健康" * 20).encode("gbk") + b".csv"
+    source = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + raw))
+    source.write_text("x")
+    landed = deliveries.land(settings, source, "enrollment", "110101", date(2025, 9, 11))
+    assert len(os.fsencode(landed.name)) <= 255
+    assert landed.name.startswith("学生体质健康")
+    assert landed.suffix == ".csv"
 
 
 def test_changed_bytes_of_the_same_name_are_another_file(settings: Settings) -> None:
@@ -97,14 +191,32 @@ def test_a_landing_killed_halfway_leaves_no_delivery(settings: Settings, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("feed", "sender", "problem"),
-    [("gossip", "110101", "gossip"), ("enrollment", "../110101", "sender"), ("enrollment", ".x", "sender")],
+    ("change", "problem"),
+    [
+        ({"feed": "gossip"}, "gossip"),
+        ({"sender": "../110101"}, "sender"),
+        ({"sender": ".x"}, "sender"),
+        ({"name": ".hidden.csv"}, "hidden"),
+        ({"name": "~$a.xlsx"}, "hidden"),
+        ({"size": 3 * 1024**3}, "512 MB"),
+        ({"received": date(2205, 11, 22)}, "today is"),
+        ({"received": date(9999, 12, 31)}, "today is"),
+        ({"received": date(1, 1, 1)}, "today is"),
+    ],
 )
 def test_landing_refuses_what_has_no_place(
-    settings: Settings, tmp_path: Path, feed: str, sender: str, problem: str
+    settings: Settings, tmp_path: Path, change: dict[str, Any], problem: str
 ) -> None:
-    source = tmp_path / "a.csv"
-    source.write_text("x")
+    given: dict[str, Any] = {
+        "feed": "enrollment",
+        "sender": "110101",
+        "name": "a.csv",
+        "received": date(2025, 9, 10),
+    } | change
+    source = tmp_path / given["name"]
+    with source.open("w") as file:
+        file.write("x")
+        file.truncate(given.get("size", 1))
     with pytest.raises(UserError, match=problem):
-        deliveries.land(settings, source, feed, sender, date(2025, 9, 10))
-    assert not any(settings.landing.rglob("a.csv"))
+        deliveries.land(settings, source, given["feed"], given["sender"], given["received"])
+    assert not any(settings.landing.rglob("*.*"))
