@@ -170,9 +170,11 @@ class Contract:
         """(rule, verdict) of the rules on one column in this contract.
 
         Beside its own, the form of a resident card's number is checked where the contract also asks for the
-        kind of document.
+        kind of document; and a placeholder refuses the row that it would name.
         """
         rules = column.row_rules()
+        if column.is_identifier:
+            rules.append(("placeholder", "refuse" if column.name == self.identity else "flag"))
         kinds = {c.name for c in self.columns}
         if column.check_digit == "resident_id" and column.required and "id_document_type_code" in kinds:
             rules.append(("pattern", "refuse"))

@@ -108,6 +108,15 @@ def _digits_lost(column: Column) -> Explanation:
     )
 
 
+def _placeholder(column: Column) -> Explanation:
+    instead = "" if column.required else ", 没有证件的请留空"
+    return Explanation(
+        "不填占位号码",
+        "填的是占位号码 (如 00000000、12345678、无), 不能证明是谁",
+        f"请填写真实的“{column.zh}”{instead}",
+    )
+
+
 def _wrong_unit(column: Column) -> Explanation:
     return Explanation(
         f"表头单位应为 {column.unit}",
@@ -173,6 +182,7 @@ _RULES: dict[str, Callable[[Column], Explanation]] = {
     "pattern": _pattern,
     "check_digit": _check_digit,
     "digits_lost": _digits_lost,
+    "placeholder": _placeholder,
     "wrong_unit": _wrong_unit,
     "other_unit": _other_unit,
     "impossible": _impossible,

@@ -288,13 +288,19 @@ def _single_spell(relation: Relation, contract: Contract) -> str:
 
 def _one_person(relation: Relation, contract: Contract) -> str:
     # Linked tokens are one pupil already: a temporary number and the later one are no finding.
+    column = relation.datasets[contract.dataset]["column"]
     return f"""
         with holder as (
             select document_key, count(distinct pupil_key) as pupil_count
             from {contract.table} where document_key is not null group by all
         )
-        select {_PLACE}, pupil_count = 1 as is_sound, pupil_count || ' 个学籍号' as evidence
-        from {contract.table} inner join holder using (document_key)
+        select {_PLACE}, pupil_count = 1 and not is_placeholder as is_sound,
+            if(is_placeholder, '占位号码', pupil_count || ' 个学籍号') as evidence
+        from (
+            select *, list_contains(flags, '{column}:placeholder') as is_placeholder from {contract.table}
+        )
+        left join holder using (document_key)
+        where document_key is not null or is_placeholder
     """
 
 

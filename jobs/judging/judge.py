@@ -18,7 +18,7 @@ from jobs.declare import Column as Declared
 from jobs.judging import expressions as sql
 from jobs.judging import row_bounds
 from jobs.judging.expressions import Sql, choose, coalesce, col, lit, substring
-from jobs.judging.values import is_checked, is_digits_lost, value_of
+from jobs.judging.values import is_checked, is_digits_lost, names_nobody, value_of
 from jobs.reading.sheet import UNCALCULATED
 
 # Written where there is nothing to write.
@@ -245,6 +245,8 @@ def _judgements(
         if column.name in scaled:
             is_other_kind = (sql.item(Sql("factors"), place) < 0) & text.is_given()
             flags.append((is_other_kind, f"{column.name}:wrong_unit"))
+    others = [c for c in contract.columns if c.is_identifier and c.name != contract.identity]
+    flags += [(_is_placeholder(contract, column), f"{column.name}:placeholder") for column in others]
     for rule in contract.rules:
         judged = refused if rule.verdict == "refuse" else flags
         broken = row_bounds.broken(contract, rule)
@@ -271,25 +273,36 @@ def _lower(words: Iterable[str]) -> list[str]:
 def _identifier_rules(contract: Contract, column: Declared) -> list[tuple[Sql, str]]:
     """Why a number that names a person is refused: digits lost in a sheet, a check that does not hold."""
     text, value = col(f"_text_{column.name}"), col(f"_value_{column.name}")
-    lost = is_digits_lost(text)
+    lost, is_named = is_digits_lost(text), ~coalesce(_is_placeholder(contract, column), False)
     rules = [(lost, f"{column.name}:digits_lost")]
+    if column.name == contract.identity:
+        rules.append((~is_named, f"{column.name}:placeholder"))
     if column.pattern:
-        rules.append((~lost & ~value.matches(f"^(?:{column.pattern})$"), f"{column.name}:pattern"))
+        is_other = is_named & ~lost & ~value.matches(f"^(?:{column.pattern})$")
+        rules.append((is_other, f"{column.name}:pattern"))
     if column.check_digit == "pupil_number":
         # A temporary number (L) has no check, and so passes.
-        whole = value.matches(r"^[GJ]\d{17}[0-9X]$")
+        whole = is_named & value.matches(r"^[GJ]\d{17}[0-9X]$")
         return [*rules, (whole & ~is_checked(substring(value, 2, 18)), f"{column.name}:check_digit")]
     whole = text.matches(r"^\d{17}[0-9Xx]$")
     if "id_document_type_code" in {c.name for c in contract.columns}:
         kind = col("_value_id_document_type_code")
         if column.required:
             # Where it is not asked for, a word in its place (无) costs nobody the row.
-            rules.append((~lost & (kind == _RESIDENT_CARD) & ~whole, f"{column.name}:pattern"))
+            is_other = is_named & ~lost & (kind == _RESIDENT_CARD) & ~whole
+            rules.append((is_other, f"{column.name}:pattern"))
         whole = whole & coalesce(kind == _RESIDENT_CARD, True)
     return [
         *rules,
-        (~lost & whole & ~is_checked(sql.call("upper", text)), f"{column.name}:check_digit"),
+        (is_named & ~lost & whole & ~is_checked(sql.call("upper", text)), f"{column.name}:check_digit"),
     ]
+
+
+def _is_placeholder(contract: Contract, column: Declared) -> Sql:
+    """Whether the number only fills its cell. Beside the row's identity a word (无) is a blank."""
+    text = col(f"_text_{column.name}")
+    is_placeholder = names_nobody(text)
+    return is_placeholder if column.name == contract.identity else is_placeholder & text.matches(r"\d")
 
 
 def _reasons(judgements: Iterable[tuple[Sql, str]]) -> Sql:

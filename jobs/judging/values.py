@@ -59,6 +59,17 @@ def is_digits_lost(text: Sql) -> Sql:
     return exponent | cut
 
 
+def names_nobody(number: Sql) -> Sql:
+    """Whether what stands in a number's place is a placeholder: a word (无), one digit over and over
+    (`00000000`), or digits in a row (`12345678`). The letter of a pupil number does not count.
+    """
+    plain = sql.call("translate", sql.call("upper", number), " -", "")
+    body = sql.call("rtrim", sql.call("ltrim", plain, "GJL"), "X")
+    is_one_digit = number.matches(rf"^\D*(?:{'|'.join(rf'(?:{digit}[ -]*)*' for digit in range(10))})\D*$")
+    rising, falling = "0123456789" * 3, "9876543210" * 3
+    return is_one_digit | sql.call("contains", rising, body) | sql.call("contains", falling, body)
+
+
 def is_checked(number: Sql) -> Sql:
     """Whether the eighteenth character is the GB 11643 check of the seventeen before it; null where they are
     no digits.

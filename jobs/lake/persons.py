@@ -18,7 +18,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
-from jobs import clock, declare
+from jobs import clock
 from jobs.lake import identity, tables
 from jobs.lake.identity import Keys
 from jobs.settings import Settings, UserError
@@ -137,68 +137,6 @@ def _private(settings: Settings) -> Path:
 # Links
 
 
-def find_links(settings: Settings) -> int:
-    """State which temporary numbers (L), or registrations without a number, and which lasting numbers stand
-    under one identity document. Returns how many pairs.
-
-    Made anew from all rolls of the lake, so it is the same in whatever order they came. A document under more
-    than one lasting number links nobody: that is a finding for its senders.
-    """
-    pairs: list[tuple[str, str, datetime]] = []
-    rolls, registrations = (_files(settings, dataset) for dataset in ("pupil_roll", "pupil_registration"))
-    if rolls:
-        registered = (
-            "select pupil_key as token, min(recorded_at) as recorded_at"
-            f" from read_parquet([{registrations}], union_by_name = true) group by all"
-            if registrations
-            else "select null::varchar as token, null::timestamptz as recorded_at where false"
-        )
-        with duckdb.connect() as connection:
-            connection.execute("set TimeZone = 'UTC'")
-            pairs = connection.execute(
-                f"""
-                with seen as (
-                    select document_key, pupil_key, pupil_number_kind = 'L' as is_temporary,
-                        min(recorded_at) as recorded_at
-                    from read_parquet([{rolls}], union_by_name = true)
-                    where document_key is not null and pupil_key is not null group by all
-                ),
-                registered as ({registered}),
-                lasting as (
-                    select * from seen where not is_temporary
-                    qualify count(*) over (partition by document_key) = 1
-                ),
-                earlier as (
-                    select document_key, pupil_key, recorded_at from seen where is_temporary
-                    union all
-                    -- registered before there was a number: the document was all that named the child
-                    select token, token, recorded_at from registered
-                )
-                select least(earlier.pupil_key, lasting.pupil_key),
-                    greatest(earlier.pupil_key, lasting.pupil_key),
-                    min(greatest(earlier.recorded_at, lasting.recorded_at))
-                from earlier inner join lasting using (document_key)
-                where earlier.pupil_key <> lasting.pupil_key
-                group by 1, 2 order by 1, 2
-                """
-            ).fetchall()
-    wanted = [_link(settings, *pair) for pair in pairs]
-    standing = [row for row in tables.rows(settings, LINKS) if row["link_reason_code"] == SAME_DOCUMENT]
-    key = ("person_token", "linked_person_token", "recorded_at")
-    if {tuple(r[k] for k in key) for r in standing} != {tuple(r[k] for k in key) for r in wanted}:
-        table = tables.open_table(settings, LINKS)
-        if table is not None:
-            table.delete(f"link_reason_code = '{SAME_DOCUMENT}'")
-        tables.append_rows(settings, LINKS, wanted, f"links/{_version(settings)}", "links")
-    return len(wanted)
-
-
-def _files(settings: Settings, dataset: str) -> str:
-    """The Parquet files of a dataset's clean table as a list in SQL; empty where nothing was written."""
-    found = tables.open_table(settings, declare.load()[dataset].table)
-    return literals(*found.file_uris()) if found else ""
-
-
 def decide(settings: Settings, one: str, other: str, note: str, day: date, *, are_one: bool) -> None:
     """The bureau's own word: two tokens are one person, or are not. It stands above all evidence found.
 
@@ -211,22 +149,24 @@ def decide(settings: Settings, one: str, other: str, note: str, day: date, *, ar
     today = [r for r in tables.rows(settings, LINKS) if r["stated_on"] == day]
     number = max((r["delivery_no"] for r in today), default=0) + 1
     recorded = clock.start_of_day(day, settings.timezone)
-    row = _link(settings, min(one, other), max(one, other), recorded) | {
+    row = link(settings, min(one, other), max(one, other), recorded) | {
         "link_reason_code": BUREAU,
         "note": note,
         "stated_on": day,
         "delivery_no": number,
         "is_withdrawn": not are_one,
     }
-    tables.append_rows(settings, LINKS, [row], f"decision/{_version(settings)}", "decision")
+    tables.append_rows(settings, LINKS, [row], f"decision/{version(settings)}", "decision")
 
 
-def _version(settings: Settings) -> int:
+def version(settings: Settings) -> int:
+    """The version of the table of links; -1 where it was never written."""
     found = tables.open_table(settings, LINKS)
     return -1 if found is None else found.version()
 
 
-def _link(settings: Settings, one: str, other: str, recorded_at: datetime) -> dict[str, Any]:
+def link(settings: Settings, one: str, other: str, recorded_at: datetime) -> dict[str, Any]:
+    """A statement by evidence that two tokens, the lesser one first, are one person."""
     from zoneinfo import ZoneInfo
 
     return {

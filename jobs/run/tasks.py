@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs import settings as site_settings
-from jobs.lake import identity, persons, runs, tables
+from jobs.lake import identity, links, runs, tables
 from jobs.lake.runs import Run
 from jobs.settings import Settings
 from jobs.spark import server
@@ -74,7 +74,7 @@ def build_marts(run_id: str) -> Counts:
     from jobs.publish.audit import audit_marts
 
     settings, run = _context(run_id)
-    persons.find_links(settings)
+    links.find_links(settings)
     related = relations.measure(settings, run)
     pins = tables.pin(settings)
     _pins_note(settings, run_id).write_text(json.dumps(pins, sort_keys=True))

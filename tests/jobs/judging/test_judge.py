@@ -45,7 +45,7 @@ def test_running_times_in_the_notations_of_schools(judge: Judge) -> None:
     }  # fmt: skip
     wrong = ["3'60", "3.75", "三分", "5", "3:45:20"]
     changes = [
-        {"pupil_national_id": f"L{i:018d}", "run_1000m_s": t} for i, t in enumerate([*written, *wrong])
+        {"pupil_national_id": f"L{i:018d}", "run_1000m_s": t} for i, t in enumerate([*written, *wrong], 1)
     ]
     rows = judge("test_result", changes)
     got = dict(zip(written, [r["run_1000m_s"] for r in rows], strict=False))
@@ -63,7 +63,7 @@ def test_text_is_narrowed_and_nothing_is_nothing(judge: Judge) -> None:
         "test_result",
         [
             {"pupil_national_id": f"L{i:018d}", "pull_up_count": t}
-            for i, t in enumerate(["１２", " 12 ", "'12", "12.0", "-", "NULL", "", "/", "0"])
+            for i, t in enumerate(["１２", " 12 ", "'12", "12.0", "-", "NULL", "", "/", "0"], 1)
         ],
     )
     assert [r["pull_up_count"] for r in rows] == [12, 12, 12, 12, None, None, None, None, 0]
@@ -74,7 +74,7 @@ def test_impossible_is_refused_and_unusual_is_flagged(judge: Judge) -> None:
     heights = {"149.9": [], "94.9": ["height_cm:unusual"], "1.52": None, "250.1": None}
     rows = judge(
         "test_result",
-        [{"pupil_national_id": f"L{i:018d}", "height_cm": h} for i, h in enumerate(heights)],
+        [{"pupil_national_id": f"L{i:018d}", "height_cm": h} for i, h in enumerate(heights, 1)],
     )
     assert [None if r["refused"] else r["flags"] for r in rows] == list(heights.values())
     assert rows[2]["refused"] == ["height_cm:impossible", "height_cm:other_unit"]

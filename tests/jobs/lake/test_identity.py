@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from jobs import clock, declare
 from jobs.ingest import balance, clean, raw, rotation
 from jobs.judging import values
-from jobs.lake import deliveries, identity, persons, tables
+from jobs.lake import deliveries, identity, links, persons, tables
 from jobs.lake.runs import Run
 from jobs.publish import asof
 from jobs.settings import Settings, UserError
@@ -59,7 +59,7 @@ def keys_by_term(settings: Settings) -> dict[int, set[str]]:
 def test_who_may_not_see_persons_asks_the_general_table(two_terms: Settings) -> None:
     rows = "select count(*), count(distinct pupil_key) from clean_enrollment__pupil_roll"
     day = date(2026, 6, 30)
-    persons.find_links(two_terms)
+    links.find_links(two_terms)
     assert asof.query(two_terms, rows, day) == asof.query(two_terms, f"{rows}__general", day)
     two_terms.restricted.rename(two_terms.lake.parent / "elsewhere")
     assert asof.query(two_terms, f"{rows}__general", day)[1] == [(2, 2)]
@@ -89,7 +89,7 @@ def two_terms(settings: Settings, spark: SparkSession) -> Settings:
 def test_a_temporary_number_and_the_later_one_are_one_pupil(two_terms: Settings) -> None:
     before = keys_by_term(two_terms)
     assert len(before[1] | before[2]) == 3
-    assert persons.find_links(two_terms) == persons.find_links(two_terms) == 1
+    assert links.find_links(two_terms) == links.find_links(two_terms) == 1
     (row,) = tables.rows(two_terms, persons.LINKS)
     assert row["link_reason_code"] == "same_document"
     assert row["recorded_at"] == clock.start_of_day(date(2026, 3, 5), two_terms.timezone)
@@ -101,14 +101,14 @@ def test_a_temporary_number_and_the_later_one_are_one_pupil(two_terms: Settings)
 
 
 def test_a_link_is_undone_and_made_by_hand_without_rewriting_rows(two_terms: Settings) -> None:
-    persons.find_links(two_terms)
+    links.find_links(two_terms)
     clean = declare.load()["pupil_roll"].table
     version = tables.pin(two_terms)[clean]
     (row,) = tables.rows(two_terms, persons.LINKS)
     pair = row["linked_person_token"], row["person_token"]
     persons.decide(two_terms, *pair, "两名学生误用同一证件号", date(2026, 3, 9), are_one=False)
     assert persons.persons(two_terms, LATE) == {}
-    persons.find_links(two_terms)
+    links.find_links(two_terms)
     assert persons.persons(two_terms, LATE) == {}, "evidence found again does not undo the bureau's word"
     assert persons.persons(two_terms, datetime(2026, 3, 8, tzinfo=UTC)) != {}, "as known before the decision"
     persons.decide(two_terms, *pair, "核实为同一人", date(2026, 3, 9), are_one=True)
@@ -127,7 +127,7 @@ def test_one_document_under_two_lasting_numbers_links_nobody_and_is_found(
 
     lines = [line("G" + card(1), card(1)), line("G" + card(2), card(1)), line("G" + card(3), "无")]
     roll(settings, spark, "2025-09-20", 1, lines)
-    assert persons.find_links(settings) == 0
+    assert links.find_links(settings) == 0
     run = Run("2026-06-30.1", "beijing", date(2026, 6, 30), LATE, "test", "", 7, "running", None, {})
     relations.measure(settings, run)
     found = [r for r in tables.rows(settings, "ops__finding") if r["relation"] == "one_document_one_pupil"]
