@@ -19,7 +19,7 @@ import yaml
 from jobs import clock, declare
 from jobs import settings as site_settings
 from jobs.ingest import clean, raw
-from jobs.lake import deliveries, persons, tables
+from jobs.lake import deliveries, links, persons, tables
 from jobs.replies import report
 from jobs.settings import Settings
 
@@ -63,7 +63,7 @@ def taken(
         for feed in dict.fromkeys(case["feed"] for case in CASES.values()):
             raw.write_raw(settings, RUN, feed)
             clean.clean_rows(settings, spark, RUN, feed)
-        persons.find_links(settings)
+        links.find_links(settings)
     answers = {landed[r["file_sha256"]]: Answer(r) for r in tables.rows(settings, "ops__receipt")}
     for row in tables.rows(settings, "ops__refused_row"):
         answers[landed[row["file_sha256"]]].refused[row["line_number"]].add(row["rule"])

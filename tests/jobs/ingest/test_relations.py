@@ -208,6 +208,23 @@ def test_a_result_without_the_pupil_on_the_roll_of_that_term(settings: Settings)
     assert (rate["examined_count"], rate["matched_count"]) == (2, 1)
 
 
+def test_a_document_of_several_pupils_and_one_that_fills_the_cell(settings: Settings) -> None:
+    asked = {"flags": ["id_document_number:placeholder"]}
+    rows = [
+        on_roll("a", document_key="E"),
+        on_roll("b", document_key="E"),
+        on_roll("c", document_key="F"),
+        on_roll("d", document_key="0", **asked),
+        # Too short for a token of its own.
+        on_roll("e", **asked),
+        on_roll("f"),
+    ]
+    state(settings, "pupil_roll", rows)
+    assert found(settings, "one_document_one_pupil") == [("pupil_roll", "110101", n) for n in (2, 3, 5, 6)]
+    told = {row["evidence"] for row in tables.rows(settings, "ops__finding")}
+    assert told == {"2 个学籍号", "占位号码"}
+
+
 def test_a_pupil_on_two_rolls_of_a_term(settings: Settings) -> None:
     state(settings, "pupil_roll", [on_roll("a"), on_roll("b"), on_roll("c")])
     others = [

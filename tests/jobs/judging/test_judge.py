@@ -161,6 +161,31 @@ def test_a_resident_number_is_checked_and_a_passport_is_not(judge: Judge) -> Non
     ]
 
 
+PLACEHOLDERS = ["00000000", "0000-0000", "E00000000", "11111", "999999999999999999", "12345678", "87654321"]
+
+
+def test_a_placeholder_names_nobody(judge: Judge) -> None:
+    """Of a pupil with a number it is asked about; where it would name the row, the row is refused."""
+    passport = {"id_document_type_code": "护照"}
+    sound = ["E12345678", "EA1234567", "110105201501010", "无", "暂无", "N/A", None]
+    rows = judge(
+        "pupil_roll",
+        [
+            {"pupil_national_id": f"L{n:018d}", "id_document_number": number} | passport
+            for n, number in enumerate([*PLACEHOLDERS, *sound], 1)
+        ],
+    )
+    assert [row["refused"] for row in rows] == [[]] * len(rows)
+    asked = ["id_document_number:placeholder"]
+    assert [row["flags"] for row in rows] == [asked] * len(PLACEHOLDERS) + [[]] * len(sound)
+    child = example_rows(declare.load()["pupil_registration"])[0] | passport
+    rows = judge("pupil_registration", [child | {"id_document_number": n} for n in [*PLACEHOLDERS, "无"]])
+    assert [row["refused"] for row in rows] == [asked] * len(rows)
+    numbers = ["L000000000000000000", "G666666666666666666", "J123456789012345678", "无"]
+    rows = judge("pupil_roll", [{"pupil_national_id": number} for number in numbers])
+    assert [row["refused"] for row in rows] == [["pupil_national_id:placeholder"]] * len(numbers)
+
+
 def test_an_unmapped_code_is_kept_as_sent_but_not_a_persons(judge: Judge) -> None:
     (row,) = judge("capacity_project", [{"stage_code": "大学|x"}])
     assert (row["stage_code"], row["unmapped"]) == (None, ["stage_code=大学/x"])
