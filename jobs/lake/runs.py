@@ -8,19 +8,21 @@ import fcntl
 import hashlib
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 from deltalake import DeltaTable
 
-from jobs import clock
+from jobs import clock, processes
+from jobs.files import replacing
 from jobs.lake import deliveries, tables
 from jobs.settings import EXPECTATIONS, Settings, UserError
 
 TABLE = "ops__run"
-RUNNING, PUBLISHED, FAILED = "running", "published", "failed"
+RUNNING, PUBLISHED, FAILED, INTERRUPTED = "running", "published", "failed", "interrupted"
 
 
 @dataclass(frozen=True)
@@ -58,19 +60,19 @@ def fingerprint(settings: Settings) -> str:
 
 
 def open_run(settings: Settings, trigger: str = "command", seed: int | None = None) -> Run:
-    """Begin a run for the newest delivery day in landing. Runs left `running` by a killed one are marked
-    failed.
+    """Begin a run for the newest delivery day in landing; this process is its owner. Runs that were left open
+    are marked interrupted.
 
     Raises UserError when nothing has been landed, and for a lake that an earlier version made.
     """
     newest = _newest_day(settings)
     with _alone(settings):
-        return _open(settings, newest, trigger, seed)
+        return _open(settings, newest, trigger, seed, None)
 
 
-def join_run(settings: Settings, trigger: str) -> Run:
+def join_run(settings: Settings, trigger: str, owner: int | None = None) -> Run:
     """The open run of this trigger and day, else a new one: tasks on a schedule find themselves in the same
-    run.
+    run. `owner` is the process with whose end the run ends, this one by default.
 
     A run left open by an earlier day is not joined: it would not know of today's deliveries.
     """
@@ -78,8 +80,9 @@ def join_run(settings: Settings, trigger: str) -> Run:
     with _alone(settings):
         for run in all_runs(settings):
             if (run.state, run.trigger, run.as_of_date) == (RUNNING, trigger, newest):
+                _note_owner(settings, run.run_id, owner)
                 return run
-        return _open(settings, newest, trigger, None)
+        return _open(settings, newest, trigger, None, owner)
 
 
 def _newest_day(settings: Settings) -> date:
@@ -93,11 +96,11 @@ def _newest_day(settings: Settings) -> date:
     return max(file.received for file in landing.files)
 
 
-def _open(settings: Settings, newest: date, trigger: str, seed: int | None) -> Run:
+def _open(settings: Settings, newest: date, trigger: str, seed: int | None, owner: int | None) -> Run:
     tables.check_version(settings)
     for earlier in all_runs(settings):
         if earlier.state == RUNNING:
-            finish(settings, earlier.run_id, FAILED)
+            finish(settings, earlier.run_id, INTERRUPTED)
     number = sum(run.as_of_date == newest for run in all_runs(settings)) + 1
     run = Run(
         run_id=f"{newest}.{number}",
@@ -111,6 +114,7 @@ def _open(settings: Settings, newest: date, trigger: str, seed: int | None) -> R
         release_number=None,
         inputs={},
     )
+    _note_owner(settings, run.run_id, owner)
     row = _row(run) | {"started_at": datetime.now(UTC)}
     tables.append_rows(settings, TABLE, [row], run.run_id, run.run_id)
     return run
@@ -122,6 +126,32 @@ def _alone(settings: Settings) -> Iterator[None]:
     with (settings.run / "runs.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _owner_note(settings: Settings) -> Path:
+    return settings.run / "owner.json"
+
+
+def _note_owner(settings: Settings, run_id: str, pid: int | None) -> None:
+    with replacing(_owner_note(settings), mode=0o600) as fresh:
+        fresh.write_text(json.dumps({"run_id": run_id, **processes.noted(pid)}), encoding="utf-8")
+
+
+def _is_owned(settings: Settings, run: Run) -> bool:
+    with suppress(OSError, ValueError):
+        note = json.loads(_owner_note(settings).read_text(encoding="utf-8"))
+        return note["run_id"] == run.run_id and processes.living(note) is not None
+    return False
+
+
+def as_they_stand(settings: Settings) -> list[Run]:
+    """Every run, oldest first. One that is open though its owner has ended is interrupted: it could not say
+    so itself.
+    """
+    return [
+        replace(run, state=INTERRUPTED) if run.state == RUNNING and not _is_owned(settings, run) else run
+        for run in all_runs(settings)
+    ]
 
 
 def get(settings: Settings, run_id: str) -> Run:

@@ -85,11 +85,13 @@ def _run_dag(settings: Settings, seed: int, stages: dict[str, float], console: C
 
 
 def _has_news(settings: Settings) -> bool:
-    """Whether a file waits, a batch is unfinished, or code or settings changed since the last release."""
+    """Whether a file waits, a batch is unfinished, the last run was not published (it was killed or it
+    failed), or code or settings changed since.
+    """
     from jobs.ingest import failures, journal
 
-    published = [r for r in runs.all_runs(settings) if r.state == runs.PUBLISHED]
-    if not published or published[-1].code_version != runs.fingerprint(settings):
+    last = runs.all_runs(settings)[-1:]
+    if not last or last[0].state != runs.PUBLISHED or last[0].code_version != runs.fingerprint(settings):
         return True
     if release.current(settings) is None:
         return True

@@ -128,7 +128,7 @@ def status(settings: Settings, console: Console) -> None:
     console.print(f"landed files that wait: {len(deliveries.pending(settings, landing.files))}")
     left_aside(settings, landing, console)
     table = Table("run", "as of", "state", "trigger", "release", title="last runs")
-    for run in runs.all_runs(settings)[-8:]:
+    for run in runs.as_they_stand(settings)[-8:]:
         table.add_row(run.run_id, str(run.as_of_date), run.state, run.trigger, str(run.release_number or ""))
     console.print(table)
     receipts = tables.rows(settings, "ops__receipt")

@@ -24,9 +24,12 @@ Counts = dict[str, Any]
 
 def open_scheduled_run() -> str:
     """The `run_id` that tasks of today's schedule share."""
+    from jobs.run.airflow import processes
+
     settings = site_settings.load().prepare()
     identity.check(settings)
-    return runs.join_run(settings, "schedule").run_id
+    airflow = processes.running(settings)
+    return runs.join_run(settings, "schedule", airflow.launcher if airflow else None).run_id
 
 
 def write_raw(run_id: str, feed: str) -> Counts:

@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 
+from jobs import processes
 from jobs.files import replacing
 from jobs.settings import Settings, writing
 
@@ -23,13 +24,15 @@ from jobs.settings import Settings, writing
 class Engine:
     """A Spark server. `pid` and `started` are null for a server that is not ours (EDULAKE_SPARK).
 
-    `restarts` counts how often this command's server died and was started again.
+    `restarts` counts how often this command's server died and was started again; `owner` names the process
+    with which the server ends (`jobs.processes`).
     """
 
     url: str
     pid: int | None = None
     started: float | None = None
     restarts: int = 0
+    owner: dict[str, Any] | None = None
 
 
 def path(settings: Settings) -> Path:
@@ -55,14 +58,7 @@ def read(settings: Settings) -> Engine | None:
 
 def process_of(engine: Engine) -> psutil.Process | None:
     """The process that was started; null if it ended, even if another process has its number now."""
-    if engine.pid is None:
-        return None
-    try:
-        process = psutil.Process(engine.pid)
-        is_same = engine.started is not None and abs(process.create_time() - engine.started) < 1
-        return process if is_same and process.status() != psutil.STATUS_ZOMBIE else None
-    except psutil.NoSuchProcess:
-        return None
+    return processes.living({"pid": engine.pid, "started": engine.started})
 
 
 def listens(engine: Engine) -> bool:

@@ -21,6 +21,7 @@ from typing import Any
 
 import psutil
 
+from jobs.processes import living
 from jobs.run.airflow import home
 from jobs.run.airflow.home import USER, password
 from jobs.settings import Settings, UserError, writing
@@ -70,8 +71,8 @@ def up(settings: Settings, port: int | None = None) -> Airflow:
 def running(settings: Settings) -> Airflow | None:
     """The Airflow of this site that another living command started, or None."""
     note = _note(settings)
-    living = note and all(_process(note, name) for name in ("owner", "launcher"))
-    if not note or not living:
+    is_living = note and all(_process(note, name) for name in ("owner", "launcher"))
+    if not note or not is_living:
         return None
     port = int(note["port"])
     return Airflow(
@@ -214,12 +215,7 @@ def _note(settings: Settings) -> dict[str, Any] | None:
 
 def _process(note: Mapping[str, Any], name: str) -> psutil.Process | None:
     """The living process noted under `name`: the same id *and* the same start."""
-    noted = note["processes"].get(name)
-    with suppress(psutil.Error):
-        process = psutil.Process(noted["pid"])
-        if process.create_time() == noted["started"] and process.status() != psutil.STATUS_ZOMBIE:
-            return process
-    return None
+    return living(note["processes"].get(name))
 
 
 def _end_leftovers(settings: Settings) -> None:

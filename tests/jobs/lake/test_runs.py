@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 
 import pytest
 
 from jobs.lake import runs
-from jobs.settings import Settings, UserError
+from jobs.settings import ROOT, Settings, UserError
 
 
 def land(settings: Settings, day: str) -> None:
@@ -38,11 +41,32 @@ def test_a_lake_of_an_earlier_version_is_not_gone_on_with(settings: Settings) ->
         runs.open_run(settings)
 
 
-def test_a_run_that_was_killed_is_failed_when_the_next_opens(settings: Settings) -> None:
+def test_a_run_whose_process_was_killed_stands_as_interrupted(settings: Settings) -> None:
     land(settings, "2025-09-10")
-    first = runs.open_run(settings)
-    second = runs.open_run(settings)
-    assert (second.run_id, runs.get(settings, first.run_id).state) == ("2025-09-10.2", "failed")
+    code = "from jobs import settings; from jobs.lake import runs; runs.open_run(settings.load())"
+    for last in ("", "; import os, signal; os.kill(os.getpid(), signal.SIGKILL)"):
+        subprocess.run(
+            [sys.executable, "-P", "-c", code + last],
+            check=not last,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )
+        assert runs.all_runs(settings)[-1].state == "running"
+        assert runs.as_they_stand(settings)[-1].state == "interrupted"
+    mine = runs.open_run(settings)
+    assert [run.state for run in runs.as_they_stand(settings)] == ["interrupted", "interrupted", "running"]
+    runs.finish(settings, mine.run_id, runs.PUBLISHED, 1)
+    assert runs.as_they_stand(settings)[-1].state == "published"
+
+
+def test_a_scheduled_run_lives_as_long_as_what_it_was_told(settings: Settings) -> None:
+    land(settings, "2025-09-10")
+    with subprocess.Popen(["sleep", "300"]) as owner:
+        runs.join_run(settings, "schedule", owner.pid)
+        assert runs.as_they_stand(settings)[-1].state == "running"
+        owner.kill()
+    assert runs.as_they_stand(settings)[-1].state == "interrupted"
+    runs.join_run(settings, "schedule")
+    assert [run.state for run in runs.as_they_stand(settings)] == ["running"], "the next one takes it up"
 
 
 def test_a_scheduled_task_joins_the_open_run_and_a_finished_one_stays_finished(settings: Settings) -> None:
@@ -73,4 +97,4 @@ def test_a_run_left_open_by_an_earlier_day_is_not_joined(settings: Settings) -> 
     runs.join_run(settings, "schedule")
     land(settings, "2025-09-11")
     assert runs.join_run(settings, "schedule").run_id == "2025-09-11.1"
-    assert runs.get(settings, "2025-09-10.1").state == "failed"
+    assert runs.get(settings, "2025-09-10.1").state == "interrupted"

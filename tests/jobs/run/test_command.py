@@ -107,7 +107,7 @@ def test_a_run_asked_to_end_stops_what_it_started(settings: Settings) -> None:
 
 
 @pytest.mark.usefixtures("nothing_may_start")
-@pytest.mark.parametrize("change", ["file", "code", "batch", "release"])
+@pytest.mark.parametrize("change", ["file", "code", "batch", "release", "killed", "failed"])
 def test_what_is_news(
     lake: Settings, own_copy: Callable[[], Settings], monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
@@ -126,6 +126,10 @@ def test_what_is_news(
             )
         case "release":
             (mine.releases / "CURRENT").unlink()
+        case "killed":  # after its last file had a receipt
+            runs.open_run(mine)
+        case "failed":
+            runs.finish(mine, runs.open_run(mine).run_id, runs.FAILED)
     with pytest.raises(AssertionError, match="a service was started"):
         said(mine)
 
