@@ -26,8 +26,9 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from jobs import processes
 from jobs.settings import Settings, UserError, writing
-from jobs.spark import archive, launch, record
+from jobs.spark import archive, guard, launch, record
 from jobs.spark.java import Java, classpath, find_java
 from jobs.spark.record import Engine
 
@@ -47,17 +48,19 @@ def running(settings: Settings) -> Engine | None:
     if settings.spark_url:
         return Engine(settings.spark_url) if record.answers(settings.spark_url) else None
     recorded = record.read(settings)
-    return recorded if recorded and record.listens(recorded) else None
+    if recorded is None or (recorded.owner and processes.living(recorded.owner) is None):
+        return None  # without its owner it is about to end
+    return recorded if record.listens(recorded) else None
 
 
 def start(settings: Settings, java_options: Sequence[str] = ()) -> Engine:
     """The running server of this site, or a new one. Returns when the server takes calls.
 
-    A server that a killed command left behind is used again if it answers, else stopped. With EDULAKE_SPARK
-    the given server is used and none is started. Raises UserError without Java or Delta's jars, if the given
+    A new one ends with this process, also when that is killed. With EDULAKE_SPARK the given server is used
+    and none is started. Raises UserError without Java or Delta's jars, if the given
     server does not answer, or if a new one does not come up.
     """
-    engine = _start(settings, 0, java_options)
+    engine = _start(settings, java_options, counts=False)
     if engine.restarts:
         # The count is one command's: an earlier command's restarts do not count here.
         engine = replace(engine, restarts=0)
@@ -84,13 +87,7 @@ def session(settings: Settings, tag: str | None = None) -> Iterator[SparkSession
     engine = running(settings)
     is_own = engine is None and recorded is None and not settings.spark_url
     if engine is None:
-        if recorded and recorded.restarts >= 1:
-            raise UserError(
-                "the Spark server died twice in this run.",
-                f"Most often the machine has too little memory. Its log is {settings.logs / 'spark.log'}; "
-                "docs/runbooks/dead-engine.md has the steps.",
-            )
-        engine = _start(settings, restarts=1 if recorded else 0)
+        engine = _start(settings)
     try:
         if tag:
             interrupt_leftovers(settings, engine, tag)
@@ -138,7 +135,10 @@ def interrupt_leftovers(settings: Settings, engine: Engine, tag: str) -> bool:
     return True
 
 
-def _start(settings: Settings, restarts: int, java_options: Sequence[str] = ()) -> Engine:
+def _start(settings: Settings, java_options: Sequence[str] = (), *, counts: bool = True) -> Engine:
+    """The running server, or a new one. With `counts`, raises UserError if the one before died, too, after it
+    had been started in the place of another.
+    """
     if engine := running(settings):
         return engine
     if settings.spark_url:
@@ -148,14 +148,26 @@ def _start(settings: Settings, restarts: int, java_options: Sequence[str] = ()) 
         )
     settings.prepare()
     with _locked(settings):
-        # While we waited for the lock, another task may have started it.
+        # While we waited for the lock, another task may have started it: what lies here now tells, and one
+        # death seen by two tasks is counted once.
         if engine := running(settings):
             return engine
+        found = record.read(settings)
+        # One that lives was still being started by a process that was killed: no death.
+        deaths = 0 if found is None else found.restarts + (record.process_of(found) is None)
+        if counts and deaths > 1:
+            raise UserError(
+                "the Spark server died twice in this run.",
+                f"Most often the machine has too little memory. Its log is {settings.logs / 'spark.log'}; "
+                "docs/runbooks/dead-engine.md has the steps.",
+            )
         _stop_all(settings)
-        return _launch(settings, restarts, java_options)
+        # A task that starts it again ends long before the run does.
+        owner = processes.living(found.owner) if found else None
+        return _launch(settings, deaths, owner.pid if owner else os.getpid(), java_options)
 
 
-def _launch(settings: Settings, restarts: int, java_options: Sequence[str]) -> Engine:
+def _launch(settings: Settings, restarts: int, owner: int, java_options: Sequence[str]) -> Engine:
     """Start a server; once more if its port was taken in between or Java cannot bear the archive."""
     java, jars = find_java(), classpath()
     log = settings.logs / "spark.log"
@@ -167,7 +179,10 @@ def _launch(settings: Settings, restarts: int, java_options: Sequence[str]) -> E
     for _ in range(4):
         options = java_options or ([] if is_archive_bad else archive.java_options(java, jars))
         begin = log.stat().st_size if log.exists() else 0
-        process, engine = _spawn(settings, java, jars, options, restarts)
+        process, engine = _spawn(settings, java, jars, options)
+        engine = replace(engine, restarts=restarts, owner=processes.noted(owner))
+        with suppress(ProcessLookupError):  # ended already: seen below
+            guard.tie(process.pid, owner)
         record.write(settings, engine)
         _until(lambda: process.poll() is not None or record.listens(engine), deadline)  # noqa: B023
         if process.poll() is None and record.listens(engine):
@@ -189,7 +204,7 @@ def _launch(settings: Settings, restarts: int, java_options: Sequence[str]) -> E
 
 
 def _spawn(
-    settings: Settings, java: Java, jars: str, java_options: Sequence[str], restarts: int
+    settings: Settings, java: Java, jars: str, java_options: Sequence[str]
 ) -> tuple[subprocess.Popen[bytes], Engine]:
     """Begin one server process on a free port, with a token of its own; it does not take calls yet."""
     port = _free_port()
@@ -214,7 +229,6 @@ def _spawn(
         url=f"sc://localhost:{port}/;user_id=edulake;authorization=Bearer%20{token}",
         pid=process.pid,
         started=psutil.Process(process.pid).create_time(),
-        restarts=restarts,
     )
     return process, engine
 

@@ -13,6 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ import psutil
 import pytest
 from deltalake import DeltaTable
 
+from jobs import processes
 from jobs.settings import ROOT, Settings, UserError, load
 from jobs.spark import archive, jars, launch, record, server
 from jobs.spark.java import classpath, find_java
@@ -256,6 +258,43 @@ def test_note_of_a_dead_server_is_no_server(own: Settings) -> None:
 
     (own.run / "spark.json").write_text('{"url": "sc://loc')
     assert server.running(own) is None
+
+
+def test_one_death_seen_by_many_tasks_is_counted_once(own: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks look while another one starts the server again: what is being started has not died."""
+    with subprocess.Popen(["sleep", "300"]) as started:
+        dead = record.Engine("sc://localhost:1/", 2**22 + 1, 1.0)
+        record.write(own, dead)
+        launched: list[int] = []
+
+        def launch_slowly(_: Settings, restarts: int, *__: object) -> record.Engine:
+            new = record.Engine("sc://localhost:2/", **processes.noted(started.pid), restarts=restarts)
+            record.write(own, new)
+            launched.append(restarts)
+            looking.wait(10)  # the others have found no server by now
+            listening.append(new)
+            return new
+
+        looking, listening = threading.Barrier(3), list[record.Engine]()
+        monkeypatch.setattr(server, "_launch", launch_slowly)
+        monkeypatch.setattr(record, "listens", lambda engine: engine in listening)
+
+        def seen_dead() -> record.Engine:
+            assert server.running(own) is None
+            if launched:
+                looking.wait(10)
+            return server._start(own)
+
+        with ThreadPoolExecutor(3) as tasks:
+            first = tasks.submit(seen_dead)
+            assert _wait(lambda: bool(launched), 10)
+            others = [tasks.submit(seen_dead) for _ in range(2)]
+            engines = {task.result().restarts for task in (first, *others)}
+        assert (launched, engines) == ([1], {1})
+        started.kill()
+    listening.clear()
+    with pytest.raises(UserError, match="died twice"):
+        server._start(own)
 
 
 def test_orphan_that_no_note_names_is_stopped(own: Settings) -> None:
