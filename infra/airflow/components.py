@@ -6,12 +6,13 @@ Each component is what `airflow <component>` runs, in a session of its own, its 
 Started apart they would each import Airflow (4 s of CPU); `airflow standalone` would also start log servers
 that listen on every interface. Standard input is a pipe that the parent holds open: when it closes, whatever
 the parent died of, all components are ended. When one ends by itself the others are ended too, with exit
-code 1.
+code 1. When this process is killed, or a component, the kernel ends what it had forked, down to the tasks.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import json
 import os
@@ -35,11 +36,25 @@ COMPONENTS: dict[str, list[str]] = {
 GRACE_S = 3.0
 
 
+_PR_SET_PDEATHSIG = 1
+_kernel = ctypes.CDLL(None, use_errno=True)
+_forking: list[int] = [0]
+
+
+def _end_with_parent() -> None:
+    """In a process just forked: it ends with the one that forked it, also if that has ended by now."""
+    _kernel.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != _forking[0]:
+        os._exit(1)
+
+
 def main() -> int:
     """Start everything, wait for the parent's end or a component's, stop everything."""
     state, logs, port = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     must_migrate = "--migrate" in sys.argv
     owner, launcher = os.getppid(), os.getpid()
+    # Inherited: the scheduler's workers and the tasks that they fork do the same.
+    os.register_at_fork(before=lambda: _forking.__setitem__(0, os.getpid()), after_in_child=_end_with_parent)
     # Importing makes objects that stay; collecting garbage meanwhile takes an eighth of the start.
     gc.disable()
 

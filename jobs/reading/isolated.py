@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import select
 import signal
 import socket
 import subprocess
@@ -252,13 +253,22 @@ def peaks() -> list[int]:
 
 
 def serve(descriptor: int) -> None:
-    """Run the reading process: takes a path, answers what the file holds, until the other side is gone."""
+    """Run the reading process: takes a path, answers what the file holds, until the other side is gone.
+
+    It is gone at once with a killed parent, also in the midst of a file.
+    """
+    threading.Thread(target=_end_with, args=[os.pidfd_open(os.getppid())], daemon=True).start()
     _lower(resource.RLIMIT_AS, psutil.Process().memory_info().vms + MEMORY_BYTES)
     _lower(resource.RLIMIT_CORE, 0)
     with suppress(EOFError, OSError, KeyboardInterrupt), closing(Connection(descriptor)) as theirs:
         theirs.send("ready")
         while True:
             theirs.send(_answer(theirs))
+
+
+def _end_with(parent: int) -> None:
+    select.select([parent], [], [])
+    os._exit(1)
 
 
 def _answer(theirs: Connection) -> Found:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from jobs import declare
 from jobs.declare import reasons
 from jobs.reading import isolated
+from jobs.settings import ROOT
 
 # Runs in the reading process itself, before it serves.
 SERVE = "import sys; from jobs.reading import isolated, {module}; {change}; isolated.serve(int(sys.argv[1]))"
@@ -106,3 +112,32 @@ def test_what_earlier_files_left_in_memory_refuses_no_file(
 def test_a_sound_process_reads(tmp_path: Path, idle: list[object]) -> None:
     (found,) = read(tmp_path, TEXT)
     assert (found.dataset, found.traceback, found.reasons) == ("birth", None, [])
+
+
+READS = """
+import sys
+from pathlib import Path
+from jobs import declare
+from jobs.reading import isolated
+file, isolated._SERVE = Path(sys.argv[1]), sys.argv[2]
+list(isolated.read_all([file], declare.datasets_of("place_demand"), file.parent))
+"""
+
+
+def test_a_reader_ends_with_its_killed_parent_in_the_midst_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "0.csv").write_text(TEXT, encoding="utf-8")
+    note = tmp_path / "reader"
+    note.touch()
+    change = (
+        "import os, time, pathlib; reader.tables = lambda *_: "
+        f"pathlib.Path({str(note)!r}).write_text(str(os.getpid())) and time.sleep(300)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", READS, tmp_path / "0.csv", SERVE.format(module="reader", change=change)],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    ) as parent:
+        while not note.read_text() and parent.poll() is None:
+            time.sleep(0.02)
+        reader = psutil.Process(int(note.read_text()))
+        parent.kill()
+    assert psutil.wait_procs([reader], 20)[1] == []
