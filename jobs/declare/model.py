@@ -27,6 +27,16 @@ STATEMENT_COLUMNS: dict[str, str] = {
     "_batch_id": "string",
 }
 
+# Reasons of rows that are no data: they are left aside, and are nobody's mistake (`jobs.judging.aside`).
+SUM, NO_DATA, EXAMPLE = "sum_row", "no_data_row", "example_row"
+ASIDE = (SUM, NO_DATA, EXAMPLE)
+
+# The reason of the row of a unit that is not the sum of the units below it in the same file.
+DIFFERS = "sum_differs"
+
+# In a rule, what stands before a column's name for its text as sent.
+WRITTEN = "written_"
+
 # The name of a general table is that of the dataset's table with this ending.
 _GENERAL = "__general"
 
@@ -111,8 +121,8 @@ class RowRule:
     """One rule over several columns of a row: it holds where `holds` is true or null.
 
     `holds` is an expression of the SQL that DuckDB and Spark share, over `columns`, `received_date`,
-    `school_year_start` and `term`. It fails on no value (`try_cast`, no division). The first of `columns` is
-    named in the reason.
+    `school_year_start` and `term`; `written_<column>` is a column's text as sent. It fails on no value
+    (`try_cast`, no division by zero). The first of `columns` is named in the reason.
     """
 
     name: str
@@ -161,6 +171,7 @@ class Contract:
     bounds_by: tuple[str, ...] = ()
     bounds: str | None = None
     rules: tuple[RowRule, ...] = ()
+    sums: Mapping[str, str] = field(default_factory=dict)
     rows: Mapping[str, float] = field(default_factory=dict)
 
     def column(self, name: str) -> Column:

@@ -53,6 +53,12 @@ def code_of(reason: str) -> str:
     return str(json.loads(reason)["code"])
 
 
+def details(reason: str) -> dict[str, Any]:
+    """Return the details of a reason, its code among them."""
+    found: dict[str, Any] = json.loads(reason)
+    return found
+
+
 def sentence(reason: str, language: Language) -> str:
     """Return what a reason says to people, in one language."""
     return _sentence(json.loads(reason), language)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from jobs.declare import bounds, headings
 from jobs.declare.codes import code_list
 from jobs.declare.headings import STATING, WITHDRAWING, heading_key
-from jobs.declare.model import Column, Contract
+from jobs.declare.model import DIFFERS, EXAMPLE, NO_DATA, SUM, Column, Contract
 
 # The template's sheet of bounds that depend on other columns.
 BOUNDS_SHEET = "分组范围"
@@ -49,6 +49,8 @@ def explain(contract: Contract, column_name: str, rule: str) -> Explanation:
     column = next((c for c in contract.columns if c.name == column_name), None)
     if rule == "repeated_key":
         return _repeated(contract)
+    if rule in _NO_STATEMENT:
+        return _NO_STATEMENT[rule]
     own = next((r for r in contract.rules if (r.columns[0], r.name) == (column_name, rule)), None)
     if own is not None:
         kept = " (已接收, 存疑)" if own.verdict == "flag" else ""
@@ -69,7 +71,7 @@ def explain(contract: Contract, column_name: str, rule: str) -> Explanation:
 def has_words(contract: Contract, column_name: str, rule: str) -> bool:
     """Whether a rule is explained in words of its own."""
     own = {(r.columns[0], r.name) for r in contract.rules}
-    return rule in _RULES or rule == "repeated_key" or (column_name, rule) in own
+    return rule in _RULES or rule in _NO_STATEMENT or rule == "repeated_key" or (column_name, rule) in own
 
 
 def _required(column: Column) -> Explanation:
@@ -189,6 +191,31 @@ _RULES: dict[str, Callable[[Column], Explanation]] = {
     "unusual": _unusual,
     "unmapped_code": _unmapped,
     "formula": _formula,
+}
+
+
+# Rows that are no data, and the row of a unit that does not add up.
+_NO_STATEMENT = {
+    SUM: Explanation(
+        "每行是一个单位或一名学生",
+        "这一行是合计、小计或上级单位的汇总, 不是单位, 未计入",
+        "不影响其他行, 不必重报; 以后请不要在数据表中写合计行",
+    ),
+    NO_DATA: Explanation(
+        "表头以下每行是一条数据",
+        "这一行不是数据 (表尾说明、签字、页码、重复的表头或只有序号), 未计入",
+        "不影响其他行, 不必重报; 如果本应是数据, 请补全必填项后重报",
+    ),
+    EXAMPLE: Explanation(
+        "不含模板的示例行",
+        "这一行是报送模板自带的示例 (号码、代码为虚构), 未计入",
+        "不影响其他行, 不必重报; 以后请删去或覆盖示例行",
+    ),
+    DIFFERS: Explanation(
+        "上级单位的数等于所属单位之和",
+        "这一行的单位在同一文件中另有所属单位, 而数不等于所属单位之和, 无法判断以哪个为准",
+        "请核对所属单位的各行是否齐全、数是否有误; 合计行不必报送",
+    ),
 }
 
 

@@ -18,12 +18,12 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from jobs import declare
-from jobs.declare import Contract
+from jobs.declare import Contract, reasons
 from jobs.ingest import journal, raw, receipts, reopening, staged, verdicts
 from jobs.ingest.journal import Batch, FileNote
 from jobs.ingest.staged import Judged
 from jobs.ingest.verdicts import ACCEPTED, HELD
-from jobs.judging import audit, judge
+from jobs.judging import aside, audit, judge
 from jobs.lake import identity, persons, tables
 from jobs.settings import Settings
 
@@ -113,6 +113,7 @@ def _count(db: duckdb.DuckDBPyConnection, notes: list[FileNote]) -> None:
             count(*) filter ({judge.IS_SOUND}) as accepted,
             count(*) filter ({judge.IS_SOUND} and len(flags) > 0) as flagged,
             count(distinct scope_key) filter ({judge.IS_SOUND}) as scopes,
+            count(*) filter ({aside.is_aside()}) as aside,
         from judged group by all
         """
     )
@@ -127,6 +128,9 @@ def _count(db: duckdb.DuckDBPyConnection, notes: list[FileNote]) -> None:
         note.flagged_count = row["flagged"]
         note.refused_count = judged - row["accepted"]
         note.scope_count = row["scopes"]
+        others = [r for r in note.remarks if reasons.code_of(r) != verdicts.ASIDE]
+        left = [reasons.text("lines_aside", lines=row["aside"])] if row["aside"] else []
+        note.remarks = [*others, *left]
 
 
 def _decide(part: Part) -> None:

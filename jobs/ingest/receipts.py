@@ -37,6 +37,7 @@ def as_filed(batch: Batch, note: FileNote) -> verdicts.Filed:
         accepted_count=note.accepted_count,
         refused_count=note.refused_count,
         scope_count=note.scope_count,
+        aside_count=verdicts.aside_count(note.remarks),
     )
 
 

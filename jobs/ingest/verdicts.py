@@ -20,6 +20,13 @@ ACCEPTED, HELD, REFUSED, REPEATED = "accepted", "held", "refused", "repeated"
 # Our own code failed on the file: no verdict on what its sender sent (`jobs.ingest.failures`).
 FAILED = "failed"
 
+# The remark that lines were left aside.
+ASIDE = "lines_aside"
+
+# A share of so few lines says nothing: as long as most of the file stands, these hold no file.
+FEW_LINES = 5
+_HALF = 0.5
+
 # Outcomes of files of which no line was read.
 UNREAD = (REFUSED, REPEATED, FAILED)
 
@@ -40,6 +47,7 @@ class Filed:
     accepted_count: int = 0
     refused_count: int = 0
     scope_count: int = 0
+    aside_count: int = 0
     outcome: str | None = None
     reasons: tuple[str, ...] = ()
 
@@ -79,6 +87,7 @@ def filed(receipt: Mapping[str, Any]) -> Filed:
         accepted_count=receipt["accepted_count"] or 0,
         refused_count=receipt["refused_count"] or 0,
         scope_count=receipt["scope_count"] or 0,
+        aside_count=aside_count(receipt["remarks"] or ()),
         outcome=receipt["outcome"],
         reasons=tuple(receipt["reasons"] or ()),
     )
@@ -99,7 +108,15 @@ COLUMNS = [
     "scope_count",
     "outcome",
     "reasons",
+    "remarks",
 ]
+
+
+def aside_count(remarks: Iterable[str]) -> int:
+    """Return how many lines a file's remarks say were left aside: no data, and so nobody's mistake."""
+    return sum(
+        reasons.details(remark).get("lines", 0) for remark in remarks if reasons.code_of(remark) == ASIDE
+    )
 
 
 def first_of_content(files: Iterable[Filed]) -> dict[tuple[Any, ...], Filed]:
@@ -166,12 +183,13 @@ def changed(files: Iterable[Filed], contracts: Mapping[str, Contract]) -> list[F
 
 def _by_bounds(file: Filed, last: Filed | None, bounds: Mapping[str, float]) -> Verdict:
     found: list[str] = []
-    share = file.refused_count / file.line_count
-    if share > bounds.get("most_refused_share", 1.0):
+    wrong = file.refused_count - file.aside_count
+    share = wrong / max(file.line_count - file.aside_count, 1)
+    if share > bounds.get("most_refused_share", 1.0) and not _is_little(share, wrong):
         found.append(
             reasons.text(
                 "too_many_refused",
-                refused=file.refused_count,
+                refused=wrong,
                 share=round(share, 6),
                 most=bounds["most_refused_share"],
             )
@@ -179,11 +197,16 @@ def _by_bounds(file: Filed, last: Filed | None, bounds: Mapping[str, float]) -> 
     least = bounds.get("least_share_of_last")
     if last is not None and least:
         size, before = _rows_a_scope(file), _rows_a_scope(last)
-        if size < least * before:
+        if size < least * before and not _is_little(1 - size / before, before - size):
             found.append(reasons.text("rows_fell", rows=round(size, 3), before=round(before, 3), least=least))
     if not file.accepted_count and not found:
         found.append(reasons.text("none_accepted"))
     return Verdict(HELD if found else ACCEPTED, tuple(found))
+
+
+def _is_little(share: float, lines: float) -> bool:
+    """Whether a share is one of few lines, and not of most of a file."""
+    return lines <= FEW_LINES and share <= _HALF
 
 
 def _rows_a_scope(file: Filed) -> float:

@@ -15,8 +15,8 @@ import pyarrow as pa
 from jobs import clock
 from jobs.declare import STATING, WITHDRAWING, Contract, duckdb_type, is_open
 from jobs.declare import Column as Declared
+from jobs.judging import aside, row_bounds
 from jobs.judging import expressions as sql
-from jobs.judging import row_bounds
 from jobs.judging.expressions import Sql, choose, coalesce, col, lit, substring
 from jobs.judging.values import is_checked, is_digits_lost, names_nobody, value_of
 from jobs.reading.sheet import UNCALCULATED
@@ -50,7 +50,8 @@ def parse(
     _member, _sheet, _line_number, cells`. Rows out: one per raw line.
 
     `files` has one row per table of a file: `_delivery_id, _file_sha256, _table, positions list<int>` (each
-    column's place in the cells, -1 where absent, in the contract's order), `operation int` (place of the
+    column's place in the cells, -1 where absent, in the contract's order), `headings list<varchar>` (what
+    stands above each, if given), `operation int` (place of the
     column that says whether a line states or withdraws, or -1), `sender_code, received_date, delivery_no,
     recorded_at, school_year_start, term`. It is registered in `db` for the query. `scaled` are columns whose
     heading names another unit in some file; `files` then has `factors list<double>` too.
@@ -65,6 +66,7 @@ def parse(
     rows = _with_values(rows, contract, grade_scheme, scaled)
     rows = row_bounds.with_bounds(db, rows, contract, _valid_from(contract))
     rows = _with_reasons(rows, contract, scaled)
+    rows = aside.with_aside(rows, contract, files, grade_scheme)
     rows = _with_place_among_key(rows, contract)
     is_repeated = (col("_nth") > 1) & (col("_refused") == "")
     refused = choose((is_repeated, f"{contract.key[0]}:repeated_key"), otherwise=col("_refused"))

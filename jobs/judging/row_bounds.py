@@ -17,6 +17,7 @@ from sqlglot import exp
 
 from jobs.declare import Column as Declared
 from jobs.declare import Contract, RowRule, bounds, units
+from jobs.declare.model import WRITTEN
 from jobs.judging import expressions as sql
 from jobs.judging.expressions import Sql, choose, coalesce, col
 
@@ -109,13 +110,14 @@ def broken(contract: Contract, rule: RowRule) -> Sql:
     """The condition that a rule over several columns does not hold; null where a value it needs is missing.
 
     Rules are written in the SQL that DuckDB and Spark share. Only the names change: `height_cm` is read from
-    `_value_height_cm`.
+    `_value_height_cm`, `written_height_cm` from `_text_height_cm`.
     """
-    names = {c.name for c in contract.columns}
+    names = {c.name: f"_value_{c.name}" for c in contract.columns}
+    names |= {f"{WRITTEN}{c.name}": f"_text_{c.name}" for c in contract.columns}
     holds = sqlglot.parse_one(rule.holds, dialect="duckdb")
     for column in holds.find_all(exp.Column):
         if column.name in names:
-            column.set("this", exp.to_identifier(f"_value_{column.name}", quoted=True))
+            column.set("this", exp.to_identifier(names[column.name], quoted=True))
     return ~Sql(f"({holds.sql(dialect='duckdb')})")
 
 

@@ -44,6 +44,19 @@ FIRST = {
     },
 }
 
+# What the file of a test's rows says of itself, without its columns.
+FILE: dict[str, Any] = {
+    "_delivery_id": "d",
+    "_file_sha256": "f",
+    "_table": 0,
+    "sender_code": "110101",
+    "received_date": date(2025, 9, 20),
+    "delivery_no": 1,
+    "recorded_at": datetime(2025, 9, 19, 16, tzinfo=UTC),
+    "school_year_start": 2025,
+    "term": 1,
+}
+
 
 def _judge(dataset: str, changes: list[dict[str, str | None]]) -> list[dict[str, Any]]:
     """The first row of a dataset, changed in as many ways, through `parse`; in the order given."""
@@ -62,18 +75,9 @@ def _judge(dataset: str, changes: list[dict[str, str | None]]) -> list[dict[str,
         ],
         schema=reader.RAW_SCHEMA,
     )
-    file = {
-        "_delivery_id": "d",
-        "_file_sha256": "f",
-        "_table": 0,
+    file = FILE | {
         "positions": [names.index(c.name) if c.name in names else -1 for c in contract.columns],
         "operation": names.index("operation") if "operation" in names else -1,
-        "sender_code": "110101",
-        "received_date": date(2025, 9, 20),
-        "delivery_no": 1,
-        "recorded_at": datetime(2025, 9, 19, 16, tzinfo=UTC),
-        "school_year_start": 2025,
-        "term": 1,
     }
     return sorted(judged(raw, [file], contract), key=lambda row: row["_line_number"])
 

@@ -23,6 +23,7 @@ def file(
     lines: int = 100,
     refused: int = 0,
     sender: str = "110101",
+    aside: int = 0,
     readable: bool = True,
     name: str = "名册.csv",
 ) -> Filed:
@@ -39,6 +40,7 @@ def file(
         accepted_count=lines - refused,
         refused_count=refused,
         scope_count=1,
+        aside_count=aside,
         outcome=None if readable else REFUSED,
         reasons=() if readable else (reasons.text("file_empty"),),
     )
@@ -143,5 +145,24 @@ def test_same_bytes_again_are_repeated_unless_the_sender_or_the_term_differs() -
 
 def test_too_many_refused_lines_hold_and_none_accepted_holds() -> None:
     assert outcomes(file(1, refused=6), file(2, content=1, refused=5)) == [HELD, ACCEPTED]
+    # A share of few lines holds nothing, unless it is most of the file.
+    assert outcomes(file(1, lines=30, refused=3)) == [ACCEPTED]
+    assert outcomes(file(1, lines=30, refused=6), file(1, 2, lines=6, refused=4, content=1)) == [HELD, HELD]
     nothing = verdicts.judge([file(1, lines=3, refused=3)], DATASETS)
     assert [v.outcome for v in nothing.values()] == [HELD]
+
+
+def test_lines_that_are_no_data_count_for_nothing() -> None:
+    assert outcomes(file(1, lines=100, refused=12, aside=7)) == [ACCEPTED]
+    assert outcomes(file(1, lines=100, refused=13, aside=7)) == [HELD]
+    assert outcomes(file(1, lines=2, refused=2, aside=2)) == [HELD]
+    told = verdicts.judge([file(1, lines=100, refused=20, aside=10)], DATASETS)
+    (reason,) = next(iter(told.values())).reasons
+    assert reason == reasons.text("too_many_refused", refused=10, share=round(10 / 90, 6), most=0.05)
+    remarks = [reasons.text("sheet_hidden", sheet="2班"), reasons.text("lines_aside", lines=7)]
+    assert (verdicts.aside_count(remarks), verdicts.aside_count(remarks[:1])) == (7, 0)
+
+
+def test_a_small_school_that_lost_few_pupils_is_not_held() -> None:
+    assert outcomes(file(1, lines=10), file(2, lines=6, content=1)) == [ACCEPTED, ACCEPTED]
+    assert outcomes(file(1, lines=10), file(2, lines=4, content=1)) == [ACCEPTED, HELD]
