@@ -23,8 +23,8 @@ FAILED = "failed"
 # The remark that lines were left aside.
 ASIDE = "lines_aside"
 
-# A share of so few lines says nothing: as long as most of the file stands, these hold no file.
-FEW_LINES = 5
+# So few lines hold no file whatever their share, as long as most of the file stands.
+FEW_LINES = 3
 _HALF = 0.5
 
 # Outcomes of files of which no line was read.

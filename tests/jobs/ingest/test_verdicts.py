@@ -147,14 +147,14 @@ def test_too_many_refused_lines_hold_and_none_accepted_holds() -> None:
     assert outcomes(file(1, refused=6), file(2, content=1, refused=5)) == [HELD, ACCEPTED]
     # A share of few lines holds nothing, unless it is most of the file.
     assert outcomes(file(1, lines=30, refused=3)) == [ACCEPTED]
-    assert outcomes(file(1, lines=30, refused=6), file(1, 2, lines=6, refused=4, content=1)) == [HELD, HELD]
+    assert outcomes(file(1, lines=30, refused=4), file(1, 2, lines=5, refused=3, content=1)) == [HELD, HELD]
     nothing = verdicts.judge([file(1, lines=3, refused=3)], DATASETS)
     assert [v.outcome for v in nothing.values()] == [HELD]
 
 
 def test_lines_that_are_no_data_count_for_nothing() -> None:
-    assert outcomes(file(1, lines=100, refused=12, aside=7)) == [ACCEPTED]
-    assert outcomes(file(1, lines=100, refused=13, aside=7)) == [HELD]
+    assert outcomes(file(1, lines=100, refused=11, aside=7)) == [ACCEPTED]
+    assert outcomes(file(1, lines=100, refused=12, aside=7)) == [HELD]
     assert outcomes(file(1, lines=2, refused=2, aside=2)) == [HELD]
     told = verdicts.judge([file(1, lines=100, refused=20, aside=10)], DATASETS)
     (reason,) = next(iter(told.values())).reasons
@@ -164,5 +164,5 @@ def test_lines_that_are_no_data_count_for_nothing() -> None:
 
 
 def test_a_small_school_that_lost_few_pupils_is_not_held() -> None:
-    assert outcomes(file(1, lines=10), file(2, lines=6, content=1)) == [ACCEPTED, ACCEPTED]
-    assert outcomes(file(1, lines=10), file(2, lines=4, content=1)) == [ACCEPTED, HELD]
+    assert outcomes(file(1, lines=9), file(2, lines=6, content=1)) == [ACCEPTED, ACCEPTED]
+    assert outcomes(file(1, lines=10), file(2, lines=6, content=1)) == [ACCEPTED, HELD]
