@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from jobs import declare
+from jobs.declare import headings
 from jobs.judging.judge import parse
 from jobs.reading import reader
 
@@ -44,27 +45,33 @@ FIRST = {
     },
 }
 
-# What the file of a test's rows says of itself, without its columns.
-FILE: dict[str, Any] = {
-    "_delivery_id": "d",
-    "_file_sha256": "f",
-    "_table": 0,
-    "sender_code": "110101",
-    "received_date": date(2025, 9, 20),
-    "delivery_no": 1,
-    "recorded_at": datetime(2025, 9, 19, 16, tzinfo=UTC),
-    "school_year_start": 2025,
-    "term": 1,
-}
-
 
 def _judge(dataset: str, changes: list[dict[str, str | None]]) -> list[dict[str, Any]]:
     """The first row of a dataset, changed in as many ways, through `parse`; in the order given."""
-    contract = declare.load()[dataset]
     rows = [{**FIRST.get(dataset, {}), **change} for change in changes]
     names = list(dict.fromkeys(name for row in rows for name in row))
-    cells = [[row.get(name) for name in names] for row in rows]
-    count = len(rows)
+    places = {name: at for at, name in enumerate(names) if name != "operation"}
+    operation = names.index("operation") if "operation" in names else -1
+    return _of_cells(dataset, [[row.get(name) for name in names] for row in rows], places, operation)
+
+
+def _judge_table(dataset: str, header: list[str], lines: list[list[str]]) -> list[dict[str, Any]]:
+    """The lines below a header through `parse`; in the order given."""
+    places = headings.match(declare.load()[dataset], header)
+    assert places is not None
+    cells = [[cell or None for cell in line] for line in lines]
+    return _of_cells(dataset, cells, places, headings.operation_at(header), header)
+
+
+def _of_cells(
+    dataset: str,
+    cells: list[list[str | None]],
+    places: dict[str, int],
+    operation: int,
+    header: list[str] | None = None,
+) -> list[dict[str, Any]]:
+    contract = declare.load()[dataset]
+    count = len(cells)
     raw = pa.Table.from_arrays(
         [
             *[pa.array([value] * count, pa.string()) for value in ("b", "d", "f")],
@@ -75,9 +82,20 @@ def _judge(dataset: str, changes: list[dict[str, str | None]]) -> list[dict[str,
         ],
         schema=reader.RAW_SCHEMA,
     )
-    file = FILE | {
-        "positions": [names.index(c.name) if c.name in names else -1 for c in contract.columns],
-        "operation": names.index("operation") if "operation" in names else -1,
+    positions = [places.get(c.name, -1) for c in contract.columns]
+    file = {
+        "_delivery_id": "d",
+        "_file_sha256": "f",
+        "_table": 0,
+        "positions": positions,
+        "headings": [headings.fold(header[at]) if header and at >= 0 else None for at in positions],
+        "operation": operation,
+        "sender_code": "110101",
+        "received_date": date(2025, 9, 20),
+        "delivery_no": 1,
+        "recorded_at": datetime(2025, 9, 19, 16, tzinfo=UTC),
+        "school_year_start": 2025,
+        "term": 1,
     }
     return sorted(judged(raw, [file], contract), key=lambda row: row["_line_number"])
 
@@ -97,3 +115,9 @@ def judged(raw: pa.Table, files: list[dict[str, Any]], contract: declare.Contrac
 def judge() -> Callable[..., list[dict[str, Any]]]:
     """`judge(dataset, changes)`: the first row of a dataset, changed in as many ways, through `parse`."""
     return _judge
+
+
+@pytest.fixture
+def judge_table() -> Callable[..., list[dict[str, Any]]]:
+    """`judge_table(dataset, header, lines)`: the lines below a header, through `parse`."""
+    return _judge_table

@@ -8,57 +8,29 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
-import pyarrow as pa
 import pytest
 
 from jobs import declare
-from jobs.declare import headings
 from jobs.declare.examples import IN_TEMPLATE, example_rows
 from jobs.declare.model import ASIDE
 from jobs.declare.template import write_template
 from jobs.judging import aside
 from jobs.reading import reader
-from tests.jobs.conftest import FILE, judged
 
 Judge = Callable[..., list[dict[str, Any]]]
+Lines = Callable[[str, list[str]], list[list[str]]]
 DATASETS = sorted(declare.load())
 
 
-def of_lines(dataset: str, lines: list[str]) -> list[list[str]]:
-    """Reasons of each line below a header, all in one file, cells between commas."""
-    header, *below = [line.split(",") for line in lines]
-    contract = declare.load()[dataset]
-    positions = headings.match(contract, header)
-    assert positions is not None
-    return [
-        row["refused"]
-        for row in _judged(contract, header, positions, [(n, c) for n, c in enumerate(below, 2)])
-    ]
+@pytest.fixture
+def of_lines(judge_table: Judge) -> Callable[[str, list[str]], list[list[str]]]:
+    """`of_lines(dataset, lines)`: the reasons of each line below the first, cells between commas."""
 
+    def ask(dataset: str, lines: list[str]) -> list[list[str]]:
+        header, *below = [line.split(",") for line in lines]
+        return [row["refused"] for row in judge_table(dataset, header, below)]
 
-def _judged(
-    contract: declare.Contract,
-    header: list[str],
-    positions: dict[str, int],
-    lines: list[tuple[int, list[str]]],
-) -> list[dict[str, Any]]:
-    places = [positions.get(c.name, -1) for c in contract.columns]
-    columns: list[Any] = [
-        *([value] * len(lines) for value in ("b", "d", "f", 0, None, None)),
-        [number for number, _ in lines],
-        [[cell or None for cell in cells] for _, cells in lines],
-    ]
-    kinds = [field.type for field in reader.RAW_SCHEMA]
-    raw = pa.Table.from_arrays(
-        [pa.array(values, kind) for values, kind in zip(columns, kinds, strict=True)],
-        schema=reader.RAW_SCHEMA,
-    )
-    shape = {
-        "positions": places,
-        "headings": [headings.fold(header[at]) if at >= 0 else None for at in places],
-        "operation": headings.operation_at(header),
-    }
-    return sorted(judged(raw, [FILE | shape], contract), key=lambda row: row["_line_number"])
+    return ask
 
 
 # Sums
@@ -70,17 +42,17 @@ def _judged(
      "共计", "全市", "全 区", "其中：公办", "Total", "TOTAL", "Subtotal", "Sub-total", "Grand total",
      "Manhattan Total", "北京市"],
 )  # fmt: skip
-def test_a_row_that_sums_up_others_is_no_unit(word: str) -> None:
+def test_a_row_that_sums_up_others_is_no_unit(word: str, of_lines: Lines) -> None:
     births = ["区,出生年,出生人数", "东城区,2024,9", "西城区,2024,17", f"{word},2024,90"]
     assert of_lines("birth", births) == [[], [], ["unit_code:sum_row"]]
 
 
 @pytest.mark.parametrize("word", ["计划生育指导区", "总部基地", "全椒县", "本溪市", "Totality", "其他"])
-def test_a_unit_whose_name_is_near_a_word_of_sums_stands(word: str) -> None:
+def test_a_unit_whose_name_is_near_a_word_of_sums_stands(word: str, of_lines: Lines) -> None:
     assert of_lines("birth", ["区,出生年,出生人数", f"{word},2024,9"]) == [[]]
 
 
-def test_a_sum_is_known_wherever_its_word_stands() -> None:
+def test_a_sum_is_known_wherever_its_word_stands(of_lines: Lines) -> None:
     lines = [
         "序号,学校标识码,区,学年,年级,在校生数",
         "1,2111000001,110101,2025,P1,30",
@@ -96,7 +68,7 @@ def test_a_sum_is_known_wherever_its_word_stands() -> None:
     ]
 
 
-def test_a_districts_own_row_among_its_schools_is_their_sum() -> None:
+def test_a_districts_own_row_among_its_schools_is_their_sum(of_lines: Lines) -> None:
     lines = [
         "学校标识码,区,学年,年级,在校生数",
         "2111000001,东城区,2025,P1,30",
@@ -114,7 +86,7 @@ def test_a_districts_own_row_among_its_schools_is_their_sum() -> None:
     ]
 
 
-def test_a_unit_of_no_list_is_a_sum_only_where_that_is_certain() -> None:
+def test_a_unit_of_no_list_is_a_sum_only_where_that_is_certain(of_lines: Lines) -> None:
     head = "区,出生年,出生人数"
     three = ["东城区,2024,9", "西城区,2024,17", "朝阳区,2024,40"]
     assert of_lines("birth", [head, *three, "市域,2024,66"])[-1] == ["unit_code:sum_row"]
@@ -138,11 +110,11 @@ PUPIL = "G999999201501010012,某某,男,20150101,2111000001,04,1班,1"
      ",,,,,,,2025年9月20日",
      "Prepared by: X,,,,,,,", f"{ROLL}", "学 籍 号,,,,,,,"],
 )  # fmt: skip
-def test_a_note_below_the_data_is_no_data(line: str) -> None:
+def test_a_note_below_the_data_is_no_data(line: str, of_lines: Lines) -> None:
     assert of_lines("pupil_roll", [ROLL, PUPIL, line]) == [[], ["pupil_key:no_data_row"]]
 
 
-def test_a_line_with_nothing_but_its_number_is_no_data() -> None:
+def test_a_line_with_nothing_but_its_number_is_no_data(of_lines: Lines) -> None:
     lines = ["序号," + ROLL, "1," + PUPIL, "2,,,,,,,,", "3,,某某,男,,,,,"]
     first, blank, half = of_lines("pupil_roll", lines)
     assert (first, blank) == ([], ["pupil_key:no_data_row"])
@@ -160,7 +132,7 @@ def test_a_line_with_nothing_but_its_number_is_no_data() -> None:
         (",某某,男,20150101,2111000001,04,1班,1", "pupil_national_id:required"),
     ],
 )
-def test_a_pupils_line_is_never_left_aside(line: str, reason: str | None) -> None:
+def test_a_pupils_line_is_never_left_aside(line: str, reason: str | None, of_lines: Lines) -> None:
     (reasons,) = of_lines("pupil_roll", [ROLL, line])
     assert reasons[:1] == ([reason] if reason else [])
 
@@ -171,7 +143,7 @@ def test_a_pupils_line_is_never_left_aside(line: str, reason: str | None) -> Non
 @pytest.mark.parametrize("dataset", DATASETS)
 @pytest.mark.parametrize("ending", ["xlsx", "csv"])
 def test_a_templates_own_rows_are_right_and_left_aside_as_examples(
-    dataset: str, ending: str, tmp_path: Path
+    dataset: str, ending: str, tmp_path: Path, judge_table: Judge
 ) -> None:
     contract = declare.load()[dataset]
     write_template(contract, tmp_path / "filled.xlsx")
@@ -193,8 +165,7 @@ def test_a_templates_own_rows_are_right_and_left_aside_as_examples(
             csv.writer(lines).writerows(rows)
     read = reader.read(file, declare.datasets_of(contract.feed))
     assert read.contract is contract
-    lines_read = [(number, list(cells)) for number, cells in read.lines]
-    found = _judged(contract, rows[0], read.positions, lines_read)
+    found = judge_table(dataset, rows[0], [list(cells) for _, cells in read.lines])
     told = [(row["refused"], row["flags"], row["unmapped"]) for row in found]
     # Nothing else is wrong with an example, and the same row of somebody else is accepted without a question.
     example = ([f"{contract.key[0]}:example_row"], [], [])
