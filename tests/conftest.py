@@ -18,6 +18,8 @@ from jobs import settings as site_settings
 from jobs.settings import Settings
 from jobs.spark import server as spark_engine
 
+from . import canaries
+
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
@@ -110,8 +112,8 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def lake(tmp_path_factory: pytest.TempPathFactory, engine_url: str) -> Settings:
-    """One finished lake of the smallest city, built by the tasks of a run; for reading only."""
+def finished(tmp_path_factory: pytest.TempPathFactory, engine_url: str) -> tuple[Settings, dict[str, str]]:
+    """The lake of `lake`, and what `typed` says."""
     from jobs.lake import runs
     from jobs.run import command, tasks
 
@@ -121,6 +123,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory, engine_url: str) -> Settings:
         patch.setenv("EDULAKE_SPARK", engine_url)
         settings = site_settings.load().prepare()
         command.prepare_input(settings, scale=0.002, seed=7, console=Console(quiet=True))
+        typed = canaries.plant(settings.landing)
         run_id = runs.open_run(settings, "test", seed=7).run_id
         for feed in settings.feeds:
             tasks.write_raw(run_id, feed)
@@ -129,4 +132,16 @@ def lake(tmp_path_factory: pytest.TempPathFactory, engine_url: str) -> Settings:
             tasks.decide(run_id, service)
         tasks.build_marts(run_id)
         tasks.publish_release(run_id)
-    return settings
+    return settings, typed
+
+
+@pytest.fixture(scope="session")
+def lake(finished: tuple[Settings, dict[str, str]]) -> Settings:
+    """One finished lake of the smallest city, built by the tasks of a run; for reading only."""
+    return finished[0]
+
+
+@pytest.fixture(scope="session")
+def typed(finished: tuple[Settings, dict[str, str]]) -> dict[str, str]:
+    """Number -> place: what one sender of `lake` typed where it tells of nobody (`canaries`)."""
+    return finished[1]

@@ -1,4 +1,4 @@
-{# A code that nobody mapped is null, its flag stands in `flags`, and what was sent in `unmapped`. Staging asks here for
+{# A code that nobody mapped is null, its flag stands in `flags`, and what was sent in raw alone. Staging asks here for
    the columns that figures above depend on; marts count such rows in `unmapped_count` (docs/decisions/marts.md). #}
 {% macro has_unmapped_code(columns) -%}
     coalesce(list_has_any(flags, [

@@ -123,11 +123,13 @@ def report(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for the two files that may be sent. Default: `reports/<sender>`."),
+        typer.Option(
+            help="Folder for the two files that may be sent. Default: `lake/restricted/reports/<sender>`."
+        ),
     ] = None,
     site: Site = None,
 ) -> None:
-    """Write the sender's report: a workbook and a page in Chinese without values, and the marked copy.
+    """Write the sender's report: a workbook and a page without values, and the marked copy of the lines.
 
     生成反馈给报送单位的报告（不含个人数据）和标注了问题的原文件。
     """
@@ -140,14 +142,14 @@ def report(
         made = reports.gather(settings, row)
         files = report_files.write(settings, made, out)
         console.print(
-            f"{row['receipt_id']} {row['file_name']}: {reports.OUTCOMES[row['outcome']]}, "
-            f"{len(made.problems):,} 条问题",
+            f"{row['receipt_id']} {row['file_name'] or ''}: "
+            f"{reports.OUTCOMES[row['outcome']].label(settings.language)}, {len(made.problems):,} 条问题",
             soft_wrap=True,
         )
         for reason in row["reasons"] or []:
             console.print(f"  {reasons.sentence(reason, settings.language)}", soft_wrap=True)
         if made.receipt["outcome"] != "accepted" or made.problems:
-            console.print(f"  {reports.WAY_OUT[row['outcome']]}", soft_wrap=True)
+            console.print(f"  {made.way_out().told(settings.language)}", soft_wrap=True)
         for kind, file in files.items():
             note = " (restricted: holds values)" if kind == "marked" else ""
             console.print(f"  {kind}: {file}{note}", soft_wrap=True)

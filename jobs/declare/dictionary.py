@@ -85,7 +85,7 @@ def _page(c: Contract, readers: dict[str, list[str]]) -> str:
     lines += ["| --- | --- | --- | --- | --- | --- | --- | --- |"]
     for column in c.columns:
         checks = "; ".join(
-            f"{rule}: {explain(c, column.name, rule).rule_zh}"
+            f"{rule}: {explain(c, column.name, rule, is_refused=True).asked.zh}"
             for rule in dict.fromkeys(rule for rule, _ in c.column_rules(column))
         )
         lines.append(_row(c, column, checks))

@@ -17,12 +17,10 @@ STATEMENT_COLUMNS: dict[str, str] = {
     "is_withdrawn": "bool",
     "scope_key": "string",
     "flags": "array<string>",
-    "unmapped": "array<string>",
     "sender_code": "string",
     "_delivery_id": "string",
     "_file_sha256": "string",
-    "_member": "string",
-    "_sheet": "string",
+    "_table": "int",
     "_line_number": "bigint",
     "_batch_id": "string",
 }
@@ -254,14 +252,14 @@ class Contract:
     def general_columns(self) -> dict[str, str]:
         """Name -> type of the general table: ordinary columns, the key, and STATEMENT_COLUMNS.
 
-        Flags and unmapped codes would tell about the other columns, so they are left out.
+        Flags would tell about the other columns, so they are left out.
         """
         kept = {c.name for c in self.columns if not c.is_personal} | {*self.key, *STATEMENT_COLUMNS}
         kept |= {"school_code", "school_year_start", "term"}
         return {
             name: kind
             for name, kind in self.clean_columns().items()
-            if (name in kept or name == self.person_key) and name not in ("flags", "unmapped")
+            if (name in kept or name == self.person_key) and name != "flags"
         }
 
     def key_columns(self) -> set[str]:

@@ -182,15 +182,15 @@ def _quality(contract: Contract, column: Column) -> list[DataQuality]:
             verdicts.setdefault(rule, set()).add(verdict)
     rules = []
     for rule, told_as in verdicts.items():
-        explanation = explain(contract, column.name, rule)
+        explanation = explain(contract, column.name, rule, is_refused="refuse" in told_as)
         rules.append(
             _rule(
                 name=rule,
                 type="text",
-                description=explanation.rule_zh,
+                description=explanation.asked.zh,
                 dimension="completeness" if rule == "required" else "conformity",
                 severity="error" if "refuse" in told_as else "warning",
-                businessImpact=explanation.fix_zh,
+                businessImpact=explanation.do.zh,
             )
         )
     return rules

@@ -20,6 +20,11 @@ from jobs.declare.contracts import load
 Language = Literal["zh", "en"]
 Detail = str | int | float | list[str]
 
+# Details that the sender typed: they stay in the restricted zone (`jobs.lake.receipt_text`).
+TYPED = ("member", "sheet", "headings")
+# Stands for them where only the rest is known.
+_UNTOLD = "…"
+
 _WORDS = Path(__file__).with_suffix(".yaml")
 
 # What kind of file was sent in place of a table.
@@ -46,6 +51,19 @@ def text(code: str, **details: Detail | None) -> str:
     if "because" in given:
         given["because"] = json.loads(given["because"])
     return json.dumps({"code": code} | given, ensure_ascii=False)
+
+
+def without_text(reason: str) -> str:
+    """Return a reason without what the sender typed: names of sheets and members, headings."""
+    return json.dumps(_without_text(json.loads(reason)), ensure_ascii=False)
+
+
+def _without_text(details: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _without_text(value) if name == "because" else value
+        for name, value in details.items()
+        if name not in TYPED
+    }
 
 
 def code_of(reason: str) -> str:
@@ -85,6 +103,8 @@ def _in_words(details: Mapping[str, Any], language: Language) -> dict[str, Any]:
         name: _listed(value, language) if isinstance(value, list) else value
         for name, value in details.items()
     }
+    for name in TYPED:
+        found.setdefault(name, _UNTOLD)
     found["place"] = _place(details.get("member"), details.get("sheet"), language)
     for name in ("dataset", "other_dataset"):
         if language == "zh" and name in details:

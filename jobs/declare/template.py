@@ -14,7 +14,8 @@ from jobs.declare import bounds
 from jobs.declare.codes import code_list, is_open
 from jobs.declare.examples import example_rows
 from jobs.declare.model import Column, Contract
-from jobs.declare.words import BOUNDS_SHEET
+from jobs.declare.shapes import pattern_words
+from jobs.declare.words import BOUNDS_SHEET, CODES_SHEET
 from jobs.files import OUTPUT_MODE, replacing
 
 # Rows below the heading on which choices and formats are laid.
@@ -37,7 +38,7 @@ def write_template(contract: Contract, target: Path) -> None:
     with replacing(target, OUTPUT_MODE) as fresh, xlsxwriter.Workbook(fresh) as book:
         sheet = book.add_worksheet(contract.zh[:31])
         guide = book.add_worksheet("填写说明")
-        lists = book.add_worksheet("代码表")
+        lists = book.add_worksheet(CODES_SHEET)
         text = book.add_format({"num_format": "@"})
         grey = book.add_format({"num_format": "@", "font_color": "#808080", "italic": True})
         must = book.add_format({"bold": True, "bg_color": "#FCE4D6", "border": 1, "num_format": "@"})
@@ -62,14 +63,14 @@ def write_template(contract: Contract, target: Path) -> None:
             if column.codes:
                 if column.codes not in listed:
                     listed[column.codes] = len(listed)
-                    _write_codes(lists, 3 * listed[column.codes], column, head)
+                    _write_codes(lists, 3 * listed[column.codes], contract, column, head)
                 if not is_open(column):
                     first = 3 * listed[column.codes] + 1
                     count = len(code_list(column.codes).rows)
                     letter = xlsxwriter.utility.xl_col_to_name(first, col_abs=True)
                     choice = {
                         "validate": "list",
-                        "source": f"='代码表'!{letter}$3:{letter}${count + 2}",
+                        "source": f"='{CODES_SHEET}'!{letter}$3:{letter}${count + 2}",
                         "error_type": "warning",
                         "error_title": contract.zh,
                         "error_message": f"“{heading}”请从代码表中选择",
@@ -119,10 +120,10 @@ def _row(column: Column) -> list[str]:
         column.headings[0],
         "必填" if column.required else "选填",
         f"{column.zh} {column.en}",
-        _TYPES_ZH.get(column.type, "数字"),
+        pattern_words(column.pattern, "zh") if column.pattern else _TYPES_ZH.get(column.type, "数字"),
         column.unit or "",
         bounds,
-        column.codes or "",
+        f"见工作表“{CODES_SHEET}”" if column.codes else "",
     ]
 
 
@@ -132,10 +133,12 @@ def _told(column: Column) -> list[str]:
     return [row[1], *(f"{name}: {value}" for name, value in zip(names[2:], row[2:], strict=True) if value)]
 
 
-def _write_codes(sheet: xlsxwriter.worksheet.Worksheet, at: int, column: Column, head: object) -> None:
+def _write_codes(
+    sheet: xlsxwriter.worksheet.Worksheet, at: int, contract: Contract, column: Column, head: object
+) -> None:
     assert column.codes
     rows = code_list(column.codes).rows
-    sheet.write(0, at, column.codes, head)
+    sheet.write(0, at, "、".join(c.zh for c in contract.columns if c.codes == column.codes), head)
     sheet.write_row(1, at, ["代码", "含义"], head)
     shown = column.codes_column or "code"
     for number, row in enumerate(rows, 2):

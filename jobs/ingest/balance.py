@@ -53,7 +53,7 @@ receipt as (
     from ops__receipt
 ),
 checked as (
-    select receipt_id, file_name, outcome,
+    select receipt_id, outcome,
         case
             when line_count <> accepted_count + refused_count then 'lines <> accepted + refused'
             when raw_lines <> raw_places then 'a raw line stands twice'
@@ -81,24 +81,23 @@ checked as (
 )
 select * from checked where problem is not null
 union all
-select null, null, null, 'rows in clean without a receipt'
+select null, null, 'rows in clean without a receipt'
 from clean_file anti join receipt using (delivery_id, file_sha256)
 order by all
 """
 
-_PLACE = "(coalesce({0}member, ''), coalesce({0}sheet, ''), {0}line_number) as place"
-_LINES = f"_delivery_id as delivery_id, _file_sha256 as file_sha256, {_PLACE.format('_')}"
-_NONE = "'' as delivery_id, '' as file_sha256, ('', '', 0::bigint) as place"
+_LINES = "_delivery_id as delivery_id, _file_sha256 as file_sha256, (_table, _line_number) as place"
+_NONE = "'' as delivery_id, '' as file_sha256, (0, 0::bigint) as place"
 
 
 def broken(settings: Settings) -> list[dict[str, Any]]:
-    """Return the files whose lines do not add up: `receipt_id, file_name, outcome, problem`.
+    """Return the files whose lines do not add up: `receipt_id, outcome, problem`.
 
     Reads the newest version of every table concerned; call it when no batch is half done.
     """
     parted = [c for c in declare.load().values() if c.general_table]
     flagged = "len(flags) > 0 as is_flagged"
-    refused = f"delivery_id, file_sha256, {_PLACE.format('')}"
+    refused = "delivery_id, file_sha256, (table_number, line_number) as place"
     receipt = ", ".join(
         f"null::{declare.duckdb_type(kind)} as {name}"
         for name, kind in declare.table_columns("ops__receipt").items()

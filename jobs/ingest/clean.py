@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+# Codes of no list that a receipt names; a column that holds something else would name each of its cells.
+MOST_UNMAPPED = 1000
+
+
 class LostLinesError(RuntimeError):
     """The number of lines read differs from the number judged: nothing of the batch is committed to clean."""
 
@@ -114,6 +118,7 @@ def _count(db: duckdb.DuckDBPyConnection, notes: list[FileNote]) -> None:
             count(*) filter ({judge.IS_SOUND} and len(flags) > 0) as flagged,
             count(distinct scope_key) filter ({judge.IS_SOUND}) as scopes,
             count(*) filter ({aside.is_aside()}) as aside,
+            list_distinct(flatten(list(unmapped) filter (len(unmapped) > 0))) as unmapped,
         from judged group by all
         """
     )
@@ -123,7 +128,7 @@ def _count(db: duckdb.DuckDBPyConnection, notes: list[FileNote]) -> None:
         row = counts.get(note.key)
         judged = row["lines"] if row else 0
         if row is None or judged != note.line_count:
-            raise LostLinesError(f"{note.path}: {note.line_count} lines were read and {judged} judged")
+            raise LostLinesError(f"{note.receipt_id}: {note.line_count} lines were read and {judged} judged")
         note.accepted_count = row["accepted"]
         note.flagged_count = row["flagged"]
         note.refused_count = judged - row["accepted"]
@@ -131,6 +136,7 @@ def _count(db: duckdb.DuckDBPyConnection, notes: list[FileNote]) -> None:
         others = [r for r in note.remarks if reasons.code_of(r) != verdicts.ASIDE]
         left = [reasons.text("lines_aside", lines=row["aside"])] if row["aside"] else []
         note.remarks = [*others, *left]
+        note.unmapped = sorted(row["unmapped"] or [])[:MOST_UNMAPPED]
 
 
 def _decide(part: Part) -> None:

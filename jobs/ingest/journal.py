@@ -1,6 +1,7 @@
 """The journal of a feed's batches: which files are taken together, what is known of each, what is unfinished.
 
-A batch is written down before anyone works on it (`run/batches/<feed>/<batch_id>.json`). A run that was
+A batch is written down before anyone works on it (`batches/<feed>/<batch_id>.json` in the restricted zone,
+because a note has names and headings as sent). A run that was
 killed is therefore finished with the same files and the same Delta transactions. The note goes when the
 batch's receipts stand. One process at a time works on a feed; a second one waits.
 """
@@ -56,8 +57,9 @@ class FileNote:
     outcome: str | None = None
     reasons: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
-    extra_columns: list[str] = field(default_factory=list)
+    extra_headings: list[str] = field(default_factory=list)
     missing_columns: list[str] = field(default_factory=list)
+    unmapped: list[str] = field(default_factory=list)
     duration_ms: int = 0
 
     @property
@@ -117,7 +119,7 @@ def plan(settings: Settings, feed: str) -> list[Batch]:
 def unfinished(settings: Settings, feed: str) -> list[Batch]:
     """Return the batches whose receipts do not stand yet, in the order in which they are worked off."""
     found = []
-    for file in _folder(settings, feed).glob("*.json"):
+    for file in _notes(settings, feed).glob("*.json"):
         noted = json.loads(file.read_text(encoding="utf-8"))
         for note in noted["files"]:
             note["tables"] = [FoundTable(**table) for table in note["tables"]]
@@ -174,5 +176,11 @@ def _folder(settings: Settings, feed: str) -> Path:
     return folder
 
 
+def _notes(settings: Settings, feed: str) -> Path:
+    folder = settings.restricted / "batches" / feed
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def _path(settings: Settings, batch: Batch) -> Path:
-    return _folder(settings, batch.feed) / f"{batch.batch_id}.json"
+    return _notes(settings, batch.feed) / f"{batch.batch_id}.json"

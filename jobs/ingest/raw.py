@@ -93,13 +93,13 @@ def _note_found(note: FileNote, found: isolated.Found) -> None:
         return
     note.dataset = found.dataset
     contract = declare.load()[found.dataset]
-    note.extra_columns = shape.unknown_columns(contract, found.tables)
+    note.extra_headings = shape.unknown_columns(contract, found.tables)
     note.missing_columns = shape.missing_columns(contract, found.tables)
     note.line_count = sum(table.line_count for table in found.tables)
     note.school_year_start, note.term = journal.period(note)
     if not note.line_count:
         note.outcome, note.reasons = REFUSED, [reasons.text("no_lines")]
-    elif reason := shape.refusal(contract, note.extra_columns):
+    elif reason := shape.refusal(contract, note.extra_headings):
         note.outcome, note.reasons = REFUSED, [reason]
 
 

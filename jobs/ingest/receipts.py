@@ -1,7 +1,11 @@
-"""Receipts, one per file: what was sent, what it held, how it ended. A batch ends when they are written."""
+"""Receipts, one per file: what was sent, what it held, how it ended. A batch ends when they are written.
+
+What a sender typed goes to the restricted zone beside them (`jobs.lake.receipt_text`).
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import date
@@ -9,16 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from jobs import clock, declare
+from jobs.declare import reasons
 from jobs.ingest import verdicts
 from jobs.ingest.journal import Batch, FileNote
-from jobs.lake import tables
+from jobs.lake import receipt_text, tables
 from jobs.settings import Settings
 
 
 def filed(settings: Settings, but: Iterable[FileNote] = ()) -> list[verdicts.Filed]:
     """Return every file with a receipt as verdicts compare them, except `but`: files that are done again."""
     left_out = {note.receipt_id for note in but}
-    rows = tables.rows(settings, "ops__receipt", verdicts.COLUMNS)
+    rows = receipt_text.receipts(settings, verdicts.COLUMNS)
     return [verdicts.filed(row) for row in rows if row["receipt_id"] not in left_out]
 
 
@@ -42,25 +47,62 @@ def as_filed(batch: Batch, note: FileNote) -> verdicts.Filed:
 
 
 def write(settings: Settings, run_id: str, batch: Batch) -> None:
-    """Append one row per file of the batch to `ops__receipt`, once."""
+    """Append one row per file of the batch to `ops__receipt`, once; before it what their senders typed."""
+    typed = [_typed(note) | {"batch_id": batch.batch_id} for note in batch.files]
+    receipt_text.append(settings, typed, batch.batch_id, run_id)
     rows: list[dict[str, Any]] = []
     for note in batch.files:
         received = date.fromisoformat(note.received)
         row = {k: v for k, v in asdict(note).items() if k in declare.made_tables()["ops__receipt"]}
-        first = asdict(note.tables[0]) if note.tables else {}
-        row |= {k: first.get(k) for k in ("member", "sheet", "header_line", "header")}
-        row["table_count"] = len(note.tables)
         rows.append(
             row
+            | _shape(note)
             | {
                 "run_id": run_id,
                 "feed": batch.feed,
                 "sender_code": note.sender,
                 "received_date": received,
-                "file_name": Path(note.path).name,
                 "file_sha256": note.sha256,
+                "reasons": [reasons.without_text(reason) for reason in note.reasons],
+                "remarks": [reasons.without_text(remark) for remark in note.remarks],
                 "recorded_at": clock.start_of_day(received, settings.timezone),
                 "batch_id": batch.batch_id,
             }
         )
     tables.append_rows(settings, "ops__receipt", rows, batch.batch_id, run_id)
+
+
+def _typed(note: FileNote) -> dict[str, Any]:
+    """What the sender typed, with the columns of `receipt_text`."""
+    return {
+        "receipt_id": note.receipt_id,
+        "file_name": Path(note.path).name,
+        "members": [table.member for table in note.tables],
+        "sheets": [table.sheet for table in note.tables],
+        "headers": [json.dumps(table.header, ensure_ascii=False) for table in note.tables],
+        "header_lines": [table.header_line for table in note.tables],
+        "extra_headings": note.extra_headings,
+        "reasons": note.reasons,
+        "remarks": note.remarks,
+        "unmapped": note.unmapped,
+    }
+
+
+def _shape(note: FileNote) -> dict[str, Any]:
+    """Where the tables stand and which of our columns they have, in our own words."""
+    extra = {heading.strip() for heading in note.extra_headings}
+    places = [
+        f"{number}.{place}"
+        for number, table in enumerate(note.tables, 1)
+        for place, heading in enumerate(table.header, 1)
+        if heading.strip() in extra and place - 1 not in table.positions
+    ]
+    found = {"table_count": len(note.tables), "extra_columns": places}
+    if note.dataset is None or not note.tables:
+        return found
+    first = note.tables[0]
+    header: list[str | None] = [None] * len(first.header)
+    for column, place in zip(declare.load()[note.dataset].columns, first.positions, strict=True):
+        if 0 <= place < len(header):
+            header[place] = column.name
+    return found | {"header_line": first.header_line, "header": header}

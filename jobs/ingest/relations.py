@@ -37,6 +37,8 @@ class Relation:
     least: float
     wrong_zh: str
     fix_zh: str
+    wrong_en: str
+    fix_en: str
     of: Mapping[str, str] = field(default_factory=dict)
     successors: Mapping[str, str] = field(default_factory=dict)
     stop: bool = False
@@ -140,8 +142,8 @@ def _ask(
     findings = _rows(
         connection,
         """
-        select sender_code, _delivery_id as delivery_id, _file_sha256 as file_sha256, _member as member,
-            _sheet as sheet, _line_number as line_number, evidence
+        select sender_code, _delivery_id as delivery_id, _file_sha256 as file_sha256, _table as table_number,
+            _line_number as line_number, evidence
         from judged where not is_sound order by all
         """,
     )
@@ -183,7 +185,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, A
 
 # One SELECT per kind: the lines examined, with `is_sound` (null: not checked for this line) and `evidence`.
 
-_PLACE = "sender_code, _delivery_id, _file_sha256, _member, _sheet, _line_number"
+_PLACE = "sender_code, _delivery_id, _file_sha256, _table, _line_number"
 
 
 def _day(relation: Relation, contract: Contract) -> str:
@@ -343,7 +345,7 @@ def _within_places(relation: Relation, contract: Contract) -> str:
             select sender_code, _delivery_id, _file_sha256, school_code, count(*) as pupils
             from newest group by all
         )
-        select sender_code, _delivery_id, _file_sha256, null::varchar as _member, null::varchar as _sheet,
+        select sender_code, _delivery_id, _file_sha256, null::integer as _table,
             null::bigint as _line_number, pupils <= places * {relation.most_share} as is_sound,
             '学校 ' || school_code || ': 在籍 ' || pupils || ', 核定学位 ' || places as evidence
         from pupil join place using (school_code)

@@ -17,7 +17,7 @@ from deltalake.exceptions import CommitFailedError
 from jobs import declare
 from jobs.files import replacing
 from jobs.ingest import verdicts
-from jobs.lake import tables
+from jobs.lake import receipt_text, tables
 from jobs.settings import Settings
 from jobs.sql import literals
 
@@ -26,7 +26,7 @@ _TRIES = 5
 
 def reopen_changed(settings: Settings, feed: str, batch_id: str) -> bool:
     """Reopen every file of the feed whose verdict this batch changed. Returns True if there was one."""
-    rows = tables.rows(settings, "ops__receipt", [*verdicts.COLUMNS, "delivery_id"])
+    rows = receipt_text.receipts(settings, [*verdicts.COLUMNS, "delivery_id"])
     of_feed = {row["receipt_id"]: row for row in rows if row["feed"] == feed}
     changed = verdicts.changed([verdicts.filed(row) for row in of_feed.values()], declare.load())
     reopen(settings, feed, [of_feed[file.receipt_id] for file in changed], batch_id)
@@ -53,7 +53,8 @@ def reopen(settings: Settings, feed: str, receipts: Sequence[Mapping[str, Any]],
                 f" and {prefix}file_sha256 = {literals(receipt['file_sha256'])}",
             )
     ids = literals(*(receipt["receipt_id"] for receipt in receipts))
-    _delete(settings, "ops__receipt", f"receipt_id in ({ids})")
+    for table in ("ops__receipt", receipt_text.TABLE):
+        _delete(settings, table, f"receipt_id in ({ids})")
 
 
 def times(settings: Settings, feed: str) -> dict[str, int]:

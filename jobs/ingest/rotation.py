@@ -17,7 +17,7 @@ from jobs.ingest import journal, staged
 from jobs.ingest.journal import FileNote
 from jobs.ingest.verdicts import ACCEPTED
 from jobs.judging import judge
-from jobs.lake import deliveries, identity, persons, tables
+from jobs.lake import deliveries, identity, persons, receipt_text, tables
 from jobs.lake.identity import Keys
 from jobs.reading import isolated
 from jobs.settings import Settings
@@ -74,7 +74,7 @@ def _notes(settings: Settings, contract: Contract) -> list[FileNote]:
     """The accepted files of a dataset, each read once more to find its columns."""
     receipts = [
         row
-        for row in tables.rows(settings, "ops__receipt")
+        for row in receipt_text.receipts(settings)
         if (row["dataset"], row["outcome"]) == (contract.dataset, ACCEPTED)
     ]
     paths = [deliveries.located(settings, row["delivery_id"], row["file_name"]) for row in receipts]

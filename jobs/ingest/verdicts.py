@@ -73,7 +73,7 @@ class Verdict:
 
 
 def filed(receipt: Mapping[str, Any]) -> Filed:
-    """Return a row of `ops__receipt` as verdicts compare it."""
+    """Return a receipt as verdicts compare it: a row of `ops__receipt` with its `file_name` beside it."""
     return Filed(
         receipt_id=receipt["receipt_id"],
         feed=receipt["feed"],

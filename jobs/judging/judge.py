@@ -44,10 +44,10 @@ def parse(
     grade_scheme: str,
     scaled: Collection[str] = (),
 ) -> str:
-    """Return the query of one dataset's clean columns, with `refused varchar[]` beside them.
+    """Return the query of one dataset's clean columns, with `refused` and `unmapped` (varchar[]) beside them.
 
     Rows in: raw lines of the table or view `raw`, with `_batch_id, _delivery_id, _file_sha256, _table,
-    _member, _sheet, _line_number, cells`. Rows out: one per raw line.
+    _line_number, cells`. Rows out: one per raw line.
 
     `files` has one row per table of a file: `_delivery_id, _file_sha256, _table, positions list<int>` (each
     column's place in the cells, -1 where absent, in the contract's order), `headings list<varchar>` (what
@@ -70,7 +70,8 @@ def parse(
     rows = _with_place_among_key(rows, contract)
     is_repeated = (col("_nth") > 1) & (col("_refused") == "")
     refused = choose((is_repeated, f"{contract.key[0]}:repeated_key"), otherwise=col("_refused"))
-    columns = [*_statement(contract), '"_identifier"', '"_document"', sql.listed(refused).named("refused")]
+    beside = [sql.listed(refused).named("refused"), _unmapped(contract).cast("varchar[]").named("unmapped")]
+    columns = [*_statement(contract), '"_identifier"', '"_document"', *beside]
     return f"select {', '.join(columns)} from ({rows})"
 
 
@@ -116,10 +117,7 @@ def _with_place_among_key(rows: str, contract: Contract) -> str:
     """`_nth`: of several lines with one key in a file the first stands; only sound lines compete."""
     key = [_key_column(contract, name) for name in contract.key]
     of_one_key = ", ".join(map(str, (col("_delivery_id"), col("_file_sha256"), col("_refused") == "", *key)))
-    nth = Sql(
-        f"row_number() over (partition by {of_one_key}"
-        " order by _member nulls first, _sheet nulls first, _line_number)"
-    )
+    nth = Sql(f"row_number() over (partition by {of_one_key} order by _table, _line_number)")
     return _beside(rows, {"_nth": nth})
 
 
@@ -175,7 +173,7 @@ IS_REFUSED = "len(refused) > 0"
 def _lines(contract: Contract, judged: str, own: str) -> str:
     return (
         f"select {lit(contract.dataset)} as dataset, sender_code, _delivery_id as delivery_id,"
-        " _file_sha256 as file_sha256, _member as member, _sheet as sheet, _line_number as line_number,"
+        " _file_sha256 as file_sha256, _table as table_number, _line_number as line_number,"
         f" {own}, _batch_id as batch_id from {judged}"
     )
 
@@ -330,7 +328,6 @@ def _statement(contract: Contract) -> list[str]:
         "stated_on": coalesce(col(f"_value_{contract.stated_on}"), stated) if contract.stated_on else stated,
         "is_withdrawn": col("_is_withdrawn"),
         "pupil_number_kind": substring(col("_identifier"), 1, 1),
-        "unmapped": _unmapped(contract),
         "scope_key": _scope_key(contract),
         "flags": sql.listed(col("_flags")),
     }

@@ -100,7 +100,7 @@ class _Look:
     def __init__(self, settings: Settings) -> None:
         self.landing = settings.landing
         self.today = clock.today(settings.timezone)
-        self.known = _Hashes(settings.run / "hashes.json")
+        self.known = _Hashes(settings.restricted / "hashes.json")
         self.files: list[LandedFile] = []
         self.left_aside: list[LeftAside] = []
 

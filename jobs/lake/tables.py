@@ -27,8 +27,9 @@ from jobs import declare
 from jobs.settings import Settings, UserError
 from jobs.sql import literals
 
-# Rows of people stand apart: raw as sent, and the keys that lead back to them; `contracts` knows the others.
-_RESTRICTED = ("raw_", "person_")
+# Rows of people stand apart: raw as sent, what senders typed, and the keys that lead back to persons;
+# `contracts` knows the others.
+_RESTRICTED = ("raw_", "person_", "receipt_")
 
 # Readers other than Spark take the plain file list of a version; these features would make it wrong.
 PLAIN_TABLE = {
@@ -51,13 +52,13 @@ def path(settings: Settings, table: str) -> Path:
 
 def check_version(settings: Settings) -> None:
     """Raises UserError for a lake that an earlier version made: values of persons outside their zone, or
-    tables of `ops__` without a column that is declared today.
+    tables of `ops__` with other columns than are declared today.
     """
     astray = [table for table in declare.all_tables() if (settings.lake / table) != path(settings, table)]
     if found := [table for table in astray if (settings.lake / table).exists()]:
         problem = f"{settings.lake / found[0]} holds values of persons outside {settings.restricted}"
-    elif lacking := _lacking_column(settings):
-        problem = f"{settings.lake / lacking[0]} has no column {lacking[1]}"
+    elif other := _other_columns(settings):
+        problem = f"{settings.lake / other[0]} has other columns: {', '.join(other[1])}"
     else:
         return
     raise UserError(
@@ -66,13 +67,12 @@ def check_version(settings: Settings) -> None:
     )
 
 
-def _lacking_column(settings: Settings) -> tuple[str, str] | None:
+def _other_columns(settings: Settings) -> tuple[str, list[str]] | None:
     for table in (table for table in declare.all_tables() if table.startswith("ops__")):
         if (found := open_table(settings, table)) is not None:
             present = {field.name for field in found.schema().fields}
-            for column in declare.table_columns(table):
-                if column not in present:
-                    return table, column
+            if other := present ^ declare.table_columns(table).keys():
+                return table, sorted(other)
     return None
 
 
@@ -148,11 +148,12 @@ def append_rows(
     rows: Sequence[Mapping[str, Any]] | pa.Table,
     app_id: str,
     run_id: str,
+    schema: pa.Schema | None = None,
 ) -> None:
-    """Append a few rows of a declared table without an engine, once per `app_id`."""
+    """Append a few rows without an engine, once per `app_id`; `schema` for a table that is not declared."""
     if not len(rows):
         return
-    schema = declare.arrow_schema(declare.table_columns(table))
+    schema = schema or declare.arrow_schema(declare.table_columns(table))
     if isinstance(rows, pa.Table):
         batch = rows.select(schema.names).cast(schema)
     else:

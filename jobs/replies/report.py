@@ -1,70 +1,122 @@
-"""The sender's report of one receipt, in Chinese: the outcome of the file, and what to correct row by row.
+"""The sender's report of one receipt: the outcome of the file, and what to correct row by row.
 
-Sheet, line, column and rule are named, and no value of any row. `jobs.replies.report_files` writes it.
+It is in Chinese, and in English beside it where the site speaks English. Sheet, line, column and rule are
+named, and no value of any row. `jobs.replies.report_files` writes it.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import pyarrow.compute as pc
 
 from jobs import declare
 from jobs.declare import Contract, reasons, words
+from jobs.declare.words import Explanation, Language, Text
 from jobs.ingest import relations
-from jobs.lake import deliveries, tables
+from jobs.lake import receipt_text, tables
 from jobs.lake.deliveries import LandedFile
-from jobs.reading import reader
-from jobs.reading.recognize import Table
 from jobs.settings import Settings, UserError
 
 OUTCOMES = {
-    "accepted": "已接收",
-    "held": "暂缓 (整批未生效)",
-    "refused": "退回 (整个文件)",
-    "repeated": "重复 (与已收文件相同, 未再处理)",
-    "failed": "读取失败 (系统原因, 无需重报)",
+    "accepted": Text("已接收", "accepted"),
+    "held": Text("暂缓 (整批未生效)", "held (nothing of it counts yet)"),
+    "refused": Text("退回 (整个文件)", "sent back (the whole file)"),
+    "repeated": Text(
+        "重复 (与已收文件相同, 未再处理)", "repeated (equal to an earlier file, not read again)"
+    ),
+    "failed": Text("读取失败 (系统原因, 无需重报)", "not read (our failure; do not send it again)"),
 }
 WAY_OUT = {
-    "accepted": "已接收的行已生效。请更正“退回”的行后重报; 只报更正的行即可, 整表报送的须整表重报。",
-    "held": "本批数据尚未生效, 上一批仍然有效。请按下列原因更正后, 以新的批次重新报送整个文件。",
-    "refused": "文件无法识别或没有数据, 没有一行生效。请对照报送模板核对表头、编码与完整性后重报。",
-    "repeated": "内容与先前收到的文件完全相同, 无需处理。若本意是更正, 请修改后重新报送。",
-    "failed": "读取程序出错, 与报送内容无关。程序修复后系统自动重读, 无需重新报送。",
+    "accepted": Text(
+        "已接收的行已生效。请更正“退回”的行后重报; 只报更正的行即可, 整表报送的须整表重报。",
+        "The accepted rows count. Correct the refused rows and send them again; those rows alone will do, "
+        "unless the table is one that is sent whole.",
+    ),
+    "held": Text(
+        "本批数据尚未生效, 上一批仍然有效。请按下列原因更正后, 以新的批次重新报送整个文件。",
+        "Nothing of this delivery counts yet; the one before stands. Correct what is named, and send the "
+        "whole file as a new delivery.",
+    ),
+    "refused": Text(
+        "文件无法识别或没有数据, 没有一行生效。请对照报送模板核对表头、编码与完整性后重报。",
+        "The file could not be recognized or holds no data; no row counts. Compare headings, encoding and "
+        "completeness with the template and send it again.",
+    ),
+    "repeated": Text(
+        "内容与先前收到的文件完全相同, 无需处理。若本意是更正, 请修改后重新报送。",
+        "The content equals that of a file received earlier; there is nothing to do. If it was meant as a "
+        "correction, change it and send it again.",
+    ),
+    "failed": Text(
+        "读取程序出错, 与报送内容无关。程序修复后系统自动重读, 无需重新报送。",
+        "Our program failed, whatever the file holds. It is read again by itself once the program is mended; "
+        "do not send it again.",
+    ),
 }
-REFUSED, FLAGGED, ASKED = "退回", "存疑", "核对"
+NOTHING_TO_DO = Text(
+    "全部数据行已生效, 不必重报。标为“存疑”或“核对”的行请核实。",
+    "All rows count; nothing needs to be sent again. Please check the rows marked 存疑 or 核对.",
+)
+REFUSED, FLAGGED, ASKED, ASIDE = "退回", "存疑", "核对", "未计入"
+# In the order of what to do first.
+SEVERITIES = {
+    REFUSED: Text(REFUSED, "refused"),
+    ASKED: Text(ASKED, "to check"),
+    FLAGGED: Text(FLAGGED, "in doubt"),
+    ASIDE: Text(ASIDE, "left out"),
+}
+# Rules that name a line which is no data: it is left out, and is nobody's mistake.
+_LEFT_OUT = {"sum_row", "no_data_row", "example_row"}
 
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One line and reason. `position` is the column's place in the sender's table, from 0."""
+    """One line and reason, sorted by what to do first. `position` is the column's place in the sender's
+    table, from 0; `table` that of the table in the file.
+    """
 
-    member: str
-    sheet: str
+    rank: int
+    table: int
     line: int
-    severity: str
     column_name: str
     rule: str
+    severity: str
+    member: str
+    sheet: str
     heading: str
     position: int | None = field(compare=False)
-    rule_zh: str
-    wrong_zh: str
-    fix_zh: str
+    asked: str
+    wrong: str
+    do: str
+    language: Language
+
+    @property
+    def severity_told(self) -> str:
+        return SEVERITIES[self.severity].label(self.language)
 
     def cells(self) -> list[str | int]:
         """Return the problem as a row of the report's table of lines."""
-        return [
-            self.severity,
-            self.member,
-            self.sheet,
-            self.line or "整表",
-            self.heading,
-            self.rule_zh,
-            self.wrong_zh,
-            self.fix_zh,
-        ]
+        where = [self.member, self.sheet, self.line or WHOLE_TABLE.label(self.language), self.heading]
+        return [self.severity_told, *where, self.asked, self.wrong, self.do]
+
+
+WHOLE_TABLE = Text("整表", "the whole table")
+# The table of lines, and how wide each of its columns is.
+COLUMNS = (
+    (Text("处理", "outcome"), 8),
+    (Text("压缩包成员", "member"), 14),
+    (Text("工作表", "sheet"), 14),
+    (Text("行号", "line"), 8),
+    (Text("列 (报送表头)", "column (heading as sent)"), 18),
+    (Text("规则", "what is asked"), 34),
+    (Text("问题", "what is wrong"), 44),
+    (Text("如何更正", "what to do"), 60),
+)
 
 
 @dataclass(frozen=True)
@@ -75,38 +127,53 @@ class Report:
     contract: Contract | None
     problems: list[Problem]
     rates: list[str] = field(default_factory=list)
-    language: reasons.Language = "zh"
+    language: Language = "zh"
 
     def facts(self) -> list[tuple[str, str]]:
         """Return the report's head: file, sender, outcome, counts, in the order shown."""
-        r = self.receipt
+        r, language = self.receipt, self.language
         shape = " ".join(str(r[name]) for name in ("container", "encoding") if r[name])
-        return [
-            ("回执编号", r["receipt_id"]),
-            ("文件", r["file_name"]),
-            ("报送单位", _sender(r["sender_code"])),
-            ("接收批次", f"{r['received_date']} 第{r['delivery_no']}批"),
-            ("数据表", f"{self.contract.zh} ({self.contract.dataset})" if self.contract else "未能识别"),
-            ("文件形式", shape),
-            ("处理结果", OUTCOMES.get(r["outcome"], str(r["outcome"]))),
-            ("数据行", f"{r['line_count']:,}"),
-            ("合格行", f"{r['accepted_count']:,}"),
-            ("其中存疑", f"{r['flagged_count']:,}"),
-            ("退回行", f"{r['refused_count']:,}"),
-            ("整批原因", reasons.joined(r["reasons"], self.language) or "无"),
-            ("关联核对", "; ".join(self.rates) or "无"),
-            ("下一步", WAY_OUT.get(r["outcome"], "")),
+        dataset = Text("未能识别", "not recognized")
+        if self.contract:
+            dataset = Text(self.contract.zh, self.contract.en)
+        none = Text("无", "none").label(language)
+        outcome = OUTCOMES.get(r["outcome"], Text(str(r["outcome"]), ""))
+        facts = [
+            (Text("回执编号", "receipt"), r["receipt_id"]),
+            (Text("文件", "file"), r["file_name"] or ""),
+            (Text("报送单位", "sender"), _sender(r["sender_code"])),
+            (Text("接收批次", "delivery"), f"{r['received_date']} 第{r['delivery_no']}批"),
+            (Text("数据表", "table"), dataset.label(language)),
+            (Text("文件形式", "form"), shape),
+            (Text("处理结果", "outcome"), outcome.label(language)),
+            (Text("数据行", "lines"), f"{r['line_count']:,}"),
+            (Text("合格行", "accepted"), f"{r['accepted_count']:,}"),
+            (Text("其中存疑", "of these in doubt"), f"{r['flagged_count']:,}"),
+            (Text("退回行", "refused"), f"{r['refused_count']:,}"),
+            (Text("整批原因", "why"), _told(r["reasons"], language) or none),
+            (Text("未读取的内容", "left unread"), _told(r["remarks"], language) or none),
+            (Text("关联核对", "against other files"), "; ".join(self.rates) or none),
+            (Text("下一步", "what to do"), self.way_out().told(language)),
         ]
+        return [(name.label(language), fact) for name, fact in facts]
+
+    def way_out(self) -> Text:
+        """Return what the sender does next."""
+        if self.receipt["outcome"] == "accepted" and not self.receipt["refused_count"]:
+            return NOTHING_TO_DO
+        return WAY_OUT[self.receipt["outcome"]]
 
     def by_rule(self) -> list[tuple[str, str, str, int]]:
-        """Return severity, heading, rule in words and number of lines, the most frequent first."""
-        counted = Counter((p.severity, p.heading, p.rule_zh) for p in self.problems)
-        return [(*what, count) for what, count in sorted(counted.items(), key=lambda i: (-i[1], i[0]))]
+        """Return severity, heading, rule in words and number of lines: refused first, then by frequency."""
+        counted = Counter((p.rank, p.severity_told, p.heading, p.asked) for p in self.problems)
+        ordered = sorted(counted.items(), key=lambda item: (item[0][0], -item[1], item[0]))
+        return [(*what[1:], count) for what, count in ordered]
 
 
 def find_receipt(settings: Settings, start: str) -> dict[str, Any]:
     """Return the receipt whose id begins with `start`. Raises UserError for none, and for more than one."""
-    found = [r for r in tables.rows(settings, "ops__receipt") if r["receipt_id"].startswith(start.lower())]
+    known = receipt_text.receipts(settings)
+    found = [r for r in known if r["receipt_id"].startswith(start.lower())]
     if len(found) == 1:
         return found[0]
     if not found:
@@ -120,7 +187,7 @@ def find_receipt(settings: Settings, start: str) -> dict[str, Any]:
 def became_of(settings: Settings, file: LandedFile) -> str:
     """Return in English what became of a landed file, and what can be done with it now."""
     received = f"These bytes were landed already, as {file.delivery_id}/{file.name}."
-    rows = [r for r in tables.rows(settings, "ops__receipt") if r["receipt_id"] == file.receipt_id]
+    rows = [r for r in receipt_text.receipts(settings) if r["receipt_id"] == file.receipt_id]
     if not rows:
         return f"{received} The file waits.\nnext: ./edulake run --site {settings.site}"
     (row,) = rows
@@ -135,22 +202,22 @@ def became_of(settings: Settings, file: LandedFile) -> str:
 
 def receipts_of(settings: Settings, sender: str | None = None) -> list[dict[str, Any]]:
     """Return receipts, the newest delivery first; those of one sender where it is given."""
-    found = [r for r in tables.rows(settings, "ops__receipt") if sender is None or r["sender_code"] == sender]
+    found = [r for r in receipt_text.receipts(settings) if sender is None or r["sender_code"] == sender]
     return sorted(
         found,
-        key=lambda r: (r["received_date"], r["delivery_no"], r["feed"], r["sender_code"], r["file_name"]),
+        key=lambda r: (r["received_date"], r["delivery_no"], r["feed"], r["sender_code"], r["receipt_id"]),
         reverse=True,
     )
 
 
 def gather(settings: Settings, receipt: dict[str, Any]) -> Report:
-    """Return the receipt's refused and flagged lines, each explained, in the order of the file."""
+    """Return the receipt's refused and flagged lines, each explained, refused ones first."""
     contract = declare.load().get(receipt["dataset"]) if receipt["dataset"] else None
     if contract is None:
         return Report(receipt, None, [], language=settings.language)
-    header = _Headers(settings, receipt)
+    of_file = _File(receipt, contract, settings.language)
     found = [
-        _problem(contract, header, REFUSED, row, row["column_name"], row["rule"])
+        _problem(of_file, REFUSED, row, row["column_name"], row["rule"])
         for row in _lines_of(settings, "ops__refused_row", receipt, "delivery_id", "file_sha256")
     ]
     flagged = [
@@ -160,9 +227,9 @@ def gather(settings: Settings, receipt: dict[str, Any]) -> Report:
     for row in flagged:
         for flag in row["flags"]:
             column_name, _, rule = flag.partition(":")
-            found.append(_problem(contract, header, FLAGGED, row, column_name, rule))
+            found.append(_problem(of_file, FLAGGED, row, column_name, rule))
     findings, rates = relations.findings_of(settings, receipt)
-    found += [_related(contract, header, row) for row in findings]
+    found += [_related(of_file, row) for row in findings]
     return Report(receipt, contract, sorted(set(found)), [_rate(row) for row in rates], settings.language)
 
 
@@ -173,8 +240,9 @@ def _lines_of(
     found = tables.open_arrow(settings, table)
     if found is None:
         return []
-    prefix = "_" if delivery.startswith("_") else ""
-    place = {name: f"{prefix}{name}" for name in ("member", "sheet", "line_number")}
+    place = {"table_number": "table_number", "line_number": "line_number"}
+    if delivery.startswith("_"):
+        place = {"table_number": "_table", "line_number": "_line_number"}
     why = ["column_name", "rule"] if table == "ops__refused_row" else ["flags"]
     condition = (pc.field(file) == receipt["file_sha256"]) & (pc.field(delivery) == receipt["delivery_id"])
     kept = found.to_table(columns=[*place.values(), *why], filter=condition)
@@ -184,67 +252,67 @@ def _lines_of(
     return [{own.get(k, k): v for k, v in row.items()} for row in kept.to_pylist()]
 
 
-class _Headers:
-    """The header of each table of a file. The receipt has the first one; the others are read again."""
+class _File:
+    """The file of a receipt: its contract, and where each table stands and its header, as typed."""
 
-    def __init__(self, settings: Settings, receipt: dict[str, Any]) -> None:
-        self._first = list(receipt["header"] or [])
-        self._others: dict[tuple[str, str], list[str]] = {}
-        if (receipt.get("table_count") or 1) > 1:
-            for table in tables_of(settings, receipt):
-                self._others[table.member or "", table.sheet or ""] = table.header
+    def __init__(self, receipt: dict[str, Any], contract: Contract, language: Language) -> None:
+        self._contract, self._language = contract, language
+        self._members = receipt.get("members") or []
+        self._sheets = receipt.get("sheets") or []
+        self._headers = [json.loads(header) for header in receipt.get("headers") or []]
+        # Many lines share a rule and a column.
+        self.explained = cache(self._explained)
+        self._heading = cache(self._heading_of)
 
-    def of(self, row: dict[str, Any]) -> list[str]:
-        return self._others.get((row["member"] or "", row["sheet"] or ""), self._first)
+    def _explained(self, column_name: str, rule: str, severity: str) -> Explanation:
+        return words.explain(self._contract, column_name, rule, is_refused=severity == REFUSED)
+
+    def _heading_of(self, number: int, column_name: str) -> tuple[str, int | None]:
+        # Blank where the text of the receipt may not be read.
+        header = self._headers[number] if number < len(self._headers) else []
+        return words.heading(self._contract, header, column_name)
+
+    def problem(
+        self, severity: str, row: dict[str, Any], column_name: str, rule: str, said: Explanation
+    ) -> Problem:
+        """One line of the file and what is said of it."""
+        number = row["table_number"] or 0
+        is_known = number < len(self._headers)
+        heading, position = self._heading(number, column_name)
+        return Problem(
+            [*SEVERITIES].index(severity),
+            number,
+            row["line_number"] or 0,
+            column_name,
+            rule,
+            severity,
+            (self._members[number] or "") if is_known else "",
+            (self._sheets[number] or "") if is_known else "",
+            heading,
+            position,
+            said.asked.told(self._language),
+            said.wrong.told(self._language),
+            said.do.told(self._language),
+            self._language,
+        )
 
 
-def tables_of(settings: Settings, receipt: dict[str, Any]) -> list[Table]:
-    """Return the tables of a receipt's file, read again; none where it is gone or no longer readable."""
-    path = deliveries.located(settings, receipt["delivery_id"], receipt["file_name"])
-    if not path.is_file():
-        return []
-    reading = reader.read(path, declare.datasets_of(receipt["feed"]))
-    return reading.tables if reading.contract else []
+def _problem(found: _File, severity: str, row: dict[str, Any], column_name: str, rule: str) -> Problem:
+    if severity == REFUSED and rule in _LEFT_OUT:
+        severity = ASIDE
+    return found.problem(severity, row, column_name, rule, found.explained(column_name, rule, severity))
 
 
-def _problem(
-    contract: Contract, header: _Headers, severity: str, row: dict[str, Any], column_name: str, rule: str
-) -> Problem:
-    explained = words.explain(contract, column_name, rule)
-    heading, position = words.heading(contract, header.of(row), column_name)
-    return Problem(
-        member=row["member"] or "",
-        sheet=row["sheet"] or "",
-        line=row["line_number"],
-        severity=severity,
-        column_name=column_name,
-        rule=rule,
-        heading=heading,
-        position=position,
-        rule_zh=explained.rule_zh,
-        wrong_zh=explained.wrong_zh,
-        fix_zh=explained.fix_zh,
-    )
-
-
-def _related(contract: Contract, header: _Headers, row: dict[str, Any]) -> Problem:
+def _related(found: _File, row: dict[str, Any]) -> Problem:
     """A finding against another file; line 0 where it concerns a whole school."""
     relation = relations.load()[row["relation"]]
-    heading, position = words.heading(contract, header.of(row), row["column_name"])
     evidence = f" ({row['evidence']})" if row["evidence"] else ""
-    return Problem(
-        member=row["member"] or "",
-        sheet=row["sheet"] or "",
-        line=row["line_number"] or 0,
-        severity=ASKED,
-        column_name=row["column_name"],
-        rule=row["relation"],
-        heading=heading,
-        position=position,
-        rule_zh=relation.zh,
-        wrong_zh=relation.wrong_zh + evidence,
-        fix_zh=relation.fix_zh,
+    said = Explanation(
+        Text(relation.zh, relation.en),
+        Text(relation.wrong_zh + evidence, relation.wrong_en + evidence),
+        Text(relation.fix_zh, relation.fix_en),
     )
+    return found.problem(ASKED, row, row["column_name"], row["relation"], said)
 
 
 def _rate(row: dict[str, Any]) -> str:
@@ -253,6 +321,11 @@ def _rate(row: dict[str, Any]) -> str:
         f"{relations.load()[row['relation']].zh} {row['matched_count']:,}/{row['examined_count']:,} "
         f"(下限 {row['least_share']:.0%}{below})"
     )
+
+
+def _told(found: list[str] | None, language: Language) -> str:
+    """Reasons in the language of the site, in English with the Chinese below."""
+    return Text(reasons.joined(found, "zh"), reasons.joined(found, "en")).told(language) if found else ""
 
 
 def _sender(code: str) -> str:

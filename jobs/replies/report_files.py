@@ -1,76 +1,83 @@
 """A sender's report as files.
 
-Two may be sent out (`<receipt>.xlsx`, `<receipt>.html`): they hold no value of any row. A third stays in the
-restricted zone (0700): the sender's own table with comments and color on its cells, for those who may see the
-rows anyway.
+Two may be sent out (`<receipt>.xlsx`, `<receipt>.html`): they hold no value of any row. The third, the
+sender's own lines with comments and color on the cells, is for those who may see the rows anyway
+(`jobs.replies.marked_copy`).
 """
 
 from __future__ import annotations
 
 import html
 import io
-from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
 import xlsxwriter
 
+from jobs.declare.words import Text
 from jobs.files import replacing
-from jobs.lake import deliveries
-from jobs.reading.recognize import Table
-from jobs.replies.report import ASKED, FLAGGED, REFUSED, Problem, Report, tables_of
+from jobs.replies import marked_copy
+from jobs.replies.report import COLUMNS, Problem, Report
 from jobs.settings import Settings, writing
 
-_FILLS = {REFUSED: "F8CBAD", FLAGGED: "FFEB9C", ASKED: "BDD7EE"}
-# Comments are for reading; beyond these the report's rows remain.
-_MOST_COMMENTS = 20_000
 # A sender's text is text, also where it begins with `=` or `http`.
 _PLAIN_TEXT = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
 
-_COLUMNS = ("处理", "压缩包成员", "工作表", "行号", "列 (报送表头)", "规则", "问题", "如何更正")
+# Lines on one sheet, which takes few more; lines on the page, which is for reading: the workbook has all.
+MOST_LINES = 1_000_000
+MOST_SHOWN = 5_000
+
+TITLE = Text("数据报送回执", "Receipt of data sent")
+BY_RULE = (Text("处理", "outcome"), Text("列: 规则", "column: what is asked"), Text("行数", "lines"))
+_SUMS = Text("按规则汇总", "By rule")
+_LINES = Text("逐行问题", "Line by line")
+_MORE = Text(
+    "只显示前 {:,} 条, 其余见同名工作簿。", "The first {:,} are shown; the workbook of this name has all."
+)
+_NO_LINES = Text("没有需要逐行更正的问题。", "No line needs to be corrected.")
+_NO_VALUES = Text(
+    "本回执只含行号、列名与规则, 不含任何数据值。",
+    "It names lines, columns and rules, and no value of any row.",
+)
 
 
 def write(settings: Settings, report: Report, out: Path | None = None) -> dict[str, Path]:
     """Write the report's files and return where: `xlsx` and `html` (no values), and `marked`, the sender's
-    own table with comments, in the restricted zone, where the file could be read and a line is named.
+    own lines with comments, where a line is named.
+
+    All lie in the restricted zone, as the sender's own headings do; the first two in `out` where it is given.
     """
     receipt_id = report.receipt["receipt_id"]
-    folder = out or settings.home / "reports" / report.receipt["sender_code"]
+    own = settings.restricted / "reports" / report.receipt["sender_code"]
+    folder = out or own
     made = {"xlsx": folder / f"{receipt_id}.xlsx", "html": folder / f"{receipt_id}.html"}
     with writing(folder):
+        for private in (own.parent, own):
+            private.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private.chmod(0o700)
         folder.mkdir(parents=True, exist_ok=True)
-        with replacing(made["xlsx"]) as fresh:
+        with replacing(made["xlsx"], mode=0o600) as fresh:
             fresh.write_bytes(_workbook(report))
-        with replacing(made["html"]) as fresh:
+        with replacing(made["html"], mode=0o600) as fresh:
             fresh.write_text(_page(report), encoding="utf-8")
-    marked = _marked(settings, report) if report.problems else None
-    if marked is not None:
-        zone = settings.home / "restricted"
-        target = zone / "marked" / f"{receipt_id}.xlsx"
-        with writing(target):
-            for private in (zone, target.parent):
-                private.mkdir(mode=0o700, parents=True, exist_ok=True)
-                private.chmod(0o700)
-            with replacing(target, mode=0o600) as fresh:
-                fresh.write_bytes(marked)
-        made["marked"] = target
+        marked = own / f"{receipt_id}_marked.xlsx"
+        if marked_copy.write(settings, report, marked):
+            made["marked"] = marked
     return made
-
-
-# Gathering
 
 
 def _workbook(report: Report) -> bytes:
     data = io.BytesIO()
+    language = report.language
     book = xlsxwriter.Workbook(data, _PLAIN_TEXT)
     bold = book.add_format({"bold": True, "valign": "top"})
     wrap = book.add_format({"text_wrap": True, "valign": "top"})
     title = book.add_format({"bold": True, "font_size": 16})
     head = book.add_format({"bold": True, "bg_color": "#DCE6F1", "border": 1})
     first = book.add_worksheet("回执")
-    first.set_column(0, 0, 14)
+    first.set_column(0, 0, 14 if language == "zh" else 26)
     first.set_column(1, 1, 90)
-    first.write_string(0, 0, "数据报送回执", title)
+    first.write_string(0, 0, TITLE.label(language), title)
     at = 2
     for name, fact in report.facts():
         first.write_string(at, 0, name, bold)
@@ -78,28 +85,30 @@ def _workbook(report: Report) -> bytes:
         at += 1
     if report.problems:
         at += 1
-        for column, name in enumerate(("处理", "列: 规则", "行数")):
-            first.write_string(at, column, name, head)
+        for column, text in enumerate(BY_RULE):
+            first.write_string(at, column, text.label(language), head)
         for severity, heading, rule, count in report.by_rule():
             at += 1
-            first.write_string(at, 0, severity)
-            first.write_string(at, 1, f"{heading}: {rule}")
+            first.write_string(at, 0, severity, bold)
+            first.write_string(at, 1, f"{heading}: {rule}", wrap)
             first.write_number(at, 2, count)
-    sheet = book.add_worksheet("逐行问题")
-    for column, width in enumerate((6, 16, 14, 8, 18, 34, 44, 60)):
-        sheet.set_column(column, column, width)
-    sheet.write_row(0, 0, _COLUMNS, head)
-    for line, problem in enumerate(report.problems, 1):
-        for column, cell in enumerate(problem.cells()):
-            if isinstance(cell, int):
-                sheet.write_number(line, column, cell)
-            else:
-                sheet.write_string(line, column, cell)
-    sheet.freeze_panes(1, 0)
-    sheet.autofilter(0, 0, max(len(report.problems), 1), len(_COLUMNS) - 1)
+    for begin in range(0, len(report.problems), MOST_LINES):
+        part = report.problems[begin : begin + MOST_LINES]
+        sheet = book.add_worksheet(f"逐行问题{f' {begin // MOST_LINES + 1}' if begin else ''}")
+        for column, (text, width) in enumerate(COLUMNS):
+            sheet.set_column(column, column, width)
+            sheet.write_string(0, column, text.label(language), head)
+        for line, problem in enumerate(part, 1):
+            for column, cell in enumerate(problem.cells()):
+                if isinstance(cell, int):
+                    sheet.write_number(line, column, cell, wrap)
+                else:
+                    sheet.write_string(line, column, cell, wrap)
+        sheet.freeze_panes(1, 0)
+        sheet.autofilter(0, 0, len(part), len(COLUMNS) - 1)
     # A workbook's own dates would make equal reports unequal.
     book.set_properties(
-        {"title": "数据报送回执", "created": report.receipt["recorded_at"].replace(tzinfo=None)}
+        {"title": TITLE.label(language), "created": report.receipt["recorded_at"].replace(tzinfo=None)}
     )
     book.close()
     return data.getvalue()
@@ -113,38 +122,44 @@ table{border-collapse:collapse;width:100%}th,td{border:1px solid #c9d3dd;padding
 vertical-align:top}td:first-child,th:first-child{white-space:nowrap}
 thead th{background:#e8eef5;position:sticky;top:0}
 .facts th{width:8rem;background:#f4f7fa}.n{text-align:right;font-variant-numeric:tabular-nums}
-.退回{color:#9c1c1c;font-weight:600}.存疑{color:#7a5200;font-weight:600}.核对{color:#1d4f86;font-weight:600}
+td{white-space:pre-line}tbody td:first-child{font-weight:600}
+.退回 td:first-child{color:#9c1c1c}.存疑 td:first-child{color:#7a5200}.核对 td:first-child{color:#1d4f86}
 @media print{body{margin:0}thead{display:table-header-group}}
 """
 
 
 def _page(report: Report) -> str:
+    language = report.language
     facts = "".join(f"<tr><th scope=row>{_e(k)}</th><td>{_e(v)}</td></tr>" for k, v in report.facts())
-    parts = [
-        f"<h1>数据报送回执</h1><table class=facts>{facts}</table>",
-    ]
+    parts = [f"<h1>{_e(TITLE.label(language))}</h1><table class=facts>{facts}</table>"]
     if report.problems:
         sums = "".join(
-            f"<tr><td class={_e(s)}>{_e(s)}</td><td>{_e(h)}</td><td>{_e(r)}</td><td class=n>{n:,}</td></tr>"
+            f"<tr><td>{_e(s)}</td><td>{_e(h)}</td><td>{_e(r)}</td><td class=n>{n:,}</td></tr>"
             for s, h, r, n in report.by_rule()
         )
+        severity, rule, count = (_e(text.label(language)) for text in BY_RULE)
+        column = _e(COLUMNS[4][0].label(language))
         parts.append(
-            "<h2>按规则汇总</h2><table><thead><tr><th>处理</th><th>列</th><th>规则</th><th>行数</th></tr></thead>"
-            f"<tbody>{sums}</tbody></table>"
+            f"<h2>{_e(_SUMS.label(language))}</h2><table><thead><tr><th>{severity}</th><th>{column}</th>"
+            f"<th>{rule}</th><th>{count}</th></tr></thead><tbody>{sums}</tbody></table>"
         )
-        head = "".join(f"<th scope=col>{_e(name)}</th>" for name in _COLUMNS)
+        head = "".join(f"<th scope=col>{_e(text.label(language))}</th>" for text, _ in COLUMNS)
+        shown = report.problems[:MOST_SHOWN]
         parts.append(
-            f"<h2>逐行问题</h2><table><thead><tr>{head}</tr></thead><tbody>{''.join(_rows(report.problems))}"
-            "</tbody></table>"
+            f"<h2>{_e(_LINES.label(language))}</h2><table><thead><tr>{head}</tr></thead>"
+            f"<tbody>{''.join(_rows(shown))}</tbody></table>"
         )
+        if len(report.problems) > len(shown):
+            more = Text(_MORE.zh.format(MOST_SHOWN), _MORE.en.format(MOST_SHOWN))
+            parts.append(f"<p>{_e(more.told(language))}</p>")
     else:
-        parts.append("<p>没有需要逐行更正的问题。</p>")
-    parts.append("<p>本回执只含行号、列名与规则, 不含任何数据值。</p>")
+        parts.append(f"<p>{_e(_NO_LINES.told(language))}</p>")
+    parts.append(f"<p>{_e(_NO_VALUES.told(language))}</p>")
     return (
-        "<!doctype html><html lang=zh-CN><head><meta charset=utf-8>"
+        f"<!doctype html><html lang={'zh-CN' if language == 'zh' else 'en'}><head><meta charset=utf-8>"
         '<meta name=viewport content="width=device-width">'
-        f"<title>数据报送回执 {_e(report.receipt['receipt_id'])}</title><style>{_STYLE}</style></head>"
-        f"<body>{''.join(parts)}</body></html>"
+        f"<title>{_e(TITLE.label(language))} {_e(report.receipt['receipt_id'])}</title>"
+        f"<style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>"
     )
 
 
@@ -152,7 +167,7 @@ def _rows(problems: Iterable[Problem]) -> Iterable[str]:
     for problem in problems:
         cells = problem.cells()
         yield (
-            f"<tr><td class={_e(cells[0])}>{_e(cells[0])}</td>"
+            f"<tr class={problem.severity}><td>{_e(cells[0])}</td>"
             + "".join(f"<td{' class=n' if isinstance(c, int) else ''}>{_e(c)}</td>" for c in cells[1:])
             + "</tr>"
         )
@@ -160,106 +175,3 @@ def _rows(problems: Iterable[Problem]) -> Iterable[str]:
 
 def _e(text: object) -> str:
     return html.escape(str(text), quote=True)
-
-
-# What stays
-
-
-def _marked(settings: Settings, report: Report) -> bytes | None:
-    """The sender's own table, each named cell coloured and commented; None where the file is gone or cannot
-    be read any more. A plain workbook keeps its looks; of every other container the lines are copied to one.
-    """
-    receipt = report.receipt
-    marks: _Marks = defaultdict(lambda: defaultdict(list))
-    for problem in report.problems:
-        if problem.line:
-            # A column that the file lacks is reported on the first cell of the line.
-            marks[problem.member, problem.sheet][problem.line, problem.position or 0].append(problem)
-    path = deliveries.located(settings, receipt["delivery_id"], receipt["file_name"])
-    if not marks or not path.is_file():
-        return None
-    if receipt["container"] == "xlsx" and not receipt["member"]:
-        marked = _marked_workbook(path, marks)
-        if marked is not None:
-            return marked
-    read = tables_of(settings, receipt)
-    return _marked_copy(read, marks) if read else None
-
-
-# Member and sheet -> line and column -> what is wrong there.
-_Marks = dict[tuple[str, str], dict[tuple[int, int], list[Problem]]]
-
-
-def _marked_workbook(path: Path, marks: _Marks) -> bytes | None:
-    from openpyxl import load_workbook
-    from openpyxl.comments import Comment
-    from openpyxl.styles import PatternFill
-
-    fills = {kind: PatternFill("solid", fgColor=colour) for kind, colour in _FILLS.items()}
-    try:
-        book = load_workbook(path)
-        for (_, name), at_cell in marks.items():
-            sheet = book[name] if name else book.worksheets[0]
-            for (line, column), problems in sorted(at_cell.items())[:_MOST_COMMENTS]:
-                cell = sheet.cell(row=line, column=column + 1)
-                cell.fill = fills[_severity(problems)]
-                if type(cell).__name__ != "MergedCell":
-                    cell.comment = Comment(_comment(problems), "edulake", width=420, height=120)
-        data = io.BytesIO()
-        book.save(data)
-    except Exception:  # senders' workbooks break openpyxl in many ways; the copy of the lines remains
-        return None
-    return data.getvalue()
-
-
-def _marked_copy(read: list[Table], marks: _Marks) -> bytes:
-    data = io.BytesIO()
-    book = xlsxwriter.Workbook(data, _PLAIN_TEXT)
-    head = book.add_format({"bold": True, "bg_color": "#DCE6F1"})
-    fills = {kind: book.add_format({"bg_color": f"#{colour}"}) for kind, colour in _FILLS.items()}
-    taken: set[str] = set()
-    for table in read:
-        at_cell = marks.get((table.member or "", table.sheet or ""), {})
-        sheet = book.add_worksheet(_sheet_name(table.sheet or Path(table.member or "").stem, taken))
-        # JSON lines have no header line of their own: theirs stands above, and lines move down by one.
-        shift = 0 if table.header_line else 1
-        header_row = max(table.header_line - 1, 0)
-        for column, cell in enumerate(table.header):
-            sheet.write_string(header_row, column, cell, head)
-        last_column: dict[int, int] = dict(sorted(at_cell))
-        written = 0
-        for block in table.blocks:
-            for line, cells in zip(block.column(0).to_pylist(), block.column(1).to_pylist(), strict=True):
-                row = line - 1 + shift
-                for column in range(max(len(cells), last_column.get(line, -1) + 1)):
-                    text = (cells[column] if column < len(cells) else None) or ""
-                    problems = at_cell.get((line, column))
-                    sheet.write_string(row, column, text, *([fills[_severity(problems)]] if problems else []))
-                    if problems and written < _MOST_COMMENTS:
-                        options = {"author": "edulake", "x_scale": 3, "y_scale": 1.5}
-                        sheet.write_comment(row, column, _comment(problems), options)
-                        written += 1
-        sheet.freeze_panes(header_row + 1, 0)
-    book.close()
-    return data.getvalue()
-
-
-def _severity(problems: list[Problem]) -> str:
-    found = {problem.severity for problem in problems}
-    return next(severity for severity in _FILLS if severity in found)
-
-
-def _comment(problems: list[Problem]) -> str:
-    return "\n".join(f"[{p.severity}] {p.heading}: {p.wrong_zh}。{p.fix_zh}" for p in problems)
-
-
-def _sheet_name(name: str, taken: set[str]) -> str:
-    """A name that a workbook takes: at most 31 characters, none of the forbidden ones, none twice."""
-    kept = "".join(c for c in name if c not in "[]:*?/\\").strip("'")[:31] or "报送数据"
-    number = 2
-    found = kept
-    while found.lower() in taken:
-        found = f"{kept[:27]} {number}"
-        number += 1
-    taken.add(found.lower())
-    return found

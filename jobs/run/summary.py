@@ -11,7 +11,7 @@ from rich.table import Table
 
 from jobs.declare import reasons
 from jobs.ingest import failures
-from jobs.lake import deliveries, runs, tables
+from jobs.lake import deliveries, receipt_text, runs, tables
 from jobs.publish import release
 from jobs.settings import Settings, UserError
 
@@ -38,7 +38,7 @@ class TaskLike(Protocol):
 def finished(settings: Settings, stages: dict[str, float], console: Console) -> None:
     """Print the summary of a run: files and rows by feed, rows by mart, seconds by stage, next commands."""
     run = runs.all_runs(settings)[-1]
-    receipts = [r for r in tables.rows(settings, "ops__receipt") if r["run_id"] == run.run_id]
+    receipts = [r for r in receipt_text.receipts(settings) if r["run_id"] == run.run_id]
     feeds = Table(
         "feed", "files", "lines", "accepted", "flagged", "refused", "held files", title="feeds of this run"
     )
@@ -112,7 +112,7 @@ def left_aside(settings: Settings, landing: deliveries.Landing, console: Console
 
 def _file_and_reasons(receipt: dict[str, Any], settings: Settings) -> str:
     why = reasons.joined(receipt["reasons"], settings.language)
-    return f"{receipt['delivery_id']}/{receipt['file_name']}: {why}"
+    return f"{receipt['delivery_id']}/{receipt['file_name'] or receipt['receipt_id']}: {why}"
 
 
 def status(settings: Settings, console: Console) -> None:
@@ -131,7 +131,7 @@ def status(settings: Settings, console: Console) -> None:
     for run in runs.as_they_stand(settings)[-8:]:
         table.add_row(run.run_id, str(run.as_of_date), run.state, run.trigger, str(run.release_number or ""))
     console.print(table)
-    receipts = tables.rows(settings, "ops__receipt")
+    receipts = receipt_text.receipts(settings)
     outcomes = Counter((r["feed"], r["outcome"]) for r in receipts)
     kinds = ("accepted", "held", "refused", "repeated", "failed")
     table = Table("feed", *kinds, title="files by outcome")

@@ -19,7 +19,7 @@ import yaml
 from jobs import clock, declare
 from jobs import settings as site_settings
 from jobs.ingest import clean, raw
-from jobs.lake import deliveries, links, persons, tables
+from jobs.lake import deliveries, links, persons, receipt_text, tables
 from jobs.replies import report
 from jobs.settings import Settings
 
@@ -64,7 +64,7 @@ def taken(
             raw.write_raw(settings, RUN, feed)
             clean.clean_rows(settings, spark, RUN, feed)
         links.find_links(settings)
-    answers = {landed[r["file_sha256"]]: Answer(r) for r in tables.rows(settings, "ops__receipt")}
+    answers = {landed[r["file_sha256"]]: Answer(r) for r in receipt_text.receipts(settings)}
     for row in tables.rows(settings, "ops__refused_row"):
         answers[landed[row["file_sha256"]]].refused[row["line_number"]].add(row["rule"])
     for contract in declare.load().values():

@@ -20,7 +20,7 @@ from jobs import settings as site_settings
 from jobs.declare import headings
 from jobs.ingest import balance, clean, journal, raw
 from jobs.judging import judge
-from jobs.lake import deliveries, tables, window
+from jobs.lake import deliveries, receipt_text, tables, window
 from jobs.reading import reader
 from jobs.settings import Settings
 
@@ -110,7 +110,7 @@ def in_order(
         patch.setenv("EDULAKE_SPARK", engine_url)
         home = tmp_path_factory.mktemp("in_order")
         settings = lake_of(home, [[d] for d in DELIVERIES], spark, patch)
-    assert {r["file_name"]: r["outcome"] for r in tables.rows(settings, "ops__receipt")} == IN_ORDER
+    assert {r["file_name"]: r["outcome"] for r in receipt_text.receipts(settings)} == IN_ORDER
     assert len(counts_in_force(settings)) == 55
     return settings, content(settings)
 
@@ -250,7 +250,7 @@ def parsed(made: dict[tuple[int, int], Lines], batch: list[tuple[int, int]]) -> 
         db.execute("set TimeZone = 'UTC'")
         db.register("raw", raw)
         query = judge.parse(db, "raw", pa.Table.from_pylist(files), contract, "cn")
-        own = f"* exclude (refused, _identifier, _document) replace ('{batch[0]}' as _batch_id)"
+        own = f"* exclude (refused, unmapped, _identifier, _document) replace ('{batch[0]}' as _batch_id)"
         sound = db.sql(f"select {own} from ({query}) where {judge.IS_SOUND}").to_arrow_table()
     return sound.cast(declare.arrow_schema(contract.clean_columns()))
 

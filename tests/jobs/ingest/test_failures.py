@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from jobs.cli import feed
 from jobs.declare import reasons
 from jobs.ingest import balance, clean, failures, journal, raw
-from jobs.lake import deliveries, runs, tables
+from jobs.lake import deliveries, receipt_text, runs, tables
 from jobs.reading import isolated
 from jobs.run import summary
 from jobs.settings import Settings, UserError
@@ -49,7 +49,7 @@ def take(settings: Settings, spark: SparkSession, run_id: str) -> dict[str, dict
     clean.clean_rows(settings, spark, run_id, FEED)
     assert not journal.has_work(settings, FEED)
     assert balance.broken(settings) == []
-    return {r["file_name"]: r for r in tables.rows(settings, "ops__receipt")}
+    return {r["file_name"]: r for r in receipt_text.receipts(settings)}
 
 
 def test_a_failed_file_is_taken_again_by_hand_and_by_new_code(

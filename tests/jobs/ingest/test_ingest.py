@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from jobs import declare
 from jobs.declare import reasons
 from jobs.ingest import clean, journal, raw
-from jobs.lake import deliveries, tables
+from jobs.lake import deliveries, receipt_text, tables
 from jobs.reading import shape
 from jobs.settings import Settings
 
@@ -83,7 +84,7 @@ def test_a_bad_delivery_is_held_and_the_others_go_on(settings: Settings, spark: 
     hand_in(settings, "随便,什么\n1,2\n", "2026-01-11", "other.csv")
     counts = take(settings, spark)
     assert (counts["accepted"], counts["held"]) == (100, 1)
-    outcomes = {r["file_name"]: r for r in tables.rows(settings, "ops__receipt")}
+    outcomes = {r["file_name"]: r for r in receipt_text.receipts(settings)}
     assert outcomes["births.csv"]["outcome"] == "accepted"
     assert outcomes["late.csv"]["outcome"] == "held"
     assert "10.0%" in reasons.sentence(outcomes["late.csv"]["reasons"][0], "en")
@@ -120,7 +121,7 @@ def test_equal_bytes_in_two_batches_are_one_delivery(
     hand_in(settings, births(2024), "2025-01-10")
     hand_in(settings, births(2024), "2025-01-11", "again.csv")
     take(settings, spark)
-    receipts = tables.rows(settings, "ops__receipt")
+    receipts = receipt_text.receipts(settings)
     assert {r["file_name"]: r["outcome"] for r in receipts} == {
         "births.csv": "accepted",
         "again.csv": "repeated",
@@ -146,10 +147,13 @@ def test_sheets_of_a_workbook_are_one_delivery(settings: Settings, spark: SparkS
     (receipt,) = tables.rows(settings, "ops__receipt")
     assert (receipt["table_count"], receipt["line_count"], receipt["refused_count"]) == (2, 4, 2)
     refused = tables.rows(settings, "ops__refused_row")
-    assert {(r["sheet"], r["line_number"], r["column_name"]) for r in refused} == {
-        ("Sheet", 3, "birth_count"),
-        ("1", 3, "birth_count"),
+    assert {(r["table_number"], r["line_number"], r["column_name"]) for r in refused} == {
+        (0, 3, "birth_count"),
+        (1, 3, "birth_count"),
     }
+    (typed,) = receipt_text.receipts(settings, ["sheets", "headers"])
+    assert typed["sheets"] == ["Sheet", "1"]
+    assert [json.loads(header)[0] for header in typed["headers"]] == ["区", "出生人数"]
 
 
 def test_a_headings_unit_is_taken_and_unknown_columns_are_named(
@@ -160,8 +164,10 @@ def test_a_headings_unit_is_taken_and_unknown_columns_are_named(
     take(settings, spark)
     rows = tables.rows(settings, "clean_places__birth", ["unit_code", "birth_count"])
     assert sorted((r["unit_code"], r["birth_count"]) for r in rows) == [("110101", 1200), ("110102", 1500)]
-    (receipt,) = tables.rows(settings, "ops__receipt")
-    assert (receipt["extra_columns"], receipt["missing_columns"]) == (["备注"], [])
+    (receipt,) = receipt_text.receipts(settings)
+    assert (receipt["extra_headings"], receipt["missing_columns"]) == (["备注"], [])
+    assert receipt["extra_columns"] == ["1.4"]
+    assert receipt["header"] == ["unit_code", "birth_year", "birth_count", None]
 
 
 @pytest.mark.parametrize(("policy", "is_refused"), [("evolve", False), ("freeze", False), ("refuse", True)])

@@ -329,7 +329,7 @@ def check(settings: Settings, spark: SparkSession, numbers: range) -> None:
     assert lines is not None
     accepted = [(r["_delivery_id"], r["_file_sha256"]) for r in tables.rows(settings, "clean_places__birth")]
     refused = {
-        (r["delivery_id"], r["file_sha256"], r["member"], r["sheet"], r["line_number"])
+        (r["delivery_id"], r["file_sha256"], r["table_number"], r["line_number"])
         for r in tables.rows(settings, "ops__refused_row")
     }
     for receipt in receipts:

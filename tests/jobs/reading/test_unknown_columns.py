@@ -26,14 +26,15 @@ _TAKE = """
 import json
 from jobs import settings as site_settings
 from jobs.ingest import clean, raw
-from jobs.lake import tables
+from jobs.lake import receipt_text, tables
 from jobs.spark import server
 settings = site_settings.load()
 raw.write_raw(settings, "2025-03-01.1", "place_demand")
 with server.session(settings) as spark:
     clean.clean_rows(settings, spark, "2025-03-01.1", "place_demand")
 made = {name: tables.rows(settings, name) for name in (
-    "ops__receipt", "raw_place_demand", "clean_places__birth", "clean_places__capacity_project")}
+    "raw_place_demand", "clean_places__birth", "clean_places__capacity_project")}
+made["receipts"] = receipt_text.receipts(settings)
 print(json.dumps(made, default=str))
 """
 
@@ -71,9 +72,9 @@ def test_unknown_columns_are_refused_or_named_and_nothing_evolves_silently(
     )
     assert done.returncode == 0, done.stderr
     made: dict[str, list[dict[str, Any]]] = json.loads(done.stdout.splitlines()[-1])
-    receipts = {r["file_name"]: r for r in made["ops__receipt"]}
+    receipts = {r["file_name"]: r for r in made["receipts"]}
     assert set(receipts) == set(FILES)
-    outcomes = {name: (r["outcome"], r["extra_columns"]) for name, r in receipts.items()}
+    outcomes = {name: (r["outcome"], r["extra_headings"]) for name, r in receipts.items()}
     assert outcomes == {
         "births.csv": ("refused", ["备注", "经办人"]),
         "births_again.csv": ("accepted", []),

@@ -1,0 +1,200 @@
+"""The sender's own lines as a workbook, with a list of marks and comments on the cells; restricted.
+
+It is made from raw lines and the receipt's text. The sender's file is not opened again, so nothing of it is
+live here (no formula, no link, no macro), and what bounded the reading bounds this too. Every cell is text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import xlsxwriter
+from xlsxwriter.utility import quote_sheetname, xl_rowcol_to_cell
+
+from jobs.declare.words import Text
+from jobs.files import replacing
+from jobs.lake import tables
+from jobs.replies.report import ASIDE, ASKED, COLUMNS, FLAGGED, REFUSED, Problem, Report
+from jobs.settings import Settings
+
+FILLS = {REFUSED: "F8CBAD", ASKED: "BDD7EE", FLAGGED: "FFEB9C", ASIDE: "E7E6E6"}
+# A sender's text is text, also where it begins with `=` or `http`; a row is written and let go.
+_TEXT_ONLY = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+LIST_SHEET = "标注清单"
+
+# A file with more cells than this comes back with its marked lines alone, one below the other.
+MOST_CELLS = 5_000_000
+# Comments are for reading; beyond these the colors and the list remain.
+MOST_COMMENTS = 20_000
+# A sheet takes no more.
+MOST_ROWS = 1_048_576
+
+_MEMORY = "1GB"
+
+
+# Line -> column -> what is wrong there, for one table.
+_Marks = dict[int, dict[int, list[Problem]]]
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """One table of the file as a sheet of the copy: its header, and the row of each line (from 0)."""
+
+    name: str
+    header: list[str]
+    header_row: int
+    # Rows of the marked lines, where they stand alone.
+    rows: dict[int, int] | None
+    shift: int
+
+    def row(self, line: int) -> int:
+        return line + self.shift if self.rows is None else self.rows[line]
+
+
+def write(settings: Settings, report: Report, target: Path) -> bool:
+    """Write the copy of the receipt's lines to `target`; False where no line is named or raw has none;
+    then an earlier copy goes.
+    """
+    target.unlink(missing_ok=True)
+    receipt = report.receipt
+    marks: dict[int, _Marks] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    for problem in report.problems:
+        if problem.line:
+            # A column that the file lacks is reported on the first cell of the line.
+            marks[problem.table][problem.line][problem.position or 0].append(problem)
+    if not marks or tables.open_table(settings, f"raw_{receipt['feed']}") is None:
+        return False
+    with duckdb.connect(config={"threads": 1, "memory_limit": _MEMORY}) as db:
+        db.execute("set temp_directory = $spill", {"spill": str(target.parent)})
+        which = {"delivery": receipt["delivery_id"], "file": receipt["file_sha256"]}
+        lines = (
+            "select _table, _line_number, cells"
+            f" from {tables.raw_lines(settings, receipt['feed'], receipt['batch_id'])}"
+            " where _delivery_id = $delivery and _file_sha256 = $file"
+        )
+        size = f"select coalesce(sum(len(cells)), 0), max(_line_number) from ({lines})"
+        cell_count, last = db.execute(size, which).fetchall()[0]
+        if last is None:
+            return False
+        is_whole = cell_count <= MOST_CELLS and last < MOST_ROWS
+        if not is_whole:
+            marked = [(table, line) for table, of_table in marks.items() for line in of_table]
+            db.register("marked", pa.table(list(zip(*marked, strict=True)), ["_table", "_line_number"]))
+            lines = f"from ({lines}) semi join marked using (_table, _line_number)"
+        found: pa.RecordBatchReader = db.sql(
+            f"from ({lines}) order by _table, _line_number", params=which
+        ).to_arrow_reader(10_000)
+        with replacing(target, mode=0o600) as fresh:
+            _write(report, marks, is_whole, found, fresh)
+    return True
+
+
+def _write(
+    report: Report,
+    marks: Mapping[int, _Marks],
+    is_whole: bool,
+    batches: Iterable[pa.RecordBatch],
+    target: Path,
+) -> None:
+    # Temporary files hold rows, so they lie beside the copy.
+    with xlsxwriter.Workbook(str(target), {**_TEXT_ONLY, "tmpdir": str(target.parent)}) as book:
+        sheets = _sheets(report.receipt, marks, is_whole)
+        _list(book, report, sheets)
+        text = {"num_format": "@"}
+        plain, head = book.add_format(text), book.add_format({**text, "bold": True, "bg_color": "#DCE6F1"})
+        fills = {kind: book.add_format({**text, "bg_color": f"#{color}"}) for kind, color in FILLS.items()}
+        made = []
+        for sheet in sheets:
+            made.append(book.add_worksheet(sheet.name))
+            made[-1].set_column(0, max(len(sheet.header) - 1, 0), 14, plain)
+            made[-1].freeze_panes(sheet.header_row + 1, 0)
+            for column, heading in enumerate(sheet.header):
+                made[-1].write_string(sheet.header_row, column, heading, head)
+        left = MOST_COMMENTS
+        for batch in batches:
+            for table, line, cells in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                at = marks.get(table, {}).get(line, {})
+                row = sheets[table].row(line)
+                for column in range(max(len(cells), *(c + 1 for c in at), 0)):
+                    cell = (cells[column] if column < len(cells) else None) or ""
+                    form = fills[_severity(at[column])] if column in at else plain
+                    made[table].write_string(row, column, cell, form)
+                    if column in at and left:
+                        options = {"author": "edulake", "x_scale": 3, "y_scale": 1.5}
+                        made[table].write_comment(row, column, _comment(at[column]), options)
+                        left -= 1
+
+
+def _sheets(receipt: Mapping[str, Any], marks: Mapping[int, _Marks], is_whole: bool) -> list[_Sheet]:
+    """A sheet for each table of the file, whether it has marks or not, in their order."""
+    taken = {LIST_SHEET.lower()}
+    found = []
+    places = zip(receipt["sheets"], receipt["members"], receipt["headers"], strict=True)
+    for number, (sheet, member, header) in enumerate(places):
+        name = sheet_name(sheet or Path(member or "").stem, taken)
+        # JSON lines have no header line of their own: theirs stands above, and lines move down by one.
+        header_line = receipt["header_lines"][number]
+        rows, header_row, shift = None, max(header_line - 1, 0), 0 if header_line == 0 else -1
+        if not is_whole:
+            rows, header_row = {line: row for row, line in enumerate(sorted(marks.get(number, {})), 1)}, 0
+        found.append(_Sheet(name, json.loads(header), header_row, rows, shift))
+    return found
+
+
+def _list(book: xlsxwriter.Workbook, report: Report, sheets: list[_Sheet]) -> None:
+    """The first sheet: every mark with a link to its cell, and what to do there."""
+    listed = book.add_worksheet(LIST_SHEET)
+    head = book.add_format({"bold": True, "bg_color": "#DCE6F1", "border": 1})
+    wrap = book.add_format({"text_wrap": True, "valign": "top"})
+    link = book.add_format({"font_color": "#1D4F86", "underline": 1, "valign": "top"})
+    fills = {kind: book.add_format({"bg_color": f"#{color}"}) for kind, color in FILLS.items()}
+    for column, (name, width) in enumerate((COLUMNS[0], _CELL, *COLUMNS[1:])):
+        listed.set_column(column, column, width)
+        listed.write_string(0, column, name.label(report.language), head)
+    for row, problem in enumerate(report.problems[: MOST_ROWS - 1], 1):
+        listed.write_string(row, 0, problem.severity_told, fills[problem.severity])
+        if problem.line and problem.table < len(sheets):
+            sheet = sheets[problem.table]
+            cell = xl_rowcol_to_cell(sheet.row(problem.line), problem.position or 0)
+            place = f"internal:{quote_sheetname(sheet.name)}!{cell}"
+            # A sheet takes 65,530 links.
+            if row <= _MOST_LINKS:
+                listed.write_url(row, 1, place, link, f"{sheet.name}!{cell}")
+            else:
+                listed.write_string(row, 1, f"{sheet.name}!{cell}")
+        for column, said in enumerate(problem.cells()[1:], 2):
+            (listed.write_number if isinstance(said, int) else listed.write_string)(row, column, said, wrap)
+    listed.freeze_panes(1, 0)
+    listed.autofilter(0, 0, max(len(report.problems), 1), len(COLUMNS))
+
+
+_CELL = (Text("单元格 (点击跳转)", "cell (click to go there)"), 18)
+_MOST_LINKS = 65_000
+
+
+def _severity(problems: list[Problem]) -> str:
+    found = {problem.severity for problem in problems}
+    return next(severity for severity in FILLS if severity in found)
+
+
+def _comment(problems: list[Problem]) -> str:
+    return "\n".join(f"[{p.severity_told}] {p.heading}: {p.wrong}\n{p.do}" for p in problems)
+
+
+def sheet_name(name: str, taken: set[str]) -> str:
+    """A name that a workbook takes: at most 31 characters, none of the forbidden ones, none twice."""
+    kept = "".join(c for c in name if c not in "[]:*?/\\").strip("'")[:31] or "报送数据"
+    number = 2
+    found = kept
+    while found.lower() in taken:
+        found = f"{kept[:27]} {number}"
+        number += 1
+    taken.add(found.lower())
+    return found
