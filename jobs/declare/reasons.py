@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import yaml
 
+from jobs.declare import words
 from jobs.declare.contracts import load
 
 Language = Literal["zh", "en"]
@@ -107,11 +108,13 @@ def _in_words(details: Mapping[str, Any], language: Language) -> dict[str, Any]:
         found.setdefault(name, _UNTOLD)
     found["place"] = _place(details.get("member"), details.get("sheet"), language)
     for name in ("dataset", "other_dataset"):
-        if language == "zh" and name in details:
-            found[name] = load()[details[name]].zh
-    if language == "zh" and "columns" in details:
+        if name in details:
+            contract = load()[details[name]]
+            found[name] = contract.zh if language == "zh" else contract.en
+    if "columns" in details:
         contract = load()[details["dataset"]]
-        found["columns"] = _listed([contract.column(name).zh for name in details["columns"]], language)
+        name_of = words.column_zh if language == "zh" else words.column_en
+        found["columns"] = _listed([name_of(contract, name) for name in details["columns"]], language)
     if "kind" in details:
         found["kind"] = _KINDS[details["kind"]][language]
     if "because" in details:
