@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from jobs import declare
-from jobs.declare import Contract, reasons, words
+from jobs.declare import Contract, model, reasons, words
 from jobs.declare.words import Explanation, Language, Text
 from jobs.ingest import relations
 from jobs.lake import receipt_text, tables
@@ -70,8 +70,6 @@ SEVERITIES = {
     FLAGGED: Text(FLAGGED, "in doubt"),
     ASIDE: Text(ASIDE, "left out"),
 }
-# Rules that name a line which is no data: it is left out, and is nobody's mistake.
-_LEFT_OUT = {"sum_row", "no_data_row", "example_row"}
 
 
 @dataclass(frozen=True, order=True)
@@ -298,7 +296,7 @@ class _File:
 
 
 def _problem(found: _File, severity: str, row: dict[str, Any], column_name: str, rule: str) -> Problem:
-    if severity == REFUSED and rule in _LEFT_OUT:
+    if severity == REFUSED and rule in model.ASIDE:
         severity = ASIDE
     return found.problem(severity, row, column_name, rule, found.explained(column_name, rule, severity))
 

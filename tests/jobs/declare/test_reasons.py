@@ -99,6 +99,7 @@ OUR_OWN = {
         "rows",
         "before",
         "least",
+        "lines",
     ),
 }
 

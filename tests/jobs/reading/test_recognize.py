@@ -31,7 +31,9 @@ def test_a_sheet_that_nearly_fits_stops_the_file(read: Read, said: Said) -> None
     book.save(stream)
     found = read("a.xlsx", stream.getvalue())
     assert found.contract is None
-    assert said(found.reasons) == ["工作表“2班”第1行像“出生人口”的表头, 但缺少: 出生人数。请补上这些列后重新报送"]
+    assert said(found.reasons) == [
+        "工作表“2班”第1行像“出生人口”的表头, 但缺少: 出生人数。请补上这些列后重新报送"
+    ]
 
 
 def test_a_header_of_two_rows_is_joined(read: Read, workbook: Make) -> None:
