@@ -120,7 +120,7 @@ def test_what_is_news(
         case "code":
             monkeypatch.setattr(runs, "fingerprint", lambda _: "another")
         case "batch":
-            left = mine.run / "batches" / "place_demand" / "0123456789abcdef.json"
+            left = mine.restricted / "batches" / "place_demand" / "0123456789abcdef.json"
             left.write_text(
                 '{"batch_id": "0123456789abcdef", "feed": "place_demand", "is_read": false, "files": []}'
             )
