@@ -198,7 +198,7 @@ def _servers(settings: Settings) -> Check:
 
 def _killed_runs(settings: Settings) -> Check:
     unfinished = [run.run_id for run in runs.all_runs(settings) if run.state == runs.RUNNING]
-    batches = sorted(file.stem for file in (settings.run / "batches").glob("*/*.json"))
+    batches = sorted(file.stem for file in (settings.restricted / "batches").glob("*/*.json"))
     if not unfinished and not batches:
         return Check("earlier runs", "ok", "none was left unfinished")
     found = "; ".join(

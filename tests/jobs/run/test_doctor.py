@@ -47,7 +47,7 @@ def test_port_in_use_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_batch_of_a_killed_run_is_told(settings: Settings) -> None:
     assert _checks(settings)["earlier runs"].state == "ok"
-    batch = settings.run / "batches" / "enrollment" / "b1.json"
+    batch = settings.restricted / "batches" / "enrollment" / "b1.json"
     batch.parent.mkdir(parents=True)
     batch.write_text(json.dumps({}))
     check = _checks(settings)["earlier runs"]
