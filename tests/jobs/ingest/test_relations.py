@@ -306,7 +306,9 @@ def test_findings_reach_the_senders_report(register: Settings) -> None:
         "receipt_id": "00ff",
         "dataset": "pupil_roll",
         "feed": "enrollment",
-        "header": ["学籍号", "学校代码"],
+        "headers": ['["学籍号", "学校代码"]'],
+        "members": [None],
+        "sheets": [None],
         "delivery_id": "enrollment/110101/2025-09-20_1",
         "file_sha256": "pupil_roll-110101-2025-09-20",
     }
@@ -314,7 +316,7 @@ def test_findings_reach_the_senders_report(register: Settings) -> None:
     assert "学校标识码在学校名录中 1/2 (下限 98%, 低于下限)" in made.rates
     (problem,) = made.problems
     assert (problem.severity, problem.line, problem.heading, problem.position) == ("核对", 3, "学校代码", 1)
-    assert problem.rule_zh == "学校标识码在学校名录中"
+    assert problem.asked == "学校标识码在学校名录中"
 
 
 @pytest.mark.parametrize(
@@ -338,6 +340,8 @@ def test_a_wrong_declaration_is_named(
         "least": 1,
         "wrong_zh": "",
         "fix_zh": "",
+        "wrong_en": "",
+        "fix_en": "",
     }
     (tmp_path / "relations.yaml").write_text(yaml.safe_dump({"r": entry | broken}))
     monkeypatch.setattr(relations, "EXPECTATIONS", tmp_path)
