@@ -15,7 +15,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from jobs import settings as site_settings
-from jobs.cli import ask, develop, feed, fitness, identity, lake, places, safety
+from jobs.cli import ask, develop, feed, fitness, forget, identity, lake, places, safety
 from jobs.settings import UserError
 
 # A package that writes a site's input brings its own commands: `edulake city` of `synthetic.city`.
@@ -32,6 +32,7 @@ PANELS: dict[str, dict[str, Any]] = {
         "doctor": lake.doctor,
         "airflow": lake.airflow,
         "identity": identity.app,
+        "forget": forget.forget,
         "clean": lake.clean,
     },
     "开发 Development": {"test": develop.run_tests, "dictionary": develop.dictionary, **_INPUTS},

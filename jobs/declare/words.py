@@ -150,6 +150,7 @@ def _name(contract: Contract, column_name: str, rule: str, own: RowRule | None) 
 
 _OF_A_COLUMN = {
     *("required", "type", "pattern", "check_digit", "digits_lost", "placeholder", "wrong_unit"),
+    "forgotten",
     *("impossible", "unusual", "other_unit", "unmapped_code", "formula"),
 }
 

@@ -21,7 +21,7 @@ from jobs import clock, declare
 from jobs.declare import Contract, headings
 from jobs.ingest.journal import Batch, FileNote
 from jobs.judging import judge
-from jobs.lake import identity, persons, tables
+from jobs.lake import forgotten, identity, persons, tables
 from jobs.reading import shape
 from jobs.settings import Settings
 from jobs.spark.launch import CORES
@@ -146,7 +146,24 @@ def tokened(
                     f" coalesce(_earlier_token, {token}) as {one.token}"
                     f" from ({rows}) left join _earlier on {one.hmac} = _earlier_hmac"
                 )
+    rows = _without_forgotten(db, settings, rows, contract)
     return rows if keep else f"select * exclude (_identifier, _document) from ({rows})"
+
+
+def _without_forgotten(
+    db: duckdb.DuckDBPyConnection, settings: Settings, rows: str, contract: Contract
+) -> str:
+    """Refuse the lines of pupils whom the site has forgotten."""
+    gone = forgotten.load(settings)
+    if not gone.tombstones:
+        return rows
+    identity.hold(db, identity.Keys(0, gone.lookup, gone.lookup), "gone")
+    db.register("_gone", pa.table({"tombstone": gone.tombstones}))
+    for one in identifiers(contract):
+        is_gone = f"{identity.lookup_sql(one.parsed, one.kind, 'gone')} in (from _gone)"
+        refused = f"if({is_gone}, list_append(refused, '{one.kind}:forgotten'), refused)"
+        rows = f"select * replace ({refused} as refused) from ({rows})"
+    return rows
 
 
 def files_table(settings: Settings, notes: list[FileNote]) -> pa.Table:

@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from pathlib import Path
 from jobs import clock
 from jobs.declare import reasons
 from jobs.files import LARGEST_FILE, is_hidden, readable, replacing
-from jobs.lake import tables
+from jobs.lake import forgotten, tables
 from jobs.settings import Settings, UserError, writing
 
 _DELIVERY = re.compile(r"(\d{4}-\d{2}-\d{2})_([1-9]\d{0,3})", re.ASCII)
@@ -100,7 +100,7 @@ class _Look:
     def __init__(self, settings: Settings) -> None:
         self.landing = settings.landing
         self.today = clock.today(settings.timezone)
-        self.known = _Hashes(settings.restricted / "hashes.json")
+        self.known = _Hashes(settings.restricted / "hashes.json", forgotten.load(settings).aliases)
         self.files: list[LandedFile] = []
         self.left_aside: list[LeftAside] = []
 
@@ -315,8 +315,9 @@ class _Hashes:
     them.
     """
 
-    def __init__(self, note: Path) -> None:
+    def __init__(self, note: Path, aliases: Mapping[str, str]) -> None:
         self._note = note
+        self._aliases = aliases
         try:
             self._known: dict[str, list[str | int]] = json.loads(note.read_text())
         except (OSError, ValueError):
@@ -329,7 +330,8 @@ class _Hashes:
         if not entry or entry[:2] != [status.st_size, status.st_mtime_ns]:
             entry = [status.st_size, status.st_mtime_ns, _sha256(file)]
         self._seen[str(file)] = entry
-        return str(entry[2])
+        # A file from which a pupil was taken goes by what was sent.
+        return self._aliases.get(str(entry[2]), str(entry[2]))
 
     def save(self) -> None:
         if self._seen != self._known and self._note.parent.is_dir():

@@ -7,6 +7,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -118,6 +119,24 @@ def _open(settings: Settings, newest: date, trigger: str, seed: int | None, owne
     row = _row(run) | {"started_at": datetime.now(UTC)}
     tables.append_rows(settings, TABLE, [row], run.run_id, run.run_id)
     return run
+
+
+@contextmanager
+def only_run(settings: Settings) -> Iterator[None]:
+    """Hold the site: one run of it at a time. Raises UserError with the process that holds it."""
+    with (settings.run / "run.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            raise UserError(
+                f"another run of {settings.site} is under way (process {lock.read().strip() or 'unknown'}).",
+                "Wait for it, or end that process and run again: nothing is lost.",
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
 @contextmanager

@@ -97,10 +97,10 @@ def _write_about(
 
 def described(writer: duckdb.DuckDBPyConnection, model: Model, columns: Mapping[str, str]) -> dict[str, Any]:
     """What the manifest says about a table: rows, digest, scope, and its columns with their meaning."""
-    rows, digest = _digest(writer, model.name, list(columns.items()))
+    rows, made = digest(writer, model.name, list(columns.items()))
     return {
         "rows": rows,
-        "digest": digest,
+        "digest": made,
         "title_zh": model.title_zh,
         "title_en": model.title_en,
         "description": model.description,
@@ -115,7 +115,7 @@ def described(writer: duckdb.DuckDBPyConnection, model: Model, columns: Mapping[
     }
 
 
-def _digest(writer: duckdb.DuckDBPyConnection, table: str, columns: list[tuple[str, str]]) -> tuple[int, str]:
+def digest(writer: duckdb.DuckDBPyConnection, table: str, columns: list[tuple[str, str]]) -> tuple[int, str]:
     """The row count, and a digest of the content that ignores row order and file layout.
 
     Each row is written as length-prefixed text, so that no two rows share one, and hashed; the sums of the

@@ -59,12 +59,12 @@ def publish(
         raise ValueError("a reader may be opening the release before this one: keep at least 2")
     with writing(settings.releases):
         settings.releases.mkdir(parents=True, exist_ok=True)
-        with _publishing_alone(settings.releases):
+        with publishing_alone(settings.releases):
             _sweep(settings.releases)
             release = _of_run(settings.releases, run_id)
             if release is None:
                 columns = checked_columns(build_file, models)
-                number = max([0, *_numbers(settings.releases)]) + 1
+                number = max([0, *numbers(settings.releases)]) + 1
                 about = {
                     "format": 1,
                     "release": number,
@@ -81,7 +81,7 @@ def publish(
                 release = _build(settings.releases, about, build_file, models, columns)
             pointed = current(settings)
             if pointed is None or pointed.number < release.number:
-                _point(settings.releases, release)
+                point(settings.releases, release)
             _forget_old(settings.releases, keep)
     return release
 
@@ -131,7 +131,8 @@ def _build(
     return read(folder)
 
 
-def _point(releases: Path, release: Release) -> None:
+def point(releases: Path, release: Release) -> None:
+    """Make CURRENT name this release as its manifest now is."""
     fresh = releases / f".CURRENT-{os.getpid()}"
     manifest_sha256 = sha256(release.folder / "manifest.json")
     _write_durably(
@@ -142,16 +143,17 @@ def _point(releases: Path, release: Release) -> None:
 
 
 def _of_run(releases: Path, run_id: str) -> Release | None:
-    kept = (read(releases / str(number)) for number in _numbers(releases))
+    kept = (read(releases / str(number)) for number in numbers(releases))
     return next((release for release in kept if release.run_id == run_id), None)
 
 
-def _numbers(releases: Path) -> list[int]:
+def numbers(releases: Path) -> list[int]:
+    """The numbers of the kept releases, newest first."""
     return sorted((int(path.name) for path in releases.iterdir() if path.name.isdecimal()), reverse=True)
 
 
 def _forget_old(releases: Path, keep: int) -> None:
-    for number in _numbers(releases)[keep:]:
+    for number in numbers(releases)[keep:]:
         # Renamed first: a folder with a number is complete, even while its files are going.
         gone = (releases / str(number)).rename(releases / f".gone-{number}-{os.getpid()}")
         shutil.rmtree(gone)
@@ -167,7 +169,7 @@ def _sweep(releases: Path) -> None:
 
 
 @contextmanager
-def _publishing_alone(releases: Path) -> Iterator[None]:
+def publishing_alone(releases: Path) -> Iterator[None]:
     """One publisher at a time. The kernel releases the lock when its holder is killed."""
     with (releases / ".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -51,7 +51,7 @@ class Release:
         name = f"{audience}.duckdb"
         if name not in self.manifest["files"]:
             raise KeyError(audience)
-        return self.folder / name
+        return self.folder / self.manifest["files"][name].get("path", name)
 
 
 def current(settings: Settings) -> Release | None:
@@ -93,7 +93,7 @@ def open_release(release: Release, audience: str = CITY) -> duckdb.DuckDBPyConne
     found: tuple[Any, ...] = connection.execute("select release, audience from _release").fetchall()[0]
     if found != (release.number, audience):
         raise ReleaseError(f"{path.name} says it is {found}, not release {release.number} for {audience}")
-    for table, rows in release.manifest["files"][path.name]["tables"].items():
+    for table, rows in release.manifest["files"][f"{audience}.duckdb"]["tables"].items():
         (counted,) = connection.execute(f"select count(*) from {identifier(table)}").fetchall()[0]
         if counted != rows:
             raise ReleaseError(f"{path.name}: {table} has {counted} rows, the manifest says {rows}")
@@ -103,7 +103,7 @@ def open_release(release: Release, audience: str = CITY) -> duckdb.DuckDBPyConne
 def verify(release: Release) -> None:
     """Read every file of a release again; ReleaseError names the first that differs from the manifest."""
     for name, entry in release.manifest["files"].items():
-        path = release.folder / name
+        path = release.folder / entry.get("path", name)
         if not path.is_file() or sha256(path) != entry["sha256"]:
             raise ReleaseError(f"release {release.number}: {name} is missing or was changed")
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import importlib
-import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +29,7 @@ def run(settings: Settings, scale: float, seed: int, console: Console) -> None:
     identity.check(settings)
     for gap in settings.gaps:
         console.print(f"[yellow]note[/] {settings.site} brings {gap}", soft_wrap=True)
-    with _alone(settings):
+    with runs.only_run(settings):
         stages: dict[str, float] = {}
         with _timed(stages, "input"):
             prepare_input(settings, scale, seed, console)
@@ -113,24 +111,6 @@ def prepare_input(settings: Settings, scale: float, seed: int, console: Console)
             given.sender,
             given.received,
         )
-
-
-@contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
-    """One run of a site at a time. Raises UserError with the process that holds it."""
-    with (settings.run / "run.lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.seek(0)
-            raise UserError(
-                f"another run of {settings.site} is under way (process {lock.read().strip() or 'unknown'}).",
-                "Wait for it, or end that process and run again: nothing is lost.",
-            ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
 
 
 @contextmanager

@@ -1,0 +1,299 @@
+"""The act of forgetting one pupil, step by step, each of which may be killed and done again.
+
+First the trace is written down in `secrets/` (0600), so that a killed act is finished by the next call. Then
+come the tombstones: from there on no run takes the pupil in. Landing goes before tables, so that nothing can
+be read again from there; releases come last. The note goes when the proof holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from jobs import clock, declare
+from jobs.files import replacing, sha256
+from jobs.forget import landing, proof, releases, trace
+from jobs.forget import tables as rewriting
+from jobs.forget.trace import Trace
+from jobs.ingest import journal
+from jobs.lake import deliveries, forgotten, persons, runs, tables
+from jobs.publish import publication
+from jobs.publish.release import read
+from jobs.settings import Settings, UserError
+from jobs.sql import literals
+
+_KEYS = ("pupil_key", "document_key", "person_token", "linked_person_token")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an act concerns. `counts`: receipt -> the counts that it has afterwards."""
+
+    trace: Trace
+    counts: dict[str, dict[str, int]]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What went from where, and where a value of the pupil still stands; of `namesakes` a name alone."""
+
+    went: dict[str, int]
+    left: list[Path]
+    namesakes: list[Path]
+
+
+def plan(settings: Settings, number: str) -> Plan:
+    """What would go. Of an act that was killed: what it had written down. Raises UserError for a number that
+    nobody has, and where files wait to be read.
+    """
+    if _note(settings).is_file():
+        return _noted(settings)
+    found = trace.find(settings, number)
+    if not found.lines and not any(_rows(settings, found).values()):
+        raise UserError(
+            f"no file, table or release of {settings.site} names this pupil.", "Check the number."
+        )
+    if any(journal.unfinished(settings, feed) for feed in settings.feeds):
+        raise UserError("files are half read.", "Finish them first: ./edulake run")
+    return Plan(found, _counts(settings, found))
+
+
+def targets(settings: Settings) -> list[str]:
+    """Every table that can hold lines or keys of pupils, as the contracts and tables declare them."""
+    lines = {"file_sha256", "_file_sha256"}
+    declared = {
+        name
+        for name in declare.all_tables()
+        if declare.table_columns(name).keys() & ({*_KEYS} | lines) and name != "ops__receipt"
+    }
+    raw = {f"raw_{feed}" for feed in settings.feeds}
+    return sorted({*declared, *raw, persons.IDENTIFIERS, persons.LINKS} & {*rewriting.written(settings)})
+
+
+def listed(settings: Settings, planned: Plan) -> dict[str, int]:
+    """Target -> lines, rows or files of it that go."""
+    found = {f"landing/{d}/{name}": len(places) for (d, name, _), places in planned.trace.lines.items()}
+    rows = {table: count for table, count in _rows(settings, planned.trace).items() if count}
+    return found | rows | _releases(settings, planned.trace)
+
+
+def forget(settings: Settings, planned: Plan) -> Proof:
+    """Do it, or finish it. Nothing else may work on the site meanwhile."""
+    with _alone(settings):
+        went = listed(settings, planned)
+        _write_note(settings, planned)
+        forgotten.add(settings, planned.trace.identifiers)
+        _rewrite_landing(settings, planned.trace)
+        for table in targets(settings):
+            rewriting.rewrite(settings, table, _gone(settings, table, planned.trace))
+        _amend_receipts(settings, planned)
+        _amend_releases(settings, planned.trace)
+        _remove_derived(settings, planned.trace)
+        left, namesakes = _search(settings, planned.trace)
+        if not left:
+            _note(settings).unlink()
+    return Proof(went, left, namesakes)
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    with ExitStack() as stack:
+        stack.enter_context(runs.only_run(settings))
+        for feed in settings.feeds:
+            stack.enter_context(journal.feed_lock(settings, feed))
+        settings.releases.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(publication.publishing_alone(settings.releases))
+        yield
+
+
+# The note of the act
+
+
+def _note(settings: Settings) -> Path:
+    return settings.secrets / "forgetting.json"
+
+
+def _write_note(settings: Settings, planned: Plan) -> None:
+    found = planned.trace
+    told: dict[str, Any] = {k: sorted(v) for k, v in vars(found).items() if k != "lines"}
+    told["lines"] = [[*key, sorted(places, key=str)] for key, places in found.lines.items()]
+    with replacing(_note(settings)) as fresh:
+        fresh.write_text(json.dumps({"trace": told, "counts": planned.counts}), encoding="utf-8")
+
+
+def _noted(settings: Settings) -> Plan:
+    told = json.loads(_note(settings).read_text(encoding="utf-8"))
+    lines = {(d, n, s): {(m, t, i) for m, t, i in places} for d, n, s, places in told["trace"].pop("lines")}
+    return Plan(Trace(**{k: set(v) for k, v in told["trace"].items()}, lines=lines), told["counts"])
+
+
+# Landing
+
+
+def _rewrite_landing(settings: Settings, found: Trace) -> None:
+    for file in deliveries.scan(settings):
+        places = found.lines.get((file.delivery_id, file.name, file.sha256))
+        if places is None:
+            continue
+        opened = landing.open_file(settings, file)
+        values = _values(found)
+        if opened.found.tables and not proof.holds(file.path, values):
+            continue  # done before the act was killed
+        data, known = landing.without(opened, places), forgotten.load(settings).aliases
+        while known.get(hashlib.sha256(data).hexdigest(), file.sha256) != file.sha256:
+            # What is left of two files is alike, and each goes by its own hash.
+            data += b"\n"
+        with replacing(file.path) as fresh:
+            fresh.write_bytes(data)
+            forgotten.add(settings, aliases={sha256(fresh): file.sha256})
+
+
+# Tables
+
+
+def _gone(settings: Settings, table: str, found: Trace) -> str:
+    """The condition of the pupil's rows of a table: by place in a file, or by token."""
+    files = rewriting.columns(settings, table)
+    by = []
+    for prefix in ("_", ""):
+        place = [
+            f"{prefix}{name}" for name in ("delivery_id", "file_sha256", "member", "sheet", "line_number")
+        ]
+        if not {*place} <= files:
+            continue
+        listed = [
+            "|".join((delivery, sha, member or "", sheet or "", str(line)))
+            for (delivery, _, sha), places in found.lines.items()
+            for member, sheet, line in places
+        ]
+        if listed:
+            stands = ", ".join(f"coalesce({column}::varchar, '')" for column in place)
+            by.append(f"concat_ws('|', {stands}) in ({literals(*listed)})")
+    by += [f"{key} in ({literals(*found.tokens)})" for key in _KEYS if key in files]
+    return " or ".join(by) or "false"
+
+
+def _rows(settings: Settings, found: Trace) -> dict[str, int]:
+    return {
+        table: rewriting.count(settings, table, _gone(settings, table, found)) for table in targets(settings)
+    }
+
+
+def _counts(settings: Settings, found: Trace) -> dict[str, dict[str, int]]:
+    """Receipt -> its counts without the lines that go."""
+    by_file = {(delivery, sha): places for (delivery, _, sha), places in found.lines.items()}
+    counts = {}
+    for row in tables.rows(settings, "ops__receipt"):
+        places = by_file.get((row["delivery_id"], row["file_sha256"]), set())
+        if not places or not row["dataset"] or not row["line_count"]:
+            continue
+        contract = declare.load()[row["dataset"]]
+        went = {
+            "accepted_count": len(_standing(settings, contract.table, "_", row, places)),
+            "refused_count": len(_standing(settings, "ops__refused_row", "", row, places)),
+        }
+        if row["outcome"] != "accepted":
+            went["accepted_count"] = len(places) - went["refused_count"]
+        flagged = _standing(settings, contract.table, "_", row, places, "len(flags) > 0")
+        flagged |= _standing(settings, "ops__flagged_row", "", row, places)
+        went |= {"line_count": len(places), "flagged_count": len(flagged)}
+        counts[row["receipt_id"]] = {name: row[name] - number for name, number in went.items()}
+    return counts
+
+
+def _standing(
+    settings: Settings,
+    table: str,
+    prefix: str,
+    receipt: dict[str, Any],
+    places: Collection[Any],
+    more: str = "true",
+) -> set[Any]:
+    """Which of these places of a file have a row in the table."""
+    found = tables.open_table(settings, table)
+    if found is None or not found.file_uris():
+        return set()
+    rows = duckdb.execute(
+        f"select distinct {prefix}member, {prefix}sheet, {prefix}line_number"
+        f" from read_parquet([{literals(*found.file_uris())}], union_by_name = true)"
+        f" where {prefix}delivery_id = ? and {prefix}file_sha256 = ? and {more}",
+        [receipt["delivery_id"], receipt["file_sha256"]],
+    ).fetchall()
+    return {*rows} & {*places}
+
+
+def _amend_receipts(settings: Settings, planned: Plan) -> None:
+    changed = [
+        f"case receipt_id {' '.join(f'when {literals(i)} then {c[name]}' for i, c in planned.counts.items())}"
+        f" else {name} end as {name}"
+        for name in ("line_count", "accepted_count", "refused_count", "flagged_count")
+    ]
+    if planned.counts:
+        rewriting.rewrite(settings, "ops__receipt", "false", f"* replace ({', '.join(changed)})")
+
+
+# Releases and what else was made
+
+
+def _releases(settings: Settings, found: Trace) -> dict[str, int]:
+    kept = publication.numbers(settings.releases) if settings.releases.is_dir() else []
+    counted = {
+        f"releases/{number}": releases.count(read(settings.releases / str(number)), found.tokens)
+        for number in kept
+    }
+    return {name: rows for name, rows in counted.items() if rows}
+
+
+def _amend_releases(settings: Settings, found: Trace) -> None:
+    pointed = publication.current(settings)
+    for number in publication.numbers(settings.releases):
+        releases.amend(read(settings.releases / str(number)), found.tokens, clock.today(settings.timezone))
+        if pointed is not None and number == pointed.number:
+            publication.point(settings.releases, read(settings.releases / str(number)))
+
+
+def _remove_derived(settings: Settings, found: Trace) -> None:
+    """Remove what is made from the lake and can be made again, where it tells of the pupil."""
+    values = _values(found)
+    for root in (settings.restricted / "builds", settings.restricted / "stage", settings.home, settings.run):
+        for path in sorted(root.rglob("*")):
+            is_kept = any(
+                path.is_relative_to(kept)
+                for kept in (settings.landing, settings.lake, settings.releases, settings.secrets)
+                if root == settings.home
+            )
+            if path.is_file() and not is_kept and proof.holds(path, values):
+                _strike(path, values)
+
+
+def _strike(path: Path, values: Collection[str]) -> None:
+    """Remove the lines of a text that hold a value; a file that is no text goes whole."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    except UnicodeDecodeError:
+        path.unlink()
+        return
+    with replacing(path) as fresh:
+        fresh.write_text("".join(x for x in lines if not any(v in x for v in values)), encoding="utf-8")
+
+
+# Proof
+
+
+def _values(found: Trace) -> set[str]:
+    """What may stand nowhere: numbers, documents and tokens; a name may be another pupil's too."""
+    words = found.numbers | found.documents
+    return words | {word.lower() for word in words} | found.tokens
+
+
+def _search(settings: Settings, found: Trace) -> tuple[list[Path], list[Path]]:
+    but = {_note(settings)}
+    left = proof.places(settings, _values(found), but)
+    return left, proof.places(settings, found.names, {*but, *left}) if found.names else []
