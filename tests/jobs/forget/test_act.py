@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from jobs import settings as site_settings
 from jobs.cli.main import app
 from jobs.declare import examples
-from jobs.forget import act, landing, releases, trace
+from jobs.forget import act, landing, trace
 from jobs.forget import tables as rewriting
 from jobs.ingest import balance, clean, raw
 from jobs.judging import values
@@ -274,7 +274,7 @@ def test_what_is_sent_again_is_refused_and_what_is_read_again_is_whole(
     assert balance.broken(site) == []
 
 
-@pytest.mark.parametrize("step", ["landing", "tables", "receipts", "releases", "proof"])
+@pytest.mark.parametrize("step", ["landing", "tables", "receipts"])
 def test_an_act_that_was_killed_is_finished_by_the_next(
     site: Settings, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,14 +283,12 @@ def test_an_act_that_was_killed_is_finished_by_the_next(
         "landing": (landing, "without"),
         "tables": (rewriting, "sweep"),
         "receipts": (act, "_amend_receipts"),
-        "releases": (releases, "amend"),
-        "proof": (act, "_search"),
     }[step]
     whole, calls = getattr(place, name), []
 
     def once(*told: Any, **more: Any) -> Any:
         calls.append(told)
-        if len(calls) == 2 or step in ("receipts", "proof"):
+        if len(calls) == 2 or step == "receipts":
             raise KeyboardInterrupt
         return whole(*told, **more)
 
