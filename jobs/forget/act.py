@@ -130,7 +130,7 @@ def _write_note(settings: Settings, planned: Plan) -> None:
 
 def _noted(settings: Settings) -> Plan:
     told = json.loads(_note(settings).read_text(encoding="utf-8"))
-    lines = {(d, n, s): {(m, t, i) for m, t, i in places} for d, n, s, places in told["trace"].pop("lines")}
+    lines = {(d, n, s): {(t, i) for t, i in places} for d, n, s, places in told["trace"].pop("lines")}
     return Plan(Trace(**{k: set(v) for k, v in told["trace"].items()}, lines=lines), told["counts"])
 
 
@@ -163,19 +163,17 @@ def _gone(settings: Settings, table: str, found: Trace) -> str:
     files = rewriting.columns(settings, table)
     by = []
     for prefix in ("_", ""):
-        place = [
-            f"{prefix}{name}" for name in ("delivery_id", "file_sha256", "member", "sheet", "line_number")
-        ]
+        table_number = "_table" if prefix else "table_number"
+        place = [f"{prefix}delivery_id", f"{prefix}file_sha256", table_number, f"{prefix}line_number"]
         if not {*place} <= files:
             continue
         listed = [
-            "|".join((delivery, sha, member or "", sheet or "", str(line)))
+            f"{delivery}|{sha}|{number}|{line}"
             for (delivery, _, sha), places in found.lines.items()
-            for member, sheet, line in places
+            for number, line in places
         ]
         if listed:
-            stands = ", ".join(f"coalesce({column}::varchar, '')" for column in place)
-            by.append(f"concat_ws('|', {stands}) in ({literals(*listed)})")
+            by.append(f"concat_ws('|', {', '.join(place)}) in ({literals(*listed)})")
     by += [f"{key} in ({literals(*found.tokens)})" for key in _KEYS if key in files]
     return " or ".join(by) or "false"
 
@@ -221,7 +219,7 @@ def _standing(
     if found is None or not found.file_uris():
         return set()
     rows = duckdb.execute(
-        f"select distinct {prefix}member, {prefix}sheet, {prefix}line_number"
+        f"select distinct {'_table' if prefix else 'table_number'}, {prefix}line_number"
         f" from read_parquet([{literals(*found.file_uris())}], union_by_name = true)"
         f" where {prefix}delivery_id = ? and {prefix}file_sha256 = ? and {more}",
         [receipt["delivery_id"], receipt["file_sha256"]],

@@ -28,8 +28,8 @@ from jobs.settings import Settings
 Cells = Sequence[str | None]
 # A table, and its lines that stay by number.
 Kept = tuple[FoundTable, Mapping[int, Cells]]
-# (member, sheet, line): where a line stands in its file.
-Place = tuple[str | None, str | None, int]
+# (table, line): where a line stands in its file.
+Place = tuple[int, int]
 
 
 @dataclass
@@ -38,11 +38,6 @@ class Opened:
 
     found: Found
     lines: Mapping[int, Mapping[int, list[str | None]]]
-
-    def places(self, table: int, lines: Collection[int]) -> list[Place]:
-        """Where lines of a table stand."""
-        own = self.found.tables[table]
-        return [(own.member, own.sheet, line) for line in lines]
 
 
 def open_file(settings: Settings, file: LandedFile) -> Opened:
@@ -66,9 +61,7 @@ def without(opened: Opened, gone: Collection[Place]) -> bytes:
     members: dict[str | None, list[Kept]] = defaultdict(list)
     for number, table in enumerate(opened.found.tables):
         kept = {
-            line: cells
-            for line, cells in opened.lines.get(number, {}).items()
-            if (table.member, table.sheet, line) not in gone
+            line: cells for line, cells in opened.lines.get(number, {}).items() if (number, line) not in gone
         }
         members[table.member].append((table, kept))
     if set(members) == {None}:

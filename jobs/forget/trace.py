@@ -99,7 +99,7 @@ def _rows(file: LandedFile, opened: Opened) -> Iterable[_Row]:
                 for name in (NUMBER, DOCUMENT, NAME)
                 if 0 <= at.get(name, -1) < len(cells)
             }
-            yield _Row(file, (table.member, table.sheet, line), told, {plain(cell) for cell in cells if cell})
+            yield _Row(file, (number, line), told, {plain(cell) for cell in cells if cell})
 
 
 def _is_of(row: _Row, found: Trace, linked: set[tuple[str, str, Place]]) -> bool:
@@ -153,13 +153,13 @@ def _places_of(settings: Settings, found: Trace) -> set[tuple[str, str, Place]]:
     """Where the lines stand that the clean tables have under the pupil's tokens."""
     places: set[tuple[str, str, Place]] = set()
     for contract in declare.load().values():
-        table = tables.open_table(settings, contract.table)
-        if table is None or contract.person_key != "pupil_key" or not table.file_uris():
+        clean = tables.open_table(settings, contract.table)
+        if clean is None or contract.person_key != "pupil_key" or not clean.file_uris():
             continue
         rows = duckdb.execute(
-            "select _delivery_id, _file_sha256, _member, _sheet, _line_number"
-            f" from read_parquet([{literals(*table.file_uris())}], union_by_name = true)"
+            "select _delivery_id, _file_sha256, _table, _line_number"
+            f" from read_parquet([{literals(*clean.file_uris())}], union_by_name = true)"
             f" where pupil_key in ({literals(*found.tokens)})"
         ).fetchall()
-        places |= {(delivery, sha, (member, sheet, line)) for delivery, sha, member, sheet, line in rows}
+        places |= {(delivery, sha, (table, line)) for delivery, sha, table, line in rows}
     return places
