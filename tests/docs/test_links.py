@@ -104,8 +104,8 @@ def test_what_is_not_there_is_found(tmp_path: Path) -> None:
         "jobs.settings.absent",
         "jobs.absent",
     ]
-    assert missing_commands("./edulake run, ./edulake forget, ./edulake feed list, ./edulake feed eat") == [
-        "forget",
+    assert missing_commands("./edulake run, ./edulake unlearn, ./edulake feed list, ./edulake feed eat") == [
+        "unlearn",
         "feed eat",
     ]
 
