@@ -94,7 +94,7 @@ def registrations(children: range, *, bad: int = 0) -> bytes:
         "birth_date": "2020-01-01", "sex_code": "男", "district_code": "110101", "stage_code": "小学",
         "registered_date": "2026-05-01", "is_local_household": "是", "audit_state_code": "审核通过",
     }  # fmt: skip
-    rows = [row | {"id_document_number": f"XX{i:07d}"} for i in children]
+    rows = [row | {"id_document_number": f"XX{i + 4711:07d}"} for i in children]
     rows[0]["sex_code"] = "7"
     for i in range(1, 1 + bad):
         rows[i]["birth_date"] = "不详"
