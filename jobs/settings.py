@@ -23,7 +23,7 @@ import yaml
 from jobs.files import keep_from_others, replacing
 
 if TYPE_CHECKING:
-    from jobs.site import Places, RealInput
+    from jobs.site import Places, RealInput, Sql
 
 ROOT = Path(__file__).resolve().parent.parent
 SITES = ROOT / "infra" / "sites"
@@ -115,6 +115,7 @@ class Settings:
     input: str | None
     real_input: tuple[RealInput, ...]
     places: Places
+    sql: Sql
     jurisdictions: tuple[str, ...]
     districts: Path | None
     senders: Path | None

@@ -46,6 +46,17 @@ class Places(_Part):
     horizon: Annotated[int, Field(ge=1, le=30, description="School years that are forecast")] = 8
 
 
+class Sql(_Part):
+    """What one question of `sql` or `asof` may take of the machine."""
+
+    seconds: Annotated[int, Field(ge=1, description="Seconds that the engine works for it")] = 120
+    memory_mb: Annotated[int, Field(ge=64, description="Megabytes of memory")] = 1024
+    disk_mb: Annotated[
+        int, Field(ge=0, description="Megabytes of temporary files, for what does not fit in memory")
+    ] = 4096
+    rows: Annotated[int, Field(ge=1, description="Rows that `--csv` prints")] = 1_000_000
+
+
 class RealInput(_Part):
     """A file that stands with the site and is landed by the first run."""
 
@@ -88,6 +99,7 @@ class Site(_Part):
     ] = None
     real_input: Annotated[tuple[RealInput, ...], Field(description="Files that the first run lands")] = ()
     places: Annotated[Places, Field(description="What the forecast of places must know")] = Places()
+    sql: Annotated[Sql, Field(description="What one question in SQL may take of the machine")] = Sql()
     jurisdictions: Annotated[
         tuple[str, ...], Field(description="Whose safety rules hold here beside the national ones")
     ] = ()
@@ -200,7 +212,7 @@ def _problem(error: Mapping[str, Any], lines: Mapping[tuple[str | int, ...], int
 
 def _model(path: tuple[str | int, ...]) -> type[BaseModel]:
     """The part of the model that a path leads to."""
-    parts: dict[str | int, type[BaseModel]] = {"places": Places, "real_input": RealInput}
+    parts: dict[str | int, type[BaseModel]] = {"places": Places, "real_input": RealInput, "sql": Sql}
     return parts.get(path[0], Site) if path else Site
 
 

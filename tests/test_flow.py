@@ -15,8 +15,7 @@ import pytest
 
 from jobs import declare
 from jobs.lake import tables
-from jobs.publish import release
-from jobs.run import summary
+from jobs.publish import questions, release
 from jobs.settings import Settings, UserError
 
 
@@ -220,17 +219,20 @@ def test_spark_and_duckdb_read_the_same_values(lake: Settings, spark: Any) -> No
 
 
 def test_sql_answers_and_refuses_with_a_way_out(lake: Settings) -> None:
-    columns, rows = summary.query(lake, "select count(*) as n from fct_fitness_result", None, lake=False)
-    assert columns == ["n"]
-    assert rows[0][0] > 3000
-    _, rows = summary.query(lake, "select count(*) from ops__receipt", None, lake=True)
-    assert rows[0][0] > 300
-    with pytest.raises(UserError, match="fct_nothing"):
-        summary.query(lake, "select * from fct_nothing", None, lake=False)
-    with pytest.raises(UserError):
-        summary.query(lake, "create table t as select 1", None, lake=False)
-    with pytest.raises(UserError, match="release 99"):
-        summary.query(lake, "select 1", 99, lake=False)
+    with questions.on_release(lake, "select count(*) as n from fct_fitness_result") as answer:
+        assert answer.columns == ["n"]
+        assert next(answer.rows())[0] > 3000
+    with questions.on_lake(lake, "select count(*) from ops__receipt") as answer:
+        assert next(answer.rows())[0] > 300
+    with pytest.raises(UserError, match="fct_nothing"), questions.on_release(lake, "from fct_nothing"):
+        pass
+    with (
+        pytest.raises(UserError, match="only one SELECT"),
+        questions.on_release(lake, "drop table t"),
+    ):
+        pass
+    with pytest.raises(UserError, match="release 99"), questions.on_release(lake, "select 1", 99):
+        pass
 
 
 def test_all_that_a_run_wrote_is_for_its_owner_alone(lake: Settings) -> None:

@@ -9,7 +9,8 @@ import typer
 
 from jobs import settings as site_settings
 from jobs.cli.options import Csv, Limit, Port, Site
-from jobs.cli.screen import print_rows
+from jobs.cli.screen import print_answer
+from jobs.settings import UserError
 
 
 def serve(site: Site = None, port: Port = 8090) -> None:
@@ -38,10 +39,14 @@ def sql(
 
     Example: `./edulake sql "from dim_school limit 5"`
     """
-    from jobs.run import summary
+    from jobs.publish import questions
 
-    columns, rows = summary.query(site_settings.load(site), query, release, lake)
-    print_rows(columns, rows, csv=csv, limit=limit)
+    settings = site_settings.load(site)
+    if lake and release is not None:
+        raise UserError("--release and --lake ask two different things.", "Leave one of them out.")
+    asked = questions.on_lake(settings, query) if lake else questions.on_release(settings, query, release)
+    with asked as answer:
+        print_answer(answer, csv=csv, limit=limit)
 
 
 def asof(
@@ -69,5 +74,5 @@ def asof(
     from jobs.publish import asof as history
 
     settings = site_settings.load(site)
-    columns, rows = history.query(settings, query, day.date(), known.date() if known else None)
-    print_rows(columns, rows, csv=csv, limit=limit)
+    with history.on_day(settings, query, day.date(), known.date() if known else None) as answer:
+        print_answer(answer, csv=csv, limit=limit)

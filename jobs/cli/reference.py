@@ -20,7 +20,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from jobs import declare
 from jobs.settings import ROOT, SET_BY_US, VARIABLES
-from jobs.site import CODE_LISTS, Places, RealInput, Site
+from jobs.site import CODE_LISTS, Places, RealInput, Site, Sql
 
 FOLDER = ROOT / "docs" / "reference"
 _HEAD = "<!-- Written by `./edulake dictionary`; a test compares. -->\n"
@@ -171,7 +171,13 @@ def _settings() -> str:
     lines = [_HEAD, "# Settings 设置\n"]
     lines += ["## A site's file, `infra/sites/<site>.yaml`\n"]
     lines += ["An unknown setting is refused. Files are named relative to the folder of the site's file.\n"]
-    for title, part in (("", Site), ("Under `places`", Places), ("Each entry of `real_input`", RealInput)):
+    parts: dict[str, type[BaseModel]] = {
+        "": Site,
+        "Under `places`": Places,
+        "Under `sql`": Sql,
+        "Each entry of `real_input`": RealInput,
+    }
+    for title, part in parts.items():
         lines += [f"### {title}\n"] if title else []
         rows = [[f"`{name}`", *_setting(field)] for name, field in part.model_fields.items()]
         lines += [*_table(["key", "meaning", "default"], rows), ""]

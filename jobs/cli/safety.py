@@ -99,13 +99,14 @@ def plan(
 
     Example: `./edulake safety plan --visits 50`
     """
-    from jobs.run import summary
+    from jobs.publish import questions
 
     if district is not None and not district.isdigit():
         raise UserError(f"--district is {district}", "give a code of digits, such as 110105")
     where = f"where district_code = '{district}'" if district else ""
     query = _PLAN.format(where=where, visits=visits)
-    columns, rows = summary.query(site_settings.load(site), query, None, False)
+    with questions.on_release(site_settings.load(site), query) as answer:
+        columns, rows = answer.columns, list(answer.rows())
     if not rows:
         raise UserError(
             "the release plans no visit there", "run the safety service, or name another district"
@@ -148,11 +149,10 @@ def _start(text: str | None, dated: bool) -> dt.date | int | None:
 
 
 def _write_csv(columns: list[str], rows: list[tuple[Any, ...]], path: Path) -> None:
-    import csv
-
+    from jobs import cells
     from jobs.decide.safety.series_file import check_writable
     from jobs.files import OUTPUT_MODE, replacing
 
     check_writable(path)
     with replacing(path, OUTPUT_MODE) as fresh, fresh.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([columns, *rows])
+        cells.write(file, columns, rows)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+
+from jobs import cells
+
+if TYPE_CHECKING:
+    from jobs.publish.questions import Answer
 
 console = Console(highlight=False)
 # Progress and remarks: they stay out of a pipe that reads the answer.
@@ -29,15 +34,14 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
     wide().print(table)
 
 
-def print_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, csv: bool, limit: int) -> None:
-    """Print the first `limit` rows as a table, or all rows as CSV."""
+def print_answer(answer: Answer, *, csv: bool, limit: int) -> None:
+    """Print the first `limit` rows of an answer as a table, or all as CSV, and what belongs to them."""
     if csv:
-        import csv as writer
-
-        out = writer.writer(sys.stdout, lineterminator="\n")
-        out.writerow(columns)
-        out.writerows(rows)
-        return
-    print_table(columns, rows[:limit])
-    if len(rows) > limit:
-        wide().print(f"{limit} of {len(rows)} rows shown; --limit or --csv shows more")
+        cells.write(sys.stdout, answer.columns, answer.rows())
+    else:
+        rows, is_more = answer.first(limit)
+        print_table(answer.columns, rows)
+        if is_more:
+            wide().print(f"the first {limit} rows are shown; --limit or --csv shows more")
+    for note in answer.notes:
+        remarks.print(note, soft_wrap=True)

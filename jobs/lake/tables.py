@@ -9,7 +9,8 @@ repeated one (or the ghost of a killed client, which may commit later) writes no
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -213,12 +214,21 @@ def pin(settings: Settings) -> dict[str, int]:
     return {table: found.version() for table, found in opened.items() if found is not None}
 
 
-def views(settings: Settings) -> duckdb.DuckDBPyConnection:
-    """A connection in memory with a view of each declared table that exists: all statements, no window."""
-    connection = duckdb.connect()
-    for table in declare.all_tables():
+def readable(settings: Settings) -> list[str]:
+    """The declared tables that this user may ask: those of persons where `restricted/` is open to him."""
+    may_see = os.access(settings.restricted, os.R_OK | os.X_OK)
+    return [table for table in declare.all_tables() if may_see or not declare.is_restricted(table)]
+
+
+def create_views(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, names: Iterable[str]
+) -> list[str]:
+    """Make a view of each of these tables that exists: all statements, no window. Returns their files."""
+    read: list[str] = []
+    for table in names:
         found = open_table(settings, table)
         files = found.file_uris() if found else []
         if files:
             connection.read_parquet(files).create_view(table)
-    return connection
+            read += files
+    return read

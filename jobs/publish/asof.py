@@ -8,61 +8,64 @@ with the answer.
 
 from __future__ import annotations
 
-import os
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from jobs import clock, declare
+from jobs import clock
 from jobs.lake import persons, tables, window
-from jobs.publish import marts
+from jobs.publish import marts, questions
 from jobs.settings import Settings, UserError
 from jobs.sql import literals
+
+
+@contextmanager
+def on_day(
+    settings: Settings, text: str, as_of_date: date, known: date | None = None
+) -> Iterator[questions.Answer]:
+    """One SELECT over the lake as of a day.
+
+    `known` is the last day whose deliveries count (whole, in the site's time zone); the newest landed day
+    where it is not given. Raises UserError for a lake without statements, for marts that cannot be built or
+    may not be read, and for what DuckDB refuses or takes too much.
+    """
+    known_at = clock.end_of_day(known, settings.timezone) if known else window.newest_known(settings)
+    with tempfile.TemporaryDirectory(prefix="edulake-asof-") as private:
+        opening = partial(_open, settings, text, as_of_date, known_at, Path(private))
+        with questions.asked(settings, text, opening, _WAY_OUT) as answer:
+            yield answer
 
 
 def query(
     settings: Settings, text: str, as_of_date: date, known: date | None = None
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Column names and rows of one SELECT over the lake as of a day.
+    """Column names and all rows of `on_day`."""
+    with on_day(settings, text, as_of_date, known) as answer:
+        return answer.columns, list(answer.rows())
 
-    `known` is the last day whose deliveries count (whole, in the site's time zone); the newest landed day
-    where it is not given. Raises UserError for a lake without statements, for marts that cannot be built or
-    may not be read, and for what DuckDB refuses.
-    """
-    known_at = clock.end_of_day(known, settings.timezone) if known else window.newest_known(settings)
-    with tempfile.TemporaryDirectory(prefix="edulake-asof-") as private, duckdb.connect() as connection:
-        try:
-            statements = connection.extract_statements(text)
-            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-                raise UserError(
-                    "only one SELECT can be asked.", "History is never changed; land a correction instead."
-                )
-            _open(connection, settings, text, as_of_date, known_at, Path(private))
-            answer = connection.execute(statements[0])
-            return [column[0] for column in answer.description or []], answer.fetchall()
-        except duckdb.Error as error:
-            raise UserError(
-                f"the query was refused: {error}",
-                'Views have their tables\' names: ./edulake asof DAY "show tables" lists them. For who may'
-                " not read the lake's folder `restricted`, rows of persons are in the `…__general` ones.",
-            ) from error
+
+_WAY_OUT = (
+    'Views have their tables\' names: ./edulake asof DAY "show tables" lists them. For who may not read the'
+    " lake's folder `restricted`, rows of persons are in the `…__general` ones."
+)
 
 
 def _open(
-    connection: duckdb.DuckDBPyConnection,
     settings: Settings,
     text: str,
     as_of_date: date,
     known_at: datetime,
     private: Path,
-) -> None:
-    """What may be asked: from then on the connection reads the files of these versions and nothing else."""
-    may_see = os.access(settings.restricted, os.R_OK | os.X_OK)
-    readable = [t for t in declare.all_tables() if may_see or not declare.is_restricted(t)]
+    connection: duckdb.DuckDBPyConnection,
+) -> questions.Opened:
+    readable = tables.readable(settings)
     named = [name for name in marts.models() if re.search(rf"\b{name}\b", text)]
     found = {table: tables.open_table(settings, table) for table in readable if not table.startswith("ops__")}
     files = window.create_views(connection, found, as_of_date, known_at)
@@ -71,11 +74,8 @@ def _open(
         built = _built(settings, named, {*readable}, as_of_date, known_at, private)
         connection.execute(f"attach {literals(built)} as marts (read_only)")
         path.append("marts.main")
-        files.append(str(built))
     connection.execute(f"set search_path = '{','.join(path)}'")
-    connection.execute(f"set allowed_paths = [{literals(*files)}]")
-    connection.execute("set enable_external_access = false")
-    connection.execute("set lock_configuration = true")
+    return questions.Opened(files)
 
 
 def _built(

@@ -28,7 +28,10 @@ HARDENED: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
     "memory_limit": "512MB",
+    "max_temp_directory_size": "0B",
     "threads": 1,
+    # Else a name in SQL could mean a variable of this process.
+    "python_enable_replacements": False,
     "lock_configuration": True,
 }
 
@@ -90,6 +93,15 @@ def open_release(release: Release, audience: str = CITY) -> duckdb.DuckDBPyConne
     """
     path = release.file(audience)
     connection = duckdb.connect(str(path), read_only=True, config=HARDENED)
+    check(connection, release, audience)
+    return connection
+
+
+def check(connection: duckdb.DuckDBPyConnection, release: Release, audience: str) -> None:
+    """Compare the file that is open as the connection's own database with the manifest: number, audience,
+    tables, rows. Raises ReleaseError.
+    """
+    path = release.file(audience)
     found: tuple[Any, ...] = connection.execute("select release, audience from _release").fetchall()[0]
     if found != (release.number, audience):
         raise ReleaseError(f"{path.name} says it is {found}, not release {release.number} for {audience}")
@@ -97,7 +109,6 @@ def open_release(release: Release, audience: str = CITY) -> duckdb.DuckDBPyConne
         (counted,) = connection.execute(f"select count(*) from {identifier(table)}").fetchall()[0]
         if counted != rows:
             raise ReleaseError(f"{path.name}: {table} has {counted} rows, the manifest says {rows}")
-    return connection
 
 
 def verify(release: Release) -> None:

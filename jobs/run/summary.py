@@ -1,11 +1,10 @@
-"""What a person reads about a lake: the summary of a run, the state of the site, answers to SQL."""
+"""What a person reads about a lake: the summary of a run, the state of the site."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import Any, Protocol
 
-import duckdb
 from rich.console import Console
 from rich.table import Table
 
@@ -151,30 +150,3 @@ def status(settings: Settings, console: Console) -> None:
             f"  check failed in run {check['run_id']}: {check['table_name']} {check['check_name']}",
             soft_wrap=True,
         )
-
-
-def query(
-    settings: Settings, text: str, number: int | None, lake: bool
-) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Run one SELECT on a release or on the lake. Raises UserError for a query that DuckDB refuses."""
-    connection = tables.views(settings) if lake else _release_connection(settings, number)
-    try:
-        answer = connection.execute(text)
-        return [column[0] for column in answer.description or []], answer.fetchall()
-    except duckdb.Error as error:
-        raise UserError(
-            f"the query was refused: {error}",
-            '`./edulake sql "show tables"` lists what can be asked; --lake asks the Delta tables.',
-        ) from error
-    finally:
-        connection.close()
-
-
-def _release_connection(settings: Settings, number: int | None) -> duckdb.DuckDBPyConnection:
-    found = release.current(settings) if number is None else release.find(settings, number)
-    if found is None:
-        raise UserError(
-            f"there is no release{'' if number is None else f' {number}'} of {settings.site}.",
-            f"./edulake run --site {settings.site}",
-        )
-    return release.open_release(found, "full")

@@ -47,7 +47,9 @@ def test_a_table_that_was_never_written_is_empty_and_no_error(settings: Settings
     assert tables.open_arrow(settings, CHECKS) is None
     assert tables.rows(settings, CHECKS) == []
     assert tables.pin(settings) == {}
-    assert tables.views(settings).sql("show tables").fetchall() == []
+    with duckdb.connect() as connection:
+        assert tables.create_views(connection, settings, tables.readable(settings)) == []
+        assert connection.sql("show tables").fetchall() == []
     # A folder that a killed first write left behind is no table either.
     (tables.path(settings, CHECKS) / "_delta_log").mkdir(parents=True)
     assert tables.open_table(settings, CHECKS) is None
@@ -96,7 +98,10 @@ def test_a_pinned_version_shows_no_later_rows(settings: Settings) -> None:
     found = tables.open_table(settings, CHECKS, pinned)
     assert found is not None
     assert duckdb.read_parquet(found.file_uris()).project("check_name").fetchall() == [("early",)]
-    shown = tables.views(settings).sql(f"select count(*) from {CHECKS}").fetchall()
+    with duckdb.connect() as connection:
+        files = tables.create_views(connection, settings, [CHECKS])
+        assert len(files) == 2
+        shown = connection.sql(f"select count(*) from {CHECKS}").fetchall()
     assert shown == [(2,)], "views show the newest version"
 
 

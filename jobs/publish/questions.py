@@ -1,0 +1,216 @@
+"""SQL of people, on a release, on the lake and on history: what it may reach, and how much it may take.
+
+A question is one SELECT. Its connection reads the files that were opened for it and nothing else of the
+machine, writes nothing, and its configuration is locked. `sql` in the site's file bounds memory, disk for
+sorting, time and rows.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psutil
+
+from jobs.publish import release as releases
+from jobs.settings import Settings, UserError
+from jobs.sql import literals
+
+_BATCH_ROWS = 5000
+# Beside what DuckDB counts: long texts, and the rows that Python holds.
+_UNCOUNTED_BYTES = 512 * 1024**2
+
+# Makes the relations that may be asked; returns the files that they read and what a reader must know of them.
+Opening = Callable[[duckdb.DuckDBPyConnection], "Opened"]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a question may read, and remarks that belong to every answer from it."""
+
+    files: Sequence[str] = ()
+    notes: Sequence[str] = ()
+
+
+@dataclass
+class Answer:
+    """Columns, and rows as they come: each row can be taken once, while the question is open."""
+
+    columns: list[str]
+    notes: list[str]
+    _batch: Callable[[int], list[tuple[Any, ...]]]
+    _most: int
+    _waiting: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def first(self, limit: int) -> tuple[list[tuple[Any, ...]], bool]:
+        """At most `limit` rows, and whether there are more."""
+        taken = self._batch(limit + 1)
+        return taken[:limit], len(taken) > limit
+
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """All rows. Raises UserError where the site's bounds end before they do."""
+        count = 0
+        while batch := self._batch(_BATCH_ROWS):
+            count += len(batch)
+            if count > self._most:
+                yield from batch[: self._most - count]
+                raise UserError(
+                    f"the answer has more than {self._most:,} rows; the rest is left out.",
+                    "Ask for less (where, group by, limit), or raise `sql.rows` in the site's file.",
+                )
+            yield from batch
+
+
+@contextmanager
+def on_release(settings: Settings, text: str, number: int | None = None) -> Iterator[Answer]:
+    """A question about a release, by default the current one. Raises UserError."""
+    found = releases.current(settings) if number is None else releases.find(settings, number)
+    if found is None:
+        raise UserError(
+            f"there is no release{'' if number is None else f' {number}'} of {settings.site}.",
+            f"./edulake run --site {settings.site}",
+        )
+
+    def opening(connection: duckdb.DuckDBPyConnection) -> Opened:
+        connection.execute(f"attach {literals(found.file('full'))} as release (read_only)")
+        connection.execute("use release")
+        releases.check(connection, found, "full")
+        return Opened()
+
+    with asked(settings, text, opening, '`./edulake sql "show tables"` lists what can be asked.') as answer:
+        yield answer
+
+
+@contextmanager
+def on_lake(settings: Settings, text: str) -> Iterator[Answer]:
+    """A question about the Delta tables as written; those of persons where they may be read."""
+    from jobs.lake import tables
+
+    def opening(connection: duckdb.DuckDBPyConnection) -> Opened:
+        return Opened(tables.create_views(connection, settings, tables.readable(settings)))
+
+    with asked(
+        settings, text, opening, '`./edulake sql --lake "show tables"` lists what can be asked.'
+    ) as answer:
+        yield answer
+
+
+@contextmanager
+def asked(settings: Settings, text: str, opening: Opening, way_out: str) -> Iterator[Answer]:
+    """One SELECT over what `opening` makes.
+
+    Raises UserError with `way_out` for what DuckDB refuses, and where a bound is reached.
+    """
+    bounds = settings.sql
+    with tempfile.TemporaryDirectory(prefix="edulake-sql-") as private:
+        connection = duckdb.connect(
+            config={
+                "memory_limit": f"{bounds.memory_mb}MB",
+                "temp_directory": private,
+                "max_temp_directory_size": f"{bounds.disk_mb}MB",
+                "threads": max(1, min(os.cpu_count() or 1, 4)),
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                # Else a name in SQL could mean a variable of this process.
+                "python_enable_replacements": False,
+            }
+        )
+        with connection, _told(bounds, way_out):
+            statement = _only_select(connection, text)
+            opened = opening(connection)
+            lock(connection, opened.files)
+            clock = _Clock(connection, bounds.seconds)
+            with _bounded_memory(bounds.memory_mb * 1024**2 + _UNCOUNTED_BYTES):
+                with clock.running():
+                    result = connection.execute(statement)
+                    columns = [column[0] for column in result.description or []]
+
+                def batch(most: int) -> list[tuple[Any, ...]]:
+                    with clock.running():
+                        return result.fetchmany(most)
+
+                yield Answer(columns, list(opened.notes), batch, bounds.rows)
+
+
+def lock(connection: duckdb.DuckDBPyConnection, files: Sequence[str | Path]) -> None:
+    """From now on the connection reads these files, and reaches and changes nothing else."""
+    connection.execute(f"set allowed_paths = [{literals(*files)}]")
+    connection.execute("set enable_external_access = false")
+    connection.execute("set lock_configuration = true")
+
+
+def _only_select(connection: duckdb.DuckDBPyConnection, text: str) -> duckdb.Statement:
+    statements = connection.extract_statements(text)
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise UserError(
+            "only one SELECT can be asked.", "SQL never changes anything; land a correction instead."
+        )
+    return statements[0]
+
+
+@contextmanager
+def _told(bounds: Any, way_out: str) -> Iterator[None]:
+    """DuckDB's errors as a UserError."""
+    try:
+        yield
+    except duckdb.InterruptException as error:
+        raise UserError(
+            f"the question took more than {bounds.seconds} s and was ended.",
+            "Ask for less (where, limit), or raise `sql.seconds` in the site's file.",
+        ) from error
+    except (duckdb.OutOfMemoryException, MemoryError) as error:
+        raise UserError(
+            f"the question takes more than {bounds.memory_mb} MB of memory and {bounds.disk_mb} MB of disk.",
+            "Ask for less (where, fewer columns), or raise `sql.memory_mb` or `disk_mb` in the site's file.",
+        ) from error
+    except duckdb.Error as error:
+        raise UserError(f"the query was refused: {error}", way_out) from error
+
+
+class _Clock:
+    """The time that the engine has worked for a question; interrupts it when that is used up.
+
+    A reader that takes its rows slowly, such as a pager, uses up nothing.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, seconds: float) -> None:
+        self._connection = connection
+        self._left = seconds
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        begun = time.monotonic()
+        timer = threading.Timer(max(0.0, self._left), self._connection.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            self._left -= time.monotonic() - begun
+
+
+@contextmanager
+def _bounded_memory(more: int) -> Iterator[None]:
+    """Let this process take so many bytes more than it holds, until the block ends.
+
+    DuckDB does not count all that it takes: the text of `repeat('a', 3000000000)` took 6 GB beyond its bound.
+    """
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    most = psutil.Process().memory_info().data + more
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_DATA, (most if before[1] < 0 else min(most, before[1]), before[1]))
+    try:
+        yield
+    finally:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_DATA, before)
