@@ -15,7 +15,7 @@ from contextlib import suppress
 
 from jobs.declare import reasons
 from jobs.files import is_hidden, readable
-from jobs.reading import texts, workbooks
+from jobs.reading import texts, workbooks, xlsx
 from jobs.reading.sheet import LARGEST_MEMBER, LARGEST_WORKBOOK, NoTableError, Sheet, UnreadableError
 
 # Deflate cannot pack more than this into one byte.
@@ -101,8 +101,11 @@ def _zip_or_workbook(data: bytes, remarks: list[str], member: str | None) -> Ite
     is_workbook = "[Content_Types].xml" in names
     _measure(data, infos, LARGEST_WORKBOOK if is_workbook else LARGEST_MEMBER)
     if is_workbook:
-        if any(name.startswith("xl/") for name in names):
-            yield from workbooks.sheets(data, "xlsx", remarks, member)
+        if "xl/workbook.bin" in names:
+            yield from workbooks.sheets(data, "xlsb", remarks, member)
+            return
+        if any(name.lower().startswith(("xl/", "xl\\")) for name in names):
+            yield from xlsx.sheets(data, remarks, member)
             return
         raise NoTableError("no_table", kind="document")
     if "mimetype" in names and "content.xml" in names:
