@@ -89,6 +89,8 @@ def example(column: Column, number: int) -> str:
         return next((code for code in codes if code), "990001") if column.type != "bool" else "是"
     if column.pattern:
         return _of_pattern(column.pattern, number)
+    if column.type == "month":
+        return "202509"
     if column.name == "birth_date":
         return "2015-09-01"
     if column.type == "date":

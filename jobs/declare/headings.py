@@ -106,6 +106,10 @@ _BRACKETS = re.compile(r"[(\[【（〔<《].*?[)\]】）〕>》]")
 
 def heading_key(text: str) -> str:
     """A heading as it is compared: `身高（cm)` and `身高` are one."""
-    narrow = unicodedata.normalize("NFKC", str(text)).lower()
+    # Format characters (Cf) and controls (Cc) are nothing that a sender sees.
+    seen = "".join(
+        sign for sign in str(text) if unicodedata.category(sign) not in ("Cf", "Cc") or sign.isspace()
+    )
+    narrow = unicodedata.normalize("NFKC", seen).lower()
     narrow = units.without_unit(_BRACKETS.sub("", narrow) or narrow)
-    return re.sub(r"[\s*×x_/\\:;,.、。\-#]+", "", narrow)
+    return re.sub(r"[\s*×x_/\\:;,.、。\-#=\"']+", "", narrow)

@@ -39,7 +39,7 @@ WRITTEN = "written_"
 _GENERAL = "__general"
 
 # Type words that say how a value is written -> the type in which it is kept.
-_STORED = {"duration": "decimal(6,2)", "year": "int"}
+_STORED = {"duration": "decimal(6,2)", "year": "int", "month": "string"}
 
 
 class ContractError(ValueError):
@@ -68,6 +68,8 @@ class Column:
     ask_outside: tuple[float, float] | None = None
     refuse_outside: tuple[float, float] | None = None
     other_units: tuple[str, ...] = ()
+    percent: bool = False
+    never_date: bool = False
 
     @property
     def stored_type(self) -> str:
@@ -86,8 +88,9 @@ class Column:
         rules: list[tuple[str, str]] = []
         if self.required:
             rules.append(("required", "refuse"))
-        if self.type == "string" and not self.pattern:
-            rules.append(("formula", "refuse"))
+        rules.append(("formula", "refuse"))
+        if self.never_date:
+            rules.append(("became_date", "refuse"))
         if self.codes and not self.codes_open:
             rules.append(("unmapped_code", "flag"))
         elif self.type != "string":
@@ -197,7 +200,8 @@ class Contract:
                 in_key = rule == "unmapped_code" and column.name in self.key
                 rules.append((column.name, rule, "refuse" if in_key else verdict))
         rules += [(rule.columns[0], rule.name, rule.verdict) for rule in self.rules]
-        return [*rules, ("operation", "unmapped_code", "refuse"), (self.key[0], "repeated_key", "refuse")]
+        rules += [(self.key[0], rule, "refuse") for rule in ("repeated_key", "cells_beyond")]
+        return [*rules, ("operation", "unmapped_code", "refuse")]
 
     @property
     def person_key(self) -> str | None:

@@ -28,6 +28,7 @@ from jobs.declare.words import explain
 
 _LOGICAL = {
     "string": "string",
+    "month": "string",
     "int": "integer",
     "year": "integer",
     "bool": "boolean",
@@ -89,7 +90,15 @@ def _table(contract: Contract) -> SchemaObject:
             dimension="uniqueness",
             severity="error",
             businessImpact="A second line of the same key would be counted twice.",
-        )
+        ),
+        _rule(
+            name="cells_beyond",
+            type="text",
+            description="A line has no cells beyond the heading.",
+            dimension="conformity",
+            severity="error",
+            businessImpact="One cell too many moves all behind it into wrong columns.",
+        ),
     ]
     rules += [
         _rule(
@@ -176,7 +185,10 @@ def _enum(column: Column) -> list[EnumValue] | None:
 def _quality(contract: Contract, column: Column) -> list[DataQuality]:
     """The rules of one column, each once; a rule that can refuse has the severity `error`."""
     verdicts: dict[str, set[str]] = {}
-    across = {rule.name for rule in contract.rules if rule.columns[0] == column.name} | {"repeated_key"}
+    across = {rule.name for rule in contract.rules if rule.columns[0] == column.name} | {
+        "repeated_key",
+        "cells_beyond",
+    }
     for name, rule, verdict in contract.row_rules():
         if name == column.name and rule not in across:
             verdicts.setdefault(rule, set()).add(verdict)

@@ -44,7 +44,7 @@ _KINDS: dict[str, dict[str, float]] = {
         "百人": 100, "千人": 1000, "万人": 10_000, "千册": 1000, "万册": 10_000, "千次": 1000, "万次": 10_000,
         "万人次": 10_000, "百台": 100,
     },
-    "share": {"%": 1, "百分比": 1, "‰": 0.1},
+    "share": {"%": 1, "百分比": 1, "‰": 0.1, "share": 100},
 }  # fmt: skip
 _UNITS = {unit: (kind, size) for kind, units in _KINDS.items() for unit, size in units.items()}
 

@@ -51,6 +51,10 @@ _TYPES: dict[str, dict[Language, tuple[str, str]]] = {
         "zh": ("年份或学年", "请写成 2025 或 2025-2026"),
         "en": ("a year or a school year", "Write it as 2025 or 2025-2026."),
     },
+    "month": {
+        "zh": ("年月", "请写成 202509、2025-09 或 2025年9月"),
+        "en": ("a month", "Write it as 202509 or 2025-09."),
+    },
     "duration": {
         "zh": ("用时 (分、秒)", "请写成 3'45\" 或 3:45, 秒数小于 60"),
         "en": ("a time in minutes and seconds", "Write it as 3'45\" or 3:45, with less than 60 seconds."),
@@ -151,7 +155,7 @@ def _name(contract: Contract, column_name: str, rule: str, own: RowRule | None) 
 _OF_A_COLUMN = {
     *("required", "type", "pattern", "check_digit", "digits_lost", "placeholder", "wrong_unit"),
     "forgotten",
-    *("impossible", "unusual", "other_unit", "unmapped_code", "formula"),
+    *("impossible", "unusual", "other_unit", "unmapped_code", "formula", "became_date"),
 }
 
 

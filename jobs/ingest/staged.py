@@ -39,6 +39,8 @@ FILES_SCHEMA = pa.schema(
         ("headings", pa.list_(pa.string())),
         ("factors", pa.list_(pa.float64())),
         ("operation", pa.int32()),
+        ("named", pa.int32()),
+        ("widest", pa.int32()),
         ("sender_code", pa.string()),
         ("received_date", pa.date32()),
         ("delivery_no", pa.int32()),
@@ -105,7 +107,8 @@ def parsed(
     """Return the query of a dataset's raw lines as typed and judged rows, identifiers still in the clear."""
     scheme = settings.places.grade_scheme
     scaled = shape.scaled(contract, (table for note in notes for table in note.tables))
-    return judge.parse(db, raw, files_table(settings, notes), contract, scheme, scaled)
+    files = files_table(settings, notes)
+    return judge.parse(db, raw, files, contract, scheme, scaled, settings.timezone)
 
 
 def identifiers(contract: Contract) -> list[Identifier]:
@@ -177,6 +180,8 @@ def files_table(settings: Settings, notes: list[FileNote]) -> pa.Table:
             "headings": [headings.fold(table.header[at]) if at >= 0 else None for at in table.positions],
             "factors": shape.factors(declare.load()[note.dataset or ""], table),
             "operation": headings.operation_at(table.header),
+            "named": shape.named(table),
+            "widest": shape.widest(table),
             "sender_code": note.sender,
             "received_date": date.fromisoformat(note.received),
             "delivery_no": note.delivery_no,

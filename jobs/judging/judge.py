@@ -15,20 +15,13 @@ import pyarrow as pa
 from jobs import clock
 from jobs.declare import STATING, WITHDRAWING, Contract, duckdb_type, is_open
 from jobs.declare import Column as Declared
-from jobs.judging import aside, row_bounds
+from jobs.judging import aside, row_bounds, texts
 from jobs.judging import expressions as sql
 from jobs.judging.expressions import Sql, choose, coalesce, col, lit, substring
 from jobs.judging.values import is_checked, is_digits_lost, names_nobody, value_of
-from jobs.reading.sheet import UNCALCULATED
 
 # Written where there is nothing to write.
-NOTHING = ("", "NULL", "null", "-", "--", "—", "/", "#N/A", "N/A", "\\N")
-
-_WIDE = "".join(chr(c) for c in range(0xFF01, 0xFF5F)) + "\u3000\u00a0"
-_NARROW = "".join(chr(c) for c in range(0x21, 0x7F)) + "  "
-# Within quotation marks and cells a line may end.
-_BLANKS = " \t\r\n"
-
+NOTHING = ("", "NULL", "null", "-", "--", "–", "—", "——", "−", "/", "N/A", "\\N")
 
 # Code of the resident identity card in `expectations/codes/id_document_type.csv`.
 _RESIDENT_CARD = "1"
@@ -43,6 +36,7 @@ def parse(
     contract: Contract,
     grade_scheme: str,
     scaled: Collection[str] = (),
+    timezone: str = "UTC",
 ) -> str:
     """Return the query of one dataset's clean columns, with `refused` and `unmapped` (varchar[]) beside them.
 
@@ -51,10 +45,12 @@ def parse(
 
     `files` has one row per table of a file: `_delivery_id, _file_sha256, _table, positions list<int>` (each
     column's place in the cells, -1 where absent, in the contract's order), `headings list<varchar>` (what
-    stands above each, if given), `operation int` (place of the
-    column that says whether a line states or withdraws, or -1), `sender_code, received_date, delivery_no,
-    recorded_at, school_year_start, term`. It is registered in `db` for the query. `scaled` are columns whose
-    heading names another unit in some file; `files` then has `factors list<double>` too.
+    stands above each, if given), `operation int` (place of the column that says whether a line states or
+    withdraws, or -1), `named int` (cells up to the last that has a heading), `widest int` (cells that a line
+    may have at most, blank ones included), `sender_code, received_date, delivery_no, recorded_at,
+    school_year_start, term`. It is registered in `db` for the query. `scaled` are columns whose heading names
+    another unit in some file; `files` then has `factors list<double>` too. An instant is the day that it was
+    in `timezone`.
 
     The contract's `identity` comes out as `_identifier` and the identity document as `_document`, for the
     caller to turn into the person's key and `document_key`.
@@ -63,7 +59,7 @@ def parse(
     rows = f"select * from {raw} inner join _files using (_delivery_id, _file_sha256, _table)"
     # Each step makes its expressions once: used twice within one step, an expression is computed twice.
     rows = _with_texts(rows, contract, files)
-    rows = _with_values(rows, contract, grade_scheme, scaled)
+    rows = _with_values(rows, contract, grade_scheme, scaled, timezone)
     rows = row_bounds.with_bounds(db, rows, contract, _valid_from(contract))
     rows = _with_reasons(rows, contract, scaled)
     rows = aside.with_aside(rows, contract, files, grade_scheme)
@@ -79,15 +75,20 @@ def _with_texts(rows: str, contract: Contract, files: pa.Table) -> str:
     """Each column's cell as text (`_text_<column>`), and what the line does (`_operation`)."""
     cells = _cells(contract, files)
     rows = _beside(rows, cells)
-    rows = _replaced(rows, {name: _plain(col(name)) for name in cells})
+    rows = _replaced(rows, {name: texts.plain(col(name)) for name in cells})
     given = {f"_text_{c.name}": _given(c) for c in contract.columns}
-    return _replaced(rows, given | {"_operation": sql.call("lower", _written(col("_operation")))})
+    rows = _replaced(rows, given | {"_operation": sql.call("lower", _written(col("_operation")))})
+    numbers = [c for c in contract.columns if texts.is_spelled(c)]
+    spelled = {f"_text_{c.name}": texts.spelled(c, col(f"_text_{c.name}")) for c in numbers}
+    return _replaced(rows, spelled) if spelled else rows
 
 
-def _with_values(rows: str, contract: Contract, grade_scheme: str, scaled: Collection[str]) -> str:
+def _with_values(
+    rows: str, contract: Contract, grade_scheme: str, scaled: Collection[str], timezone: str
+) -> str:
     """Each column's typed value (`_value_<column>`), and whether the line withdraws its key."""
     values = {
-        c.name: value_of(c, col(f"_text_{c.name}"), grade_scheme, _factor(c, place, scaled))
+        c.name: value_of(c, col(f"_text_{c.name}"), grade_scheme, _factor(c, place, scaled), timezone)
         for place, c in enumerate(contract.columns)
     }
     if contract.sender == "school":
@@ -190,18 +191,6 @@ def flagged_lines(judged: str, contract: Contract) -> str:
     return _lines(contract, f"(from {judged} where {IS_SOUND} and len(flags) > 0)", "flags")
 
 
-def _plain(cell: Sql) -> Sql:
-    """A cell narrowed and trimmed."""
-    # Most of what is sent has nothing to narrow or trim, and both look at each character.
-    narrow = choose(
-        (cell.matches("[！-～\u3000\u00a0]"), sql.call("translate", cell, _WIDE, _NARROW)),
-        otherwise=cell,
-    )
-    inner = sql.call("ltrim", sql.call("trim", narrow, _BLANKS), "'’‘`")
-    is_framed = cell.matches("^[\\s\u3000\u00a0'’‘`＇｀]|[\\s\u3000\u00a0]$")
-    return choose((is_framed, sql.call("trim", inner, _BLANKS)), otherwise=narrow)
-
-
 def _written(plain: Sql) -> Sql:
     """Null where nothing is written."""
     return choose((~plain.is_in(NOTHING), plain))
@@ -216,21 +205,21 @@ def _judgements(
     impossibles: dict[str, Sql] = {}
     for place, column in enumerate(contract.columns):
         text, value = col(f"_text_{column.name}"), col(f"_value_{column.name}")
-        unread = text.is_given() & value.is_null()
+        # An error in place of a result has a reason of its own.
+        is_error = texts.is_error(text)
+        unread = text.is_given() & value.is_null() & ~is_error
         if column.required:
             refused.append((text.is_null(), f"{column.name}:required"))
-        if column.type == "string" and not column.pattern:
-            # Everything else has a rule that does not take it.
-            refused.append((text == UNCALCULATED, f"{column.name}:formula"))
+        refused.append((is_error, f"{column.name}:formula"))
         if column.codes and not is_open(column):
             judged = refused if column.name in contract.key else flags
             judged.append((unread, f"{column.name}:unmapped_code"))
         elif column.type != "string":
             refused.append((unread, f"{column.name}:type"))
         if column.is_identifier:
-            refused += _identifier_rules(contract, column)
+            refused += [(c & ~is_error, reason) for c, reason in _identifier_rules(contract, column)]
         elif column.pattern:
-            refused.append((~value.matches(f"^(?:{column.pattern})$"), f"{column.name}:pattern"))
+            refused.append((~(value.matches(f"^(?:{column.pattern})$") | is_error), f"{column.name}:pattern"))
         impossible, unusual = row_bounds.outside(contract, column, value)
         if impossible is not None:
             impossibles[column.name] = impossible
@@ -255,11 +244,25 @@ def _judgements(
                 # What cannot be contradicts nothing: one reason is enough.
                 broken = broken & ~coalesce(impossibles[name], False)
         judged.append((broken, rule.reason))
+    refused += _of_shape(contract)
     known = col("_operation").is_in(_lower(STATING + WITHDRAWING))
     # Of a withdrawn line only the key counts.
     kept = contract.key_columns()
     refused = [(_unless_withdrawn(c, r, kept), r) for c, r in refused] + [(~known, "operation:unmapped_code")]
     return refused, [(_unless_withdrawn(c, r, kept), r) for c, r in flags]
+
+
+def _of_shape(contract: Contract) -> list[tuple[Sql, str]]:
+    """What a sheet or a delimiter did to a line: a class became a day, a cell stands under no heading."""
+    became = [
+        (texts.is_date(col(f"_text_{column.name}")), f"{column.name}:became_date")
+        for column in contract.columns
+        if column.never_date
+    ]
+    # One cell too many moves all behind it.
+    beyond = "len(list_filter(cells[named + 1:], lambda cell: trim(cell) <> '')) > 0"
+    shifted = Sql(f"(case when len(cells) > named then len(cells) > widest or {beyond} else false end)")
+    return [*became, (shifted, f"{contract.key[0]}:cells_beyond")]
 
 
 def _unless_withdrawn(condition: Sql, reason: str, key: set[str]) -> Sql:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from jobs.declare import Column as Declared
 from jobs.declare import code_list, duckdb_type, is_open, units
+from jobs.judging import days
 from jobs.judging import expressions as sql
 from jobs.judging.expressions import Sql, choose, coalesce, extracted, replaced, substring
 
@@ -15,15 +16,17 @@ from jobs.judging.expressions import Sql, choose, coalesce, extracted, replaced,
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 CHECK = "10X98765432"
 
-_NUMBER = r"[+-]?\d{1,14}(?:\.\d{1,12})?"
+_NUMBER = r"[+-]?\d{1,14}(?:\.\d{1,20})?"
 _GROUPED = r"^[+-]?\d{1,3}(,\d{3})+(\.\d{1,12})?$"
 
 
-def value_of(column: Declared, text: Sql, grade_scheme: str, factor: Sql | None = None) -> Sql:
-    """The value of a column's text, in the column's own type and unit.
+def value_of(
+    column: Declared, text: Sql, grade_scheme: str, factor: Sql | None = None, timezone: str = "UTC"
+) -> Sql:
+    """The value of a column's text (as `texts.spelled` leaves it), in the column's own type and unit.
 
     `factor`: what the unit of the file's heading is multiplied by, where some file of the batch names another
-    one; null within it where a heading names none.
+    one; null within it where a heading names none. `timezone`: where an instant becomes a day.
     """
     if column.codes and column.type != "bool":
         by = {"us_k12": "us_k12_code"}.get(grade_scheme) if column.codes_by_site else column.codes_column
@@ -37,10 +40,11 @@ def value_of(column: Declared, text: Sql, grade_scheme: str, factor: Sql | None 
         case "bool":
             return sql.mapped(text, code_list("yes_no").spellings()) == "1"
         case "year":
-            is_year = text.matches(r"^\d{4}((-|–|—|/|至)\d{2,4})?(学年|年|\.0)?$")
-            return choose((is_year, substring(text, 1, 4))).try_cast("int")
+            return _year_of(text)
         case "date":
-            return date_of(text)
+            return days.date_of(text, timezone)
+        case "month":
+            return days.month_of(text, timezone)
         case "duration":
             return duration_of(text, factor).try_cast(duckdb_type(column.stored_type))
     return _measure(column, text, factor)
@@ -89,7 +93,7 @@ def _measure(column: Declared, text: Sql, factor: Sql | None) -> Sql:
     else:
         plain = choose((text.matches(f"^{_NUMBER}$"), text)).try_cast(stored)
     other = choose((text.matches(_GROUPED), _rounded(column, replaced(text, ",", "").try_cast(_WIDE_NUMBER))))
-    behind = units.siblings(column.unit)
+    behind = units.siblings("%" if column.percent else column.unit)
     if behind:
         pattern = rf"^({_NUMBER}) *([^\d\s.,+-][^\s]*)$"
         size = sql.mapped(
@@ -125,24 +129,12 @@ def _seconds(text: Sql) -> Sql:
     return choose((text.matches(watch), replaced(text, watch, r"\1.\2")))
 
 
-def date_of(text: Sql) -> Sql:
-    """Six spellings, a spreadsheet's day number, and any of them with a time of day behind it."""
-    day = replaced(text, r"[ T]+\d{1,2}[:时]\d{1,2}([:分]\d{1,2}(\.\d+)?)?[秒分Z]?$", "")
-    compact = replaced(day, r"^(\d{4})(\d{2})(\d{2})(\.0+)?$", r"\1-\2-\3")
-    dashed = replaced(compact, r"^(\d{4}) *[-/.年、] *(\d{1,2}) *[-/.月、] *(\d{1,2}) *[日号]?$", r"\1-\2-\3")
-    number = choose((day.matches(r"^[1-6]\d{4}(\.\d+)?$"), replaced(day, r"\.\d+$", ""))).try_cast("int")
-    spelled = coalesce(
-        choose((dashed.matches(r"^\d{4}-\d{1,2}-\d{1,2}$"), dashed)).try_cast("date"),
-        # A sheet counts days from 1899-12-30, so that 1900-03-01 is day 61.
-        sql.lit("1899-12-30").cast("date") + number,
-    )
-    # The two that nearly all send, without the five patterns of the others.
-    eight = sql.call("concat", substring(text, 1, 4), "-", substring(text, 5, 2), "-", substring(text, 7, 2))
-    return choose(
-        (text.matches(r"^\d{8}$"), eight.try_cast("date")),
-        (text.matches(r"^\d{4}-\d{2}-\d{2}$"), text.try_cast("date")),
-        (text.is_given(), spelled),
-    )
+def _year_of(text: Sql) -> Sql:
+    """A year, or the first of a school year; `2025-09` is a month, and no year."""
+    pattern = r"^(\d{4})(?:(?:-|–|—|/|至)(?:\d{2})?(\d{2}))?(?:学年|年|\.0)?$"
+    first = extracted(text, pattern, 1).try_cast("int")
+    last = extracted(text, pattern, 2).try_cast("int")
+    return choose((coalesce(last == (first + 1) % 100, True), first))
 
 
 def duration_of(text: Sql, factor: Sql | None = None) -> Sql:
@@ -150,12 +142,13 @@ def duration_of(text: Sql, factor: Sql | None = None) -> Sql:
     in seconds.
 
     Below ten, `3.45` is 3 min 45 s and `3.5` a spreadsheet's rest of `3.50`; from ten on a number is
-    seconds. A clock time `3:45:00` is a sheet's reading of `3:45`. Sixty seconds or more behind the minutes
-    is no time: null. `factor` 1: the heading says seconds, and a bare number is seconds whatever its size.
+    seconds. A clock time `3:45:00` is a sheet's reading of `3:45`, and `0:03:45.5` that of `3:45.5`. Sixty
+    seconds or more behind the minutes is no time: null. `factor` 1: the heading says seconds, and a bare
+    number is seconds whatever its size.
     """
     quoted = r"^(\d{1,2}) *[':：’‘′´`分mM]钟? *(\d{1,2})(\.\d{1,2})? *(\"|”|“|″|''|′′|’’|秒|s|S)?$"
     dotted = r"^([0-9])\.(\d{1,2})$"
-    clock = r"^(\d{1,2}):(\d{2}):(\d{2})$"
+    clock = r"^(\d{1,2}):(\d{2}):(\d{2})(\.\d{1,3})?$"
     bare = text.matches(r"^\d{1,3}(\.\d{1,2})?( *(秒|s|S|\"|″|”))?$")
     seconds = extracted(text, r"^(\d{1,3}(?:\.\d{1,2})?)", 1).try_cast("decimal(6,2)")
 
@@ -165,13 +158,14 @@ def duration_of(text: Sql, factor: Sql | None = None) -> Sql:
     hundredths = sql.call("rpad", extracted(text, dotted, 2), 2, "0").try_cast("int")
     fraction = coalesce(extracted(text, quoted, 3).try_cast("decimal(6,2)"), 0)
     is_clock, hours_first = text.matches(clock), part(clock, 1) > 0
+    parted = coalesce(extracted(text, clock, 4).try_cast("decimal(6,3)"), 0)
     readings = [
         (
             text.matches(quoted) & (part(quoted, 2) < 60),
             part(quoted, 1) * 60 + part(quoted, 2) + fraction,
         ),
-        (is_clock & hours_first & (part(clock, 3) == 0), part(clock, 1) * 60 + part(clock, 2)),
-        (is_clock & ~hours_first, part(clock, 2) * 60 + part(clock, 3)),
+        (is_clock & hours_first & (part(clock, 3) + parted == 0), part(clock, 1) * 60 + part(clock, 2)),
+        (is_clock & ~hours_first, part(clock, 2) * 60 + part(clock, 3) + parted),
         # Whole minutes: 4分 is 240 s.
         (text.matches(r"^\d{1,2} *分钟?$"), part(r"^(\d{1,2})", 1) * 60),
     ]

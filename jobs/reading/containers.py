@@ -100,16 +100,8 @@ def _zip_or_workbook(data: bytes, remarks: list[str], member: str | None) -> Ite
         raise UnreadableError("archive_encrypted")
     is_workbook = "[Content_Types].xml" in names
     _measure(data, infos, LARGEST_WORKBOOK if is_workbook else LARGEST_MEMBER)
-    if is_workbook:
-        if "xl/workbook.bin" in names:
-            yield from workbooks.sheets(data, "xlsb", remarks, member)
-            return
-        if any(name.lower().startswith(("xl/", "xl\\")) for name in names):
-            yield from xlsx.sheets(data, remarks, member)
-            return
-        raise NoTableError("no_table", kind="document")
-    if "mimetype" in names and "content.xml" in names:
-        yield from workbooks.sheets(data, "ods", remarks, member)
+    if is_workbook or {"mimetype", "content.xml"} <= names:
+        yield from _workbook(data, names, remarks, member)
         return
     if member is not None:
         raise UnreadableError("archive_in_archive", member=member)
@@ -142,6 +134,17 @@ def _zip_or_workbook(data: bytes, remarks: list[str], member: str | None) -> Ite
             yield from sheets(inner, remarks, name)
         except NoTableError as error:
             remarks.append(reasons.text("member_skipped", member=name, because=error.reason))
+
+
+def _workbook(data: bytes, names: set[str], remarks: list[str], member: str | None) -> Iterator[Sheet]:
+    if "[Content_Types].xml" not in names:
+        yield from workbooks.sheets(data, "ods", remarks, member)
+    elif "xl/workbook.bin" in names:
+        raise UnreadableError("excel_binary")
+    elif any(name.lower().startswith(("xl/", "xl\\")) for name in names):
+        yield from xlsx.sheets(data, remarks, member)
+    else:
+        raise NoTableError("no_table", kind="document")
 
 
 def _name(info: zipfile.ZipInfo) -> str:

@@ -45,9 +45,10 @@ def of(code: str | None, number: int = 0, since_1904: bool = False) -> Shown | N
     if "%" in bare:
         return percent
     letters = _DAY_HALVES.sub("h", bare)
+    if "[" in letters:
+        return duration
     if re.search(r"[yd]", letters) or ("m" in letters and not re.search(r"[hs]", letters)):
-        # `[m]` alone is a time that goes on beyond the hour.
-        return duration if "[m" in letters else _days_since_1904 if since_1904 else _days
+        return _days_since_1904 if since_1904 else _days
     if re.search(r"[hs]", letters):
         return _times_since_1904 if since_1904 else _times
     if re.fullmatch(r"0{2,}", bare) and bare == code:
@@ -59,7 +60,7 @@ def plain(value: float) -> str:
     """A number with the fifteen digits that a sheet shows: 57.699999999999996 is 57.7."""
     if abs(value) >= _TOO_LONG:
         return repr(value)
-    text = f"{value:.15g}"
+    text = f"{value or 0:.15g}"
     return text if "e" not in text else f"{value:.20f}".rstrip("0")
 
 

@@ -30,6 +30,7 @@ from typing import IO, Any
 
 import psutil
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from jobs.declare import Contract, reasons
 from jobs.reading import reader
@@ -64,6 +65,9 @@ class FoundTable:
     header: list[str]
     positions: list[int]
     line_count: int = 0
+    # Cells of the heading's line, and of the line that has fewest; null before the first.
+    width: int = 0
+    narrowest: int | None = None
 
 
 @dataclass
@@ -354,6 +358,7 @@ def _fill(
         for number, table in enumerate(reader.tables(path, contracts, reading)):
             positions = [table.positions.get(c.name, -1) for c in table.contract.columns]
             noted = FoundTable(table.member, table.sheet, table.header_line, table.header, positions)
+            noted.width = table.width
             found.tables.append(noted)
             for block in table.blocks:
                 if sink is None:
@@ -361,6 +366,8 @@ def _fill(
                 which = pa.repeat(pa.scalar(number, pa.int32()), block.num_rows)
                 sink.write_batch(pa.RecordBatch.from_arrays([which, *block.columns], schema=BLOCKS))
                 noted.line_count += block.num_rows
+                least: int = pc.min(pc.list_value_length(block.column("cells"))).as_py() or 0
+                noted.narrowest = least if noted.narrowest is None else min(least, noted.narrowest)
     finally:
         if sink is not None:
             sink.close()

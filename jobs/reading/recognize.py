@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 from jobs.declare import Contract, heading_key, headings, reasons
 from jobs.reading.sheet import Sheet
 
-# A title, a unit line, a merged group line: no sender puts more above the header.
-HEADER_WITHIN = 10
+# Titles, notes on how to fill the form in, a merged group line: no sender puts more above the header.
+HEADER_WITHIN = 30
 # No contract has more columns; a line of a million cells is no header.
 WIDEST_HEADER = 1000
 # A table that lacks no more than this share of a dataset's required columns is meant to be that dataset.
@@ -28,7 +28,8 @@ NEARLY = 0.34
 class Table:
     """One table of a dataset: where it stands, its header, its data lines.
 
-    `blocks` have the schema `sheet.LINES` and are read as they are asked for.
+    `blocks` have the schema `sheet.LINES` and are read as they are asked for. `width`: the cells of the
+    header's line, blank ones at its end included.
     """
 
     contract: Contract
@@ -38,6 +39,7 @@ class Table:
     sheet: str | None
     header_line: int
     header: list[str]
+    width: int
     positions: dict[str, int]
     blocks: Iterator[pa.RecordBatch] | list[pa.RecordBatch]
 
@@ -92,7 +94,8 @@ def recognize(sheet: Sheet, contracts: Sequence[Contract]) -> Table | Unrecogniz
                 sheet.member,
                 sheet.name,
                 numbers[after - 1],
-                header.cells,
+                _written(header.cells),
+                len(header.cells),
                 header.positions,
                 chain([rest] if rest.num_rows else [], sheet.blocks),
             )
@@ -110,7 +113,7 @@ def recognize(sheet: Sheet, contracts: Sequence[Contract]) -> Table | Unrecogniz
                         **place,
                     ),
                 )
-    return nearest
+    return _doubt(sheet, rows, contracts, place) or nearest
 
 
 def _header(row: list[str], below: list[str], contracts: Sequence[Contract]) -> _Header | None:
@@ -132,6 +135,49 @@ def _header(row: list[str], below: list[str], contracts: Sequence[Contract]) -> 
             if best is None or len(positions) > len(best.positions):
                 best = _Header(contract, height, cells, positions)
     return best
+
+
+def _written(cells: list[str]) -> list[str]:
+    """The cells up to the last one that holds something."""
+    return cells[: max((at for at, cell in enumerate(cells, 1) if cell.strip()), default=0)]
+
+
+_OTHER_DELIMITERS = re.compile(r"[,，;；|｜、\t]|\s{2,}|[ \u3000]")
+
+
+def _doubt(
+    sheet: Sheet, rows: list[list[str]], contracts: Sequence[Contract], place: dict[str, str | None]
+) -> Unrecognized | None:
+    """Why a text may have been read wrongly that has no known header: delimiter, encoding, characters."""
+    if sheet.container not in ("csv", "tsv"):
+        return None
+    for number, row in enumerate(rows[:HEADER_WITHIN], 1):
+        cells = [cell for text in row for cell in _OTHER_DELIMITERS.split(text) if cell]
+        if len(cells) > len(row) and _header(cells, [], contracts):
+            return Unrecognized(1.0, reasons.text("delimiter_unknown", line=number, **place))
+    text = "".join(cell for row in rows for cell in row)
+    if _is_in(text, "gb2312"):
+        return None
+    if sheet.encoding == "gb18030" and _is_big5(text.encode("gb18030")):
+        return Unrecognized(1.0, reasons.text("encoding_unknown", **place))
+    if any(not _is_in(sign, "gb2312") and _is_in(sign, "big5") for sign in text):
+        return Unrecognized(1.0, reasons.text("header_traditional", **place))
+    return None
+
+
+def _is_in(text: str, charset: str) -> bool:
+    try:
+        text.encode(charset)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_big5(data: bytes) -> bool:
+    try:
+        return _is_in(data.decode("big5hkscs"), "big5hkscs")
+    except UnicodeDecodeError:
+        return False
 
 
 def _numbers_columns(row: Sequence[str]) -> bool:

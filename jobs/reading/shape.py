@@ -56,6 +56,19 @@ def scaled(contract: Contract, found: Iterable[FoundTable]) -> frozenset[str]:
     )
 
 
+def named(table: FoundTable) -> int:
+    """Return how many cells of a line stand up to the last one that has a heading."""
+    return next((at for at in range(len(table.header), 0, -1) if table.header[at - 1].strip()), 0)
+
+
+def widest(table: FoundTable) -> int:
+    """Return how many cells a line may have: as many as the heading, or as all lines have.
+
+    Some programs end each line with a delimiter; one line with more cells than the others has been parted.
+    """
+    return max(table.width, table.narrowest or 0)
+
+
 def _places(contract: Contract, table: FoundTable) -> dict[str, int]:
     pairs = zip(contract.columns, table.positions, strict=True)
     return {column.name: at for column, at in pairs if at >= 0}

@@ -65,16 +65,22 @@ def block(numbers: list[int], cells: list[str | None], widths: list[int]) -> pa.
     return pa.RecordBatch.from_arrays([pa.array(numbers, pa.int64()), lists], schema=LINES)
 
 
-def blocks(lines: Iterable[tuple[int, list[str]]]) -> Iterator[pa.RecordBatch]:
-    """Numbered lines -> blocks: empty lines left out, empty cells null, none behind the last written one."""
+def blocks(lines: Iterable[tuple[int, list[str]]], is_whole: bool = False) -> Iterator[pa.RecordBatch]:
+    """Numbered lines -> blocks: empty lines left out, empty cells null.
+
+    `is_whole` keeps empty cells behind the last written one: in delimited text their number tells something.
+    """
     numbers: list[int] = []
     cells: list[str | None] = []
     widths: list[int] = []
     for number, line in lines:
-        while line and not line[-1]:
-            line.pop()
-        if not line:
-            continue
+        if is_whole and any(line):
+            pass
+        else:
+            while line and not line[-1]:
+                line.pop()
+            if not line:
+                continue
         numbers.append(number)
         cells += [c or None for c in line]
         widths.append(len(line))

@@ -103,7 +103,7 @@ class _Rows:
         self._hidden_columns: list[range] = []
 
     def all(self, remarks: list[str]) -> Iterator[tuple[int, list[str]]]:
-        """Yield number and cells of each row that has a cell; at the end, name in `remarks` what is hidden."""
+        """Yield number and cells of each row that has a cell; at the end, `remarks` count what is hidden."""
         merged = self._merged()
         # Column -> (last row, text) of the merged cells that reach down to here.
         reaching: dict[int, tuple[int, str]] = {}

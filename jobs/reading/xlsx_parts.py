@@ -54,7 +54,9 @@ class Package:
         except Exception as error:
             raise UnreadableError("workbook_damaged") from error
 
-    def parse(self, path: str, start: Start, end: End | None = None, text: Text | None = None) -> Iterator[None]:
+    def parse(
+        self, path: str, start: Start, end: End | None = None, text: Text | None = None
+    ) -> Iterator[None]:
         """Read a part; yields after each piece of it, so that what was found may be taken."""
         parser = expat.ParserCreate()
         parser.buffer_text = True
@@ -112,7 +114,7 @@ class About:
 
 @dataclass
 class Book:
-    """What a workbook says of itself. `is_uncounted`: no sheet program has calculated it since it was made."""
+    """What a workbook says of itself. `is_uncounted`: no sheet program has calculated it so far."""
 
     path: str
     sheets: list[About] = field(default_factory=list)
@@ -150,6 +152,7 @@ class Book:
 
 
 def is_true(text: str | None) -> bool:
+    """Whether an attribute says yes."""
     return text is not None and text.strip().lower() in ("1", "true", "on")
 
 
@@ -157,10 +160,12 @@ _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
 def unescaped(text: str) -> str:
+    """The text with what XML cannot hold put back: `_x000D_` is a carriage return."""
     return _ESCAPED.sub(lambda m: chr(int(m[1], 16)), text) if "_x" in text else text
 
 
 def shared_strings(package: Package, book: Book) -> list[str]:
+    """The texts that cells name by number."""
     path = book.part(package, "sharedStrings")
     found: list[str] = []
     if path is None:
@@ -194,7 +199,7 @@ def shared_strings(package: Package, book: Book) -> list[str]:
 
 
 def number_formats(package: Package, book: Book) -> list[formats.Shown | None]:
-    """How each style of the workbook shows a number."""
+    """How each style of the workbook shows a number; None for an ordinary number."""
     path = book.part(package, "styles")
     codes: dict[int, str] = {}
     numbers: list[int] = []

@@ -83,6 +83,7 @@ def _of_cells(
         schema=reader.RAW_SCHEMA,
     )
     positions = [places.get(c.name, -1) for c in contract.columns]
+    width = len(header) if header else max((len(line) for line in cells), default=0)
     file = {
         "_delivery_id": "d",
         "_file_sha256": "f",
@@ -90,6 +91,8 @@ def _of_cells(
         "positions": positions,
         "headings": [headings.fold(header[at]) if header and at >= 0 else None for at in positions],
         "operation": operation,
+        "named": width,
+        "widest": width,
         "sender_code": "110101",
         "received_date": date(2025, 9, 20),
         "delivery_no": 1,

@@ -235,6 +235,8 @@ def parsed(made: dict[tuple[int, int], Lines], batch: list[tuple[int, int]]) -> 
                 "_table": 0,
                 "positions": [positions[c.name] for c in contract.columns],
                 "operation": headings.operation_at(header),
+                "named": len(header),
+                "widest": len(header),
                 "sender_code": "110000",
                 "received_date": received,
                 "delivery_no": number,

@@ -13,7 +13,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from jobs import declare
-from jobs.judging import judge, values
+from jobs.judging import judge, texts, values
 from jobs.judging.expressions import Sql, col
 
 if TYPE_CHECKING:
@@ -59,18 +59,19 @@ NUMBERS = {
 }
 
 
-def written(texts: list[str], read: Callable[[Sql], Sql]) -> list[Any]:
+def written(sent: list[str], read: Callable[[Sql], Sql]) -> list[Any]:
     """What `read` makes of each text, narrowed as parsing narrows it; in order."""
     with duckdb.connect() as db:
-        db.register("raw", pa.table({"i": range(len(texts)), "raw": texts}))
-        text = judge._written(judge._plain(col("raw"))).named("text")
+        db.execute("set TimeZone = 'UTC'")
+        db.register("raw", pa.table({"i": range(len(sent)), "raw": sent}))
+        text = judge._written(texts.plain(col("raw"))).named("text")
         answer = db.execute(f"select {read(col('text'))} from (select i, {text} from raw) order by i")
         return [value for (value,) in answer.fetchall()]
 
 
 def reader(dataset: str, name: str) -> Callable[[Sql], Sql]:
     column = declare.load()[dataset].column(name)
-    return lambda text: values.value_of(column, text, "cn")
+    return lambda text: values.value_of(column, texts.spelled(column, text), "cn", None, "Asia/Shanghai")
 
 
 @few
@@ -84,10 +85,8 @@ def test_a_day_is_itself_in_every_spelling(days: list[date]) -> None:
 @few
 @given(st.lists(st.integers(1, 27), min_size=20, max_size=40), st.integers(2, 99))
 def test_no_day_of_another_calendar_is_taken(days: list[int], year: int) -> None:
-    texts = [
-        text for d in days for text in (f"2025-13-{d:02d}", f"2025{d + 40:02d}01", f"{d}/{d}/{year:02d}")
-    ]
-    found = written([*texts, "2025-02-30", "20250229"], reader("pupil_roll", "birth_date"))
+    sent = [text for d in days for text in (f"2025-13-{d:02d}", f"2025{d + 40:02d}01", f"{d}/{d}/{year:02d}")]
+    found = written([*sent, "2025-02-30", "20250229"], reader("pupil_roll", "birth_date"))
     assert set(found) == {None}
 
 
@@ -102,8 +101,8 @@ def test_a_running_time_is_itself_in_every_notation(seconds: list[int]) -> None:
 @few
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(60, 99)), min_size=20, max_size=40))
 def test_sixty_seconds_and_more_are_no_time(parts: list[tuple[int, int]]) -> None:
-    texts = [f"{m}{sign}{s}" for m, s in parts for sign in ("'", ":", "′", "分", ".")]
-    assert set(written(texts, reader("test_result", "run_1000m_s"))) == {None}
+    sent = [f"{m}{sign}{s}" for m, s in parts for sign in ("'", ":", "′", "分", ".")]
+    assert set(written(sent, reader("test_result", "run_1000m_s"))) == {None}
 
 
 @few
@@ -143,6 +142,6 @@ def test_one_wrong_digit_is_found_and_what_a_sheet_cut_is_told(
 
 def test_the_drawn_days_reach_the_days_of_leap_years() -> None:
     leaps = [date(year, 2, 29) for year in range(1932, 2090, 4)] + [date(2000, 3, 1) - timedelta(days=1)]
-    texts = [spell(day) for day in leaps for spell in DATES.values()]
-    found = written(texts, reader("pupil_roll", "birth_date"))
+    sent = [spell(day) for day in leaps for spell in DATES.values()]
+    found = written(sent, reader("pupil_roll", "birth_date"))
     assert found == [day for day in leaps for _ in DATES]

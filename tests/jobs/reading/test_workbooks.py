@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import openpyxl
+import pytest
 import xlsxwriter
 
 from jobs import declare
-from jobs.reading import reader
+from jobs.reading import reader, xlsx
 from jobs.reading.sheet import UNCALCULATED
 
 FILES = Path(__file__).parent / "files"
@@ -123,11 +124,23 @@ def test_the_declared_size_of_a_sheet_is_not_believed(read: Read, workbook: Make
     assert len(read("a.xlsx", data).lines) == 1
 
 
-def test_cells_far_apart_are_refused_before_memory_ends(read: Read, said: Said) -> None:
+def test_rows_too_wide_to_hold_are_refused_before_memory_ends(
+    read: Read, workbook: Make, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
     book = openpyxl.Workbook()
-    book.active["A1"], book.active["XFD1048576"] = "区", "x"  # type: ignore[index]
+    sheet = book.active
+    assert sheet is not None
+    for row, cells in enumerate((["区", "出生年", "出生人数"], ["东城区", 2020, 4321]), 1):
+        for column, cell in enumerate(cells, 1):
+            sheet.cell(row, column, cell)
+    sheet["A1048576"] = "西城区"
     stream = io.BytesIO()
     book.save(stream)
+    assert [n for n, _ in read("a.xlsx", stream.getvalue()).lines] == [2, 1048576]
+    sheet["XFD1048576"] = "x"
+    stream = io.BytesIO()
+    book.save(stream)
+    monkeypatch.setattr(xlsx, "LARGEST_SHEET", 16_000)
     (reason,) = said(read("a.xlsx", stream.getvalue()).reasons)
     assert "第1048576行" in reason
     assert "删除" in reason
