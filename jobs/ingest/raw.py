@@ -69,18 +69,18 @@ def _read(settings: Settings, run_id: str, batch: Batch, before: list[Batch]) ->
 
 def _fresh(settings: Settings, batch: Batch, before: list[Batch]) -> list[FileNote]:
     """The files of the batch whose content is new; the others are noted as repeated or refused."""
-    files = [receipts.as_filed(b, n) for b in before for n in b.files if n.outcome not in UNREAD]
-    earlier = verdicts.first_of_content([*receipts.filed(settings), *files])
+    known = receipts.filed(settings)
+    known += [receipts.as_filed(b, n) for b in before for n in b.files if n.outcome not in UNREAD]
     fresh: list[FileNote] = []
     for note in batch.files:
         this = receipts.as_filed(batch, note)
-        if again := verdicts.repeated(this, earlier):
+        if again := verdicts.repeated(this, known, declare.load()):
             note.outcome, note.reasons = again.outcome, list(again.reasons)
         elif any(n.key == note.key for n in fresh):
             note.outcome = REFUSED
             note.reasons = [reasons.text("same_content_two_terms")]
         else:
-            earlier[this.content] = this
+            known.append(this)
             fresh.append(note)
     return fresh
 

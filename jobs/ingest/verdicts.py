@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
+from jobs import clock
 from jobs.declare import Contract, reasons
 from jobs.reading import recognize
 
@@ -57,11 +59,19 @@ class Filed:
         return self.received, self.delivery_no, self.file_name, self.receipt_id
 
     @property
-    def content(self) -> tuple[Any, ...]:
-        """Equal for the same bytes of one sender, unless the two names state two terms: the roll of a small
-        school may not have changed.
-        """
-        return self.feed, self.sender, self.sha256, recognize.period_in_name(self.file_name)
+    def delivery(self) -> tuple[str, str, str, int]:
+        """The delivery that the file came with."""
+        return self.feed, self.sender, self.received, self.delivery_no
+
+    @property
+    def named_period(self) -> tuple[int, int] | None:
+        """School year and term that the file's name states."""
+        return recognize.period_in_name(self.file_name)
+
+    @property
+    def period(self) -> tuple[int, int]:
+        """School year and term that the file is about: of its name, else of the day it was received."""
+        return self.named_period or clock.term(date.fromisoformat(self.received))
 
 
 @dataclass(frozen=True)
@@ -119,21 +129,44 @@ def aside_count(remarks: Iterable[str]) -> int:
     )
 
 
-def first_of_content(files: Iterable[Filed]) -> dict[tuple[Any, ...], Filed]:
-    """Return content -> the earliest-stamped file that holds it, of the files that were read."""
-    first: dict[tuple[Any, ...], Filed] = {}
-    for file in sorted(files, key=lambda f: f.stamp):
-        if file.outcome not in UNREAD:
-            first.setdefault(file.content, file)
-    return first
+def repeated(file: Filed, known: Iterable[Filed], contracts: Mapping[str, Contract]) -> Verdict | None:
+    """Return the verdict on a file whose bytes its sender sent before, else None.
 
-
-def repeated(file: Filed, first: Mapping[tuple[Any, ...], Filed]) -> Verdict | None:
-    """Return the verdict on a file whose bytes came earlier, else None."""
-    earlier = first.get(file.content)
-    if earlier is None or earlier.stamp >= file.stamp:
+    Another name makes no other content, unless it states the other term of the school year: the roll of a
+    small school may not have changed. A content that another accepted file has replaced since is news when
+    it is stated again.
+    """
+    before = [
+        f
+        for f in known
+        if (f.feed, f.sender) == (file.feed, file.sender) and f.stamp < file.stamp and f.outcome not in UNREAD
+    ]
+    same = sorted((f for f in before if _is_same_content(file, f, contracts)), key=lambda f: f.stamp)
+    if not same:
         return None
-    return Verdict(REPEATED, (reasons.text("repeated", receipt=earlier.receipt_id),))
+    latest = same[-1]
+    is_replaced = latest.delivery != file.delivery and any(
+        f.outcome == ACCEPTED
+        and f.stamp > latest.stamp
+        and f.sha256 != file.sha256
+        and f.dataset == latest.dataset
+        and (not _has_terms(f, contracts) or f.period == latest.period)
+        for f in before
+    )
+    return None if is_replaced else Verdict(REPEATED, (reasons.text("repeated", receipt=same[0].receipt_id),))
+
+
+def _is_same_content(file: Filed, earlier: Filed, contracts: Mapping[str, Contract]) -> bool:
+    if file.sha256 != earlier.sha256:
+        return False
+    year, term = file.named_period or earlier.period
+    is_other_term = year == earlier.period[0] and term != earlier.period[1]
+    return not (is_other_term and _has_terms(earlier, contracts))
+
+
+def _has_terms(file: Filed, contracts: Mapping[str, Contract]) -> bool:
+    """Whether the file states something for one term; so it may be where its dataset is not known yet."""
+    return file.dataset is None or contracts[file.dataset].period == "term"
 
 
 def judge(files: Iterable[Filed], contracts: Mapping[str, Contract]) -> dict[str, Verdict]:
@@ -142,28 +175,28 @@ def judge(files: Iterable[Filed], contracts: Mapping[str, Contract]) -> dict[str
     Files that could not be read keep their verdict. The bounds are the contract's: the share of refused
     lines, and accepted rows per scope against the sender's last accepted delivery of the dataset.
     """
-    known = list(files)
-    first = first_of_content(known)
     found: dict[str, Verdict] = {}
-    chains: dict[tuple[str, str], list[Filed]] = defaultdict(list)
-    for file in known:
-        if file.outcome == FAILED:
-            found[file.receipt_id] = Verdict(FAILED, file.reasons)
-        elif again := None if file.outcome == REFUSED else repeated(file, first):
-            found[file.receipt_id] = again
+    # Of each sender, what was read so far, by content.
+    read: dict[tuple[str, str], list[Filed]] = defaultdict(list)
+    last: dict[tuple[str, str], Filed] = {}
+    for file in sorted(files, key=lambda f: f.stamp):
+        before = read[file.feed, file.sender]
+        if file.outcome in (FAILED, REFUSED):
+            verdict = Verdict(file.outcome, file.reasons)
+        elif again := repeated(file, before, contracts):
+            verdict = again
         elif file.outcome == REPEATED:
-            found[file.receipt_id] = Verdict(ACCEPTED, (reasons.text("not_read"),))
-        elif file.dataset is None or file.outcome == REFUSED:
-            found[file.receipt_id] = Verdict(REFUSED, file.reasons)
+            verdict = Verdict(ACCEPTED, (reasons.text("not_read"),))
+        elif file.dataset is None:
+            verdict = Verdict(REFUSED, file.reasons)
         else:
-            chains[file.dataset, file.sender].append(file)
-    for (dataset, _), chain in chains.items():
-        last: Filed | None = None
-        for file in sorted(chain, key=lambda f: f.stamp):
-            verdict = _by_bounds(file, last, contracts[dataset].rows)
-            found[file.receipt_id] = verdict
+            chain = file.dataset, file.sender
+            verdict = _by_bounds(file, last.get(chain), contracts[file.dataset].rows)
+            judged = replace(file, outcome=verdict.outcome)
+            before.append(judged)
             if verdict.outcome == ACCEPTED:
-                last = file
+                last[chain] = judged
+        found[file.receipt_id] = verdict
     return found
 
 

@@ -55,18 +55,18 @@ def process(batches: list[list[Filed]]) -> dict[str, tuple[str, tuple[str, ...]]
         rounds += 1
         assert rounds < 100, "verdicts do not come to rest"
         batch = sorted(waiting.pop(0), key=lambda f: f.stamp)
-        first = verdicts.first_of_content(receipts.values())
+        known = list(receipts.values())
         read = []
         for one in batch:
             if one.outcome == REFUSED:
                 receipts[one.receipt_id] = one
-            elif again := verdicts.repeated(one, first):
+            elif again := verdicts.repeated(one, known, DATASETS):
                 empty = replace(one, dataset=None, line_count=0, accepted_count=0, refused_count=0)
                 receipts[one.receipt_id] = replace(empty, outcome=again.outcome, reasons=again.reasons)
             else:
                 read.append(one)
-                if one.content not in first or one.stamp < first[one.content].stamp:
-                    first[one.content] = one
+                # Of a file that is not read yet nobody knows the dataset.
+                known.append(replace(one, dataset=None))
         now = verdicts.judge([*receipts.values(), *read], DATASETS)
         for one in read:
             verdict = now[one.receipt_id]
@@ -139,8 +139,29 @@ def test_same_bytes_again_are_repeated_unless_the_sender_or_the_term_differs() -
     assert outcomes(first, file(2, sender="110105")) == [ACCEPTED, ACCEPTED]
     terms = [file(day, name=f"名册_2024-2025-{day}.csv") for day in (1, 2)]
     assert outcomes(*terms) == [ACCEPTED, ACCEPTED]
+    # Another name, or another year's: no roll is the same a year later.
+    assert outcomes(terms[0], file(2, name="副本.csv")) == [ACCEPTED, REPEATED]
+    assert outcomes(terms[0], file(2, name="名册_2025-2026-1.csv")) == [ACCEPTED, REPEATED]
+    # Where a file states nothing for a term, its name is no matter.
+    births = [replace(f, dataset="birth") for f in terms]
+    assert outcomes(*births) == [ACCEPTED, REPEATED]
     again = verdicts.judge([first, file(2)], DATASETS)[file(2).receipt_id]
     assert again.reasons == (reasons.text("repeated", receipt=first.receipt_id),)
+
+
+def test_what_was_replaced_since_is_news_when_it_is_stated_again() -> None:
+    one, other, again = file(1), file(2, content=1), file(3)
+    assert outcomes(one, other, again) == [ACCEPTED] * 3
+    # Then it stands, and a copy of it adds nothing.
+    assert outcomes(one, other, again, file(4)) == [ACCEPTED] * 3 + [REPEATED]
+    # A held file has replaced nothing, nor has another term's or another sender's.
+    assert outcomes(one, file(2, content=1, refused=20), again) == [ACCEPTED, HELD, REPEATED]
+    assert outcomes(one, file(2, content=1, sender="110105"), again) == [ACCEPTED, ACCEPTED, REPEATED]
+    elsewhere = file(2, content=1, name="名册_2024-2025-2.csv")
+    assert outcomes(one, elsewhere, again) == [ACCEPTED, ACCEPTED, REPEATED]
+    # Lines carry delivery and digest: within one delivery a content stands once.
+    within = [file(1, name=f"{n}.csv", content=n % 2) for n in range(3)]
+    assert outcomes(*within) == [ACCEPTED, ACCEPTED, REPEATED]
 
 
 def test_too_many_refused_lines_hold_and_none_accepted_holds() -> None:
