@@ -79,7 +79,7 @@ def test_all_that_is_no_delivery_is_left_aside_and_named(settings: Settings) -> 
     expected["enrollment/110101/2025-09-10_1/sparse.csv"] = "file_too_large"
     assert [f.path for f in deliveries.scan(settings)] == [sound]
     assert aside(settings) == expected
-    assert "sparse.csv" not in (settings.run / "hashes.json").read_text(), "a file too large is not read"
+    assert "sparse.csv" not in (settings.restricted / "hashes.json").read_text(), "too large, and read"
 
 
 def test_a_day_until_today_is_taken(settings: Settings) -> None:
