@@ -22,7 +22,7 @@ HOOKS = ROOT / ".pre-commit-config.yaml"
 MEASURED = ("jobs", "portal", "synthetic")
 # They take a minute of one core, which the tests leave idle for longer than that.
 SLOW_LINTERS = ("types", "SQL")
-# tests/conftest.py says which tests share a process. Each may have its own Spark: 3 GiB.
+# A file's tests share a process. Each process has its own Spark: 3 GiB.
 PROCESSES = 2
 _BIN = ".venv/bin/"
 
@@ -47,7 +47,7 @@ def run(everything: bool, only: str, console: Console) -> int:
     # Measuring costs the tests' own process a fifth more time, which the quick run has not to spare.
     measured = [f"--cov={package}" for package in MEASURED] if everything and not only else []
     # A few chosen tests end sooner than a second process is ready.
-    shared = [] if only else ["-n", str(PROCESSES), "--dist", "loadgroup"]
+    shared = [] if only else ["-n", str(PROCESSES), "--dist", "loadfile"]
     tests = [sys.executable, "-m", "pytest", *shared, *marks, *chosen, *measured, "--durations=15"]
     return run_steps(linters() | {"tests": tests}, console, beside=SLOW_LINTERS)
 

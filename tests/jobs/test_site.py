@@ -158,7 +158,7 @@ def test_templates_and_words_do_without_the_lists_of_a_site(third: Settings, tmp
         assert open_contract(contract).name == contract.dataset
         assert len(example_rows(contract)) == 2
         for column, rule, _ in contract.row_rules():
-            assert explain(contract, column, rule).fix_zh
+            assert explain(contract, column, rule, is_refused=True).do
 
 
 NOTHING_PINNED = {"as_of_date": "2025-11-20", "known_at": "2025-11-20T15:59:59+00:00", "tables": {}}
