@@ -101,6 +101,8 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKC", text).strip().lstrip("'").strip()
 
 
+# No heading is longer; a cell of a megabyte of brackets is not searched.
+_LONGEST = 300
 _BRACKETS = re.compile(r"[(\[【（〔<《].*?[)\]】）〕>》]")
 
 
@@ -108,7 +110,9 @@ def heading_key(text: str) -> str:
     """A heading as it is compared: `身高（cm)` and `身高` are one."""
     # Format characters (Cf) and controls (Cc) are nothing that a sender sees.
     seen = "".join(
-        sign for sign in str(text) if unicodedata.category(sign) not in ("Cf", "Cc") or sign.isspace()
+        sign
+        for sign in str(text)[:_LONGEST]
+        if unicodedata.category(sign) not in ("Cf", "Cc") or sign.isspace()
     )
     narrow = unicodedata.normalize("NFKC", seen).lower()
     narrow = units.without_unit(_BRACKETS.sub("", narrow) or narrow)

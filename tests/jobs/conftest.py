@@ -91,7 +91,7 @@ def _of_cells(
         "positions": positions,
         "headings": [headings.fold(header[at]) if header and at >= 0 else None for at in positions],
         "operation": operation,
-        "named": width,
+        "named": len("".join("x" if name else " " for name in header).rstrip()) if header else width,
         "widest": width,
         "sender_code": "110101",
         "received_date": date(2025, 9, 20),

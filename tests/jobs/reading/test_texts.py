@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import pytest
+
 from jobs import declare
 from jobs.reading import reader
 
@@ -118,3 +120,50 @@ def test_a_line_of_ten_megabytes(read: Read) -> None:
         alone = read("a.csv", long.encode())
         assert alone.contract is None
         assert alone.reasons
+
+
+HEADER, LINE = "区,出生年,出生人数", "东城区,2020,4321"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{HEADER}\n{LINE}",
+        f"sep=;\n{HEADER}\n{LINE}".replace(",", ";"),
+        f"sep=\t\n{HEADER}\n东城区,2020,”4321".replace(",", "\t").replace("”", ""),
+        f"{HEADER}\n{LINE}".replace(",", "，"),
+        f"{HEADER}\n{LINE}".replace(",", "；"),
+        f"{HEADER};;;\n{LINE};;;",
+        f'"区","出生年","出生人数";;\n{LINE};;',
+        f"说明: 一,二,三,四,五\n{HEADER}\n{LINE}".replace(
+            "区,出生年,出生人数", "区\t出生年\t出生人数"
+        ).replace(LINE, LINE.replace(",", "\t")),
+        "\ufeff\ufeff" + f"{HEADER}\n{LINE}",
+        "\u200b区,出生年\u200b,出生人数\ufeff\n" + LINE,
+        "".join(f"说明{n}\n" for n in range(25)) + f"{HEADER}\n{LINE}",
+    ],
+)
+def test_a_text_is_parted_by_what_parts_its_lines(text: str, read: Read) -> None:
+    ((_, cells),) = read("a.csv", text.encode()).lines
+    assert cells[:3] == ["东城区", "2020", "4321"]
+
+
+def test_a_quotation_mark_within_others_may_have_a_stroke(read: Read) -> None:
+    data = f'{HEADER},备注\n{LINE},"他说\\"好\\", 是"\n西城区,2020,1,无\n'
+    assert [cells[3] for _, cells in read("a.csv", data.encode()).lines] == ['他说"好", 是', "无"]
+    data = f'{HEADER},备注\n{LINE},"C:\\"\n西城区,2020,1,无\n'
+    assert [cells[3] for _, cells in read("a.csv", data.encode()).lines] == ["C:\\", "无"]
+
+
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [
+        ("区      出生年   出生人数\n东城区  2020     4321\n".encode("gb18030"), "列与列之间"),
+        ("区、出生年、出生人数\n东城区、2020、4321\n".encode(), "列与列之间"),
+        ("區,出生年,出生人數\n東城區,2020,4321\n".encode("big5"), "Big5"),
+        ("區,出生年,出生人數\n東城區,2020,4321\n".encode(), "繁体"),
+    ],
+)
+def test_a_text_read_wrongly_says_why(data: bytes, word: str, read: Read, said: Said) -> None:
+    (reason,) = said(read("a.csv", data).reasons)
+    assert word in reason
