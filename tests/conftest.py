@@ -7,7 +7,7 @@ tasks called by it find the same. A test without `spark` starts no Java.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,20 @@ if TYPE_CHECKING:
 def pytest_make_parametrize_id(val: object) -> str | None:
     """Name files' bytes by their number: their text changes with the second at which an archive is made."""
     return f"{len(val)}_bytes" if isinstance(val, bytes) else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A missing tool skips a test with `NOT RUN: <tool>`. In CI, which installs it, that is a failure."""
+    report = yield
+    is_skipped = call.excinfo is not None and call.excinfo.errisinstance(pytest.skip.Exception)
+    if is_skipped and os.environ.get("CI") and item.get_closest_marker("slow") is None:
+        assert call.excinfo is not None
+        if (reason := str(call.excinfo.value)).startswith("NOT RUN"):
+            report.outcome, report.longrepr = "failed", reason
+    return report
 
 
 @pytest.fixture(scope="session", autouse=True)

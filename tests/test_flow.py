@@ -243,7 +243,7 @@ def test_all_that_a_run_wrote_is_for_its_owner_alone(lake: Settings) -> None:
     assert not list(lake.home.rglob("build-*.duckdb")), "a published build is removed"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="NOT RUN: only root can try as another user")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can try as another user")
 def test_another_user_of_the_machine_reads_and_lists_nothing(lake: Settings) -> None:
     """From the folder of all sites, as a user who may look into that one and has nothing else."""
     around = lake.home.parent

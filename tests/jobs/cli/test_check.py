@@ -88,3 +88,31 @@ def test_a_slow_linter_runs_beside_the_tests_and_its_words_are_shown(monkeypatch
 
 def test_the_slow_linters_are_hooks() -> None:
     assert set(check.SLOW_LINTERS) < set(check.linters())
+
+
+@pytest.mark.parametrize(("in_ci", "code", "word"), [(False, 0, "SKIPPED"), (True, 1, "ERROR")])
+def test_a_missing_browser_is_named_and_fails_in_ci(
+    tmp_path: Path, in_ci: bool, code: int, word: str
+) -> None:
+    """The page's own tests on a machine without chromium: its folder of programs is empty."""
+    environment = {k: v for k, v in os.environ.items() if k != "CI"} | {"PATH": str(tmp_path)}
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "no:cacheprovider",
+            "tests/portal/test_page.py",
+            "-k",
+            "page_by_page",
+        ],
+        cwd=ROOT,
+        env=environment | ({"CI": "true"} if in_ci else {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert word in done.stdout
+    assert "NOT RUN: chromium" in done.stdout
