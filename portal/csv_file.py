@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import io
+import re
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import quote
 
+from jobs.cells import Writer
 from jobs.sql import identifier
 from portal.snapshot import Snapshot
 
 _BATCH_ROWS = 5000
+# Columns of these are sent as DuckDB writes them, with all their digits. All others are texts.
+_NO_TEXT = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DECIMAL\(.*\)|FLOAT|DOUBLE|BOOLEAN|DATE|TIME.*")
 
 
 def etag(snapshot: Snapshot, name: str, header: str) -> str:
@@ -29,23 +31,31 @@ def lines(snapshot: Snapshot, name: str, start: int, limit: int | None, header: 
     """The file in pieces: a mark that tells Excel this is UTF-8, the header, the rows from `start` on."""
     table = snapshot.tables[name]
     titles = [(header == "zh" and column["title_zh"]) or column["name"] for column in table["columns"]]
-    cells = ", ".join(_cell(column["name"], column["type"]) for column in table["columns"])
+    cells = ", ".join(_written(column["name"], column["type"]) for column in table["columns"])
+    texts = [_NO_TEXT.fullmatch(column["type"]) is None for column in table["columns"]]
     end = table["rows"] if limit is None else start + limit
     query = f"select {cells} from {identifier(name)} where rowid >= ? and rowid < ? order by rowid"
     yield "\ufeff".encode()
     rows = snapshot.cursor().execute(query, [start, end])
-    batch: list[Any] = [titles]
-    while batch:
-        text = io.StringIO()
-        csv.writer(text).writerows(batch)
-        yield text.getvalue().encode()
-        batch = rows.fetchmany(_BATCH_ROWS)
+    text = io.StringIO()
+    writer = Writer(text, "\r\n")
+    writer.line(titles)
+    while batch := rows.fetchmany(_BATCH_ROWS):
+        writer.typed(batch, texts)
+        yield _taken(text)
+    yield _taken(text)
 
 
-def _cell(column: str, kind: str) -> str:
-    cell = f"{identifier(column)}::varchar"
-    if kind != "VARCHAR":
-        return cell
-    # A spreadsheet would run such a text as a formula: a sender must not reach into a reader's machine.
-    is_formula = f"regexp_matches({cell}, '^([=@\\t\\r]|[+-]([^0-9.]|$))')"
-    return f"case when {is_formula} then '''' || {cell} else {cell} end"
+def _written(column: str, kind: str) -> str:
+    """A cell as text. A decimal without digits before its point has a 0 there, which DuckDB leaves out."""
+    is_decimal = re.fullmatch(r"DECIMAL\(\d+,\s*(\d+)\)", kind)
+    wide = f"::decimal(38, {is_decimal[1]})" if is_decimal else ""
+    return f"{identifier(column)}{wide}::varchar"
+
+
+def _taken(text: io.StringIO) -> bytes:
+    """What was written since the last time."""
+    piece = text.getvalue().encode()
+    text.seek(0)
+    text.truncate()
+    return piece

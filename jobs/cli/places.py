@@ -94,7 +94,7 @@ def forecast(
         pupils, born, events = inputs.read()
         with remarks.status("forecasting"):
             made = forecast_frame(pupils, born, origin, inputs.horizon, inputs.entry_lag, events=events)
-            write_csv(made, inputs.output)
+            write_output(made, inputs.output)
     if made.empty:
         remarks.print(f"{origin}: not in the file, so no forecast from it")
     remarks.print(f"{len(made):,} rows in {inputs.output}, {time.monotonic() - begun:.1f} s")
@@ -118,7 +118,7 @@ def backtest(
         wanted = parse_years(origins)
         with remarks.status(f"forecasting from {len(wanted)} origins"):
             made = backtest_frame(pupils, born, wanted, inputs.horizon, inputs.entry_lag, events=events)
-            write_csv(made, inputs.output)
+            write_output(made, inputs.output)
         accuracy = score(made, pupils)
     found = set(made["origin"])
     for year in (y for y in wanted if y not in found):
@@ -164,13 +164,14 @@ def parse_years(text: str) -> list[int]:
     return sorted(years)
 
 
-def write_csv(frame: pd.DataFrame, path: Path) -> None:
+def write_output(frame: pd.DataFrame, path: Path) -> None:
     """Write all of the file or nothing: a reader never sees half of it."""
+    from jobs import cells
     from jobs.files import OUTPUT_MODE, replacing
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path, OUTPUT_MODE) as fresh:
-        frame.to_csv(fresh, index=False, compression="gzip" if path.suffix == ".gz" else None)
+        cells.write_frame(frame, fresh, is_packed=path.suffix == ".gz")
 
 
 @contextmanager

@@ -49,6 +49,7 @@ def run(
 
     Example: `./edulake places scenario --lever "births -10%" --stage primary`
     """
+    from jobs import cells
     from jobs.decide.places import read, scenario
     from jobs.declare import standards
     from jobs.files import OUTPUT_MODE, replacing
@@ -67,7 +68,7 @@ def run(
     both = made["against"].merge(made["scenario"], on=scenario.KEY, suffixes=("_against", "_scenario"))
     if output:
         with replacing(output, OUTPUT_MODE) as fresh:
-            both.to_csv(fresh, index=False)
+            cells.write_frame(both, fresh)
     shown = both[_meant(both, district, stage, year)]
     if shown.empty:
         raise UserError("no such district, stage or year.", 'See `./edulake sql "from fct_places_gap"`.')

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import xlsxwriter
 
+from jobs.cells import workbook
 from jobs.declare import bounds
 from jobs.declare.codes import code_list, is_open
 from jobs.declare.examples import example_rows
@@ -35,7 +36,7 @@ def write_template(contract: Contract, target: Path) -> None:
 
     The sender writes over the two gray example rows; their persons and schools do not exist.
     """
-    with replacing(target, OUTPUT_MODE) as fresh, xlsxwriter.Workbook(fresh) as book:
+    with replacing(target, OUTPUT_MODE) as fresh, workbook(fresh) as book:
         sheet = book.add_worksheet(contract.zh[:31])
         guide = book.add_worksheet("填写说明")
         lists = book.add_worksheet(CODES_SHEET)

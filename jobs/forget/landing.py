@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import xlsxwriter
 
 from jobs import declare
+from jobs.cells import workbook
 from jobs.lake.deliveries import LandedFile
 from jobs.reading import isolated
 from jobs.reading.isolated import Found, FoundTable
@@ -108,7 +108,7 @@ def _placed(texts: Mapping[int, str]) -> bytes:
 
 def _workbook(own: Sequence[Kept]) -> bytes:
     packed = io.BytesIO()
-    with xlsxwriter.Workbook(packed, {"in_memory": True}) as book:
+    with workbook(packed, in_memory=True) as book:
         for number, (table, lines) in enumerate(own, 1):
             sheet = book.add_worksheet(table.sheet or f"{number}")
             for line, cells in _with_header(table, lines).items():

@@ -11,22 +11,23 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
-import xlsxwriter
 from xlsxwriter.utility import quote_sheetname, xl_rowcol_to_cell
 
+from jobs.cells import workbook
 from jobs.declare.words import Text
 from jobs.files import replacing
 from jobs.lake import tables
 from jobs.replies.report import ASIDE, ASKED, COLUMNS, FLAGGED, REFUSED, Problem, Report
 from jobs.settings import Settings
 
+if TYPE_CHECKING:
+    import xlsxwriter
+
 FILLS = {REFUSED: "F8CBAD", ASKED: "BDD7EE", FLAGGED: "FFEB9C", ASIDE: "E7E6E6"}
-# A sender's text is text, also where it begins with `=` or `http`; a row is written and let go.
-_TEXT_ONLY = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
 LIST_SHEET = "标注清单"
 
 # A file with more cells than this comes back with its marked lines alone, one below the other.
@@ -103,8 +104,8 @@ def _write(
     batches: Iterable[pa.RecordBatch],
     target: Path,
 ) -> None:
-    # Temporary files hold rows, so they lie beside the copy.
-    with xlsxwriter.Workbook(str(target), {**_TEXT_ONLY, "tmpdir": str(target.parent)}) as book:
+    # Temporary files hold rows, so they lie beside the copy; a row is written and let go.
+    with workbook(str(target), constant_memory=True, tmpdir=str(target.parent)) as book:
         sheets = _sheets(report.receipt, marks, is_whole)
         _list(book, report, sheets)
         text = {"num_format": "@"}

@@ -12,16 +12,12 @@ import io
 from collections.abc import Iterable
 from pathlib import Path
 
-import xlsxwriter
-
+from jobs import cells
 from jobs.declare.words import Text
 from jobs.files import replacing
 from jobs.replies import marked_copy
 from jobs.replies.report import COLUMNS, Problem, Report
 from jobs.settings import Settings, writing
-
-# A sender's text is text, also where it begins with `=` or `http`.
-_PLAIN_TEXT = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
 
 # Lines on one sheet, which takes few more; lines on the page, which is for reading: the workbook has all.
 MOST_LINES = 1_000_000
@@ -69,7 +65,7 @@ def write(settings: Settings, report: Report, out: Path | None = None) -> dict[s
 def _workbook(report: Report) -> bytes:
     data = io.BytesIO()
     language = report.language
-    book = xlsxwriter.Workbook(data, _PLAIN_TEXT)
+    book = cells.workbook(data, in_memory=True)
     bold = book.add_format({"bold": True, "valign": "top"})
     wrap = book.add_format({"text_wrap": True, "valign": "top"})
     title = book.add_format({"bold": True, "font_size": 16})
@@ -165,10 +161,10 @@ def _page(report: Report) -> str:
 
 def _rows(problems: Iterable[Problem]) -> Iterable[str]:
     for problem in problems:
-        cells = problem.cells()
+        first, *others = problem.cells()
         yield (
-            f"<tr class={problem.severity}><td>{_e(cells[0])}</td>"
-            + "".join(f"<td{' class=n' if isinstance(c, int) else ''}>{_e(c)}</td>" for c in cells[1:])
+            f"<tr class={problem.severity}><td>{_e(first)}</td>"
+            + "".join(f"<td{' class=n' if isinstance(c, int) else ''}>{_e(c)}</td>" for c in others)
             + "</tr>"
         )
 

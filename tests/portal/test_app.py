@@ -10,13 +10,21 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
 
+import duckdb
 import httpx
+import pyarrow as pa
 import pytest
 from fastapi.testclient import TestClient
 
-from jobs.publish.release import Release
-from jobs.settings import Settings
+from jobs import cells
+from jobs.publish import publication
+from jobs.publish.published_models import Column, Model
+from jobs.publish.release import CITY, Release
+from jobs.settings import ROOT, Settings
 from portal import app as portal
 from portal import models, replies
 
@@ -176,6 +184,48 @@ def test_csv_is_the_whole_table_as_excel_wants_it(served: TestClient) -> None:
         "run_number,school_code,school_name,district_code,pass_share,tested_on,scored_at"
     )
     assert len(names) == 3
+
+
+CASE_24 = ROOT / "tests" / "cases" / "files" / "24-csv-injection" / "学校名录_2025_公式.csv"
+
+
+def test_names_that_a_spreadsheet_runs_are_guarded_in_csv_and_numbers_are_not(
+    client: TestClient, settings: Settings, tmp_path: Path
+) -> None:
+    """Case 24, and the other texts of its kind."""
+    with CASE_24.open(encoding="utf-8-sig", newline="") as file:
+        names = [row["学校名称"] for row in csv.DictReader(file)]
+    names += ["=1", "+1", "-5.2", "@x", "＠x", "\t1", "\rx", "\nx", " -1", "\u200b=1", "\x00=1", "a\r=1"]
+    table = pa.table(
+        {
+            "=name": names,
+            "list": [[name] for name in names],
+            "kind": pa.array(names).dictionary_encode(),
+            "change": [-5.2] * len(names),
+            "exact": pa.array([Decimal("-0.50")] * len(names)),
+            "day": [date(2025, 9, 1)] * len(names),
+        }
+    )
+    build = tmp_path / "build.duckdb"
+    with duckdb.connect(str(build)) as con:
+        con.register("given", table)
+        con.execute("create table fct_named as from given")
+    models = {"fct_named": Model("fct_named", scope=CITY, columns={"list": Column("-1+1", "")})}
+    publication.publish(
+        settings, "r.1", build, models, {}, as_of_date="2026-09-10", known_at="2026-09-10", code_version="1"
+    )
+    for header in ("name", "zh"):
+        told = client.get(f"/api/v1/tables/fct_named?format=csv&header={header}")
+        head, *rows = csv.reader(io.StringIO(told.content.decode("utf-8-sig"), newline=""))
+        assert head[:2] == (["'=name", "list"] if header == "name" else ["'=name", "'-1+1"])
+        assert [(row[0], row[2]) for row in rows] == [
+            (cells.guarded(name), cells.guarded(name)) for name in names
+        ]
+        assert [row[0][0] for row in rows] == ["'"] * (len(names) - 1) + ["a"]
+        assert {tuple(row[3:6]) for row in rows} == {("-5.2", "-0.50", "2025-09-01")}
+        assert not [cell for row in rows for cell in row if cells.guarded(cell) != cell and "." not in cell]
+    page = client.get("/api/v1/tables/fct_named?limit=1000").json()
+    assert [row["=name"] for row in page["rows"]] == names, "JSON is no spreadsheet"
 
 
 @pytest.mark.parametrize("path", ["cards", "tables/dim_school?limit=5", "tables/dim_school?format=csv"])

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import pyarrow as pa
 import yaml
 
+from jobs.cells import Writer
 from jobs.decide.fitness import score as core
 from jobs.decide.fitness.standard import DEFAULTS, ScoringOptions
 from jobs.files import OUTPUT_MODE
@@ -31,7 +32,7 @@ def score_file(
 
     In: UTF-8 with a header. Columns may come in any order; unknown ones are copied. A column that the scores
     have too is replaced in its place. Blank lines are skipped. Out: the same rows with `score.OUTPUT_SCHEMA`
-    added. The file is written whole or not at all.
+    added; a copied text that a spreadsheet would run is guarded. The file is written whole or not at all.
     Raises UserError with file, line and column where the file itself cannot be read or written.
     """
     if target.exists() and source.exists() and target.samefile(source):
@@ -99,8 +100,8 @@ def _score_rows(
         if has_mark:
             out.write("\ufeff")  # a spreadsheet that wrote the mark needs it to read the result
         added = [name for name in core.OUTPUT_SCHEMA.names if name not in header]
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow([*header, *added])
+        writer = Writer(out)
+        writer.line([*header, *added])
         for rows, broken in _chunks(reader, len(header)):
             _score_chunk(header, rows, broken, settings, counts, writer, added)
             progress(raw.tell())
@@ -169,7 +170,7 @@ def _score_chunk(
     broken: list[int],
     settings: ScoringOptions,
     counts: Counter[str],
-    writer: Any,
+    writer: Writer,
     added: list[str],
 ) -> None:
     columns = list(zip(*rows, strict=True))
@@ -187,4 +188,4 @@ def _score_chunk(
     for at, cells in replaced:
         for row, cell in zip(rows, cells, strict=True):
             row[at] = cell
-    writer.writerows([*row, *new] for row, *new in zip(rows, *(out[name] for name in added), strict=True))
+    writer.copies([*row, *new] for row, *new in zip(rows, *(out[name] for name in added), strict=True))

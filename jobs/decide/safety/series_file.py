@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-from pyarrow import csv as arrow_csv
 
+from jobs.cells import write_table
 from jobs.files import OUTPUT_MODE, replacing
 from jobs.settings import UserError
 
@@ -64,8 +64,7 @@ def write(found: pd.DataFrame, path: Path) -> None:
     found = found.assign(count=found["count"].astype("Int64"))
     table = pa.Table.from_pandas(found, preserve_index=False)
     with replacing(path, OUTPUT_MODE) as fresh, fresh.open("wb") as file:
-        file.write((",".join(table.column_names) + "\n").encode())
-        arrow_csv.write_csv(table, file, arrow_csv.WriteOptions(include_header=False, quoting_style="needed"))
+        write_table(table, file)
 
 
 def _cells(path: Path, columns: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], pd.DataFrame]:

@@ -62,6 +62,20 @@ def test_columns_come_in_any_order_and_others_are_passed_on(tmp_path: Path) -> N
     assert list(first)[:4] == ["note", "bmi", "sex_code", "grade_code"]
 
 
+def test_a_copied_text_that_a_spreadsheet_would_run_is_guarded_and_a_number_stays_one(tmp_path: Path) -> None:
+    head = "pupil_id,=note,grade_code,sex_code,height_cm,weight_kg,sit_and_reach_cm,change"
+    score(
+        tmp_path, f"{head}\n-2+3+cmd|' /C calc'!A0,＝1,21,1,160,50,-5.2,-0.3\n@x,\u200b=1,21,1,160,50,1,+1\n"
+    )
+    first, second = output(tmp_path)
+    assert (first["pupil_id"], first["'=note"]) == ("'-2+3+cmd|' /C calc'!A0", "'＝1")
+    assert (second["pupil_id"], second["'=note"]) == ("'@x", "'\u200b=1")
+    assert (first["sit_and_reach_cm"], first["change"], second["change"]) == ("-5.2", "-0.3", "+1")
+    once = (tmp_path / "scored.csv").read_bytes()
+    score(tmp_path, once)
+    assert (tmp_path / "scored.csv").read_bytes() == once
+
+
 def test_scoring_a_scored_file_again_changes_nothing(tmp_path: Path) -> None:
     score(tmp_path, f"{HEADER}\n{BOY}\n{GIRL}\n")
     once = (tmp_path / "scored.csv").read_bytes()

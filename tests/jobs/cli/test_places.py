@@ -64,6 +64,22 @@ def test_forecast_takes_one_origin_or_the_last_year(files: tuple[str, str], tmp_
         assert set(pd.read_csv(out)["origin"]) == {origin}
 
 
+@pytest.mark.parametrize("name", ["f.csv", "f.csv.gz"])
+def test_a_unit_that_a_spreadsheet_would_run_is_guarded(
+    files: tuple[str, str], tmp_path: Path, name: str
+) -> None:
+    source = Path(files[0])
+    source.write_text(
+        source.read_text().replace("u1,", "-1+cmd|' /C calc'!A0,").replace("p0", "＠p"), "utf-8"
+    )
+    out = tmp_path / name
+    result = CliRunner().invoke(app, ["forecast", "--enrollment", files[0], "--output", str(out)])
+    assert result.exit_code == 0, result.output
+    units = set(pd.read_csv(out)["unit"])
+    assert {"'-1+cmd|' /C calc'!A0", "'＠p", "u0"} <= units
+    assert not [unit for unit in units if str(unit)[0] in "=+-@＝＋－＠"]
+
+
 def test_bad_line_is_named_and_an_old_output_is_left_alone(files: tuple[str, str], tmp_path: Path) -> None:
     broken = tmp_path / "broken.csv"
     broken.write_text(Path(files[0]).read_text().replace("u0,p0,2004,1,", "u0,p0,2004,1,x", 1))

@@ -44,6 +44,17 @@ def test_weekly_dates_give_the_bounds_of_r(weekly: Path, tmp_path: Path) -> None
     assert found["upper_bound"][found["t"] < 264].isna().all(), "blank before five years and three weeks"
 
 
+def test_a_unit_that_a_spreadsheet_would_run_is_guarded(tmp_path: Path) -> None:
+    source, out = tmp_path / "t.csv", tmp_path / "alarms.csv"
+    source.write_text(
+        "unit,t,count\n" + "".join(f"＝cmd,{t},{t % 3}\n-1+2,{t},1\n" for t in range(1, 9)), "utf-8"
+    )
+    detect("--input", source, "--method", "ears_c1", "--output", out)
+    found = pd.read_csv(out)
+    assert set(found["unit"]) == {"'＝cmd", "'-1+2"}
+    assert set(found["count"]) == {0, 1, 2}
+
+
 def test_t_in_gives_t_out_and_rs_names_are_options(tmp_path: Path) -> None:
     table = pd.read_csv(GOLDEN / "series.csv")
     source, out = tmp_path / "t.csv", tmp_path / "alarms.csv"
