@@ -124,10 +124,15 @@ async def healthz(shelf: OneShelf) -> Response:
     try:
         snapshot = await _current(shelf)
     except ProblemError:
-        health = Health(status="no_release", release=None, fault=shelf.fault)
+        health = Health(status="no_release", release=None, synthetic=shelf.is_synthetic, fault=shelf.fault)
         return Response(health.model_dump_json(), 503, media_type="application/json")
     status: Literal["ok", "stale"] = "stale" if shelf.fault else "ok"
-    health = Health(status=status, release=snapshot.release.number, fault=shelf.fault)
+    health = Health(
+        status=status,
+        release=snapshot.release.number,
+        synthetic=snapshot.is_synthetic,
+        fault=shelf.fault,
+    )
     return Response(health.model_dump_json(), media_type="application/json")
 
 

@@ -8,11 +8,13 @@ The page, its charts and the API's documentation are files of this package. Noth
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
-from fastapi.responses import FileResponse
+from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
+from jobs import origin
 from jobs.publish import release as releases
 from jobs.settings import Settings
 from portal import api, problems
@@ -47,12 +49,28 @@ def create_app(
 
     # HEAD too: that is how a browser or a monitor asks whether the page is there.
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
-    def page() -> FileResponse:
-        return FileResponse(STATIC / "index.html")
+    def page() -> HTMLResponse:
+        return _page(app, "index.html")
 
     @app.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
-    def api_page() -> FileResponse:
-        return FileResponse(STATIC / "docs.html")
+    def api_page() -> HTMLResponse:
+        return _page(app, "docs.html")
 
+    describe = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        made_up = app.state.shelf.is_synthetic
+        told = describe()
+        about = f"{origin.LINE} {app.description}" if made_up else app.description
+        return {**told, "info": {**told["info"], "description": about}, "x-synthetic": made_up}
+
+    app.openapi = openapi  # type: ignore[method-assign]
     app.mount("/static", StaticFiles(directory=STATIC))
     return app
+
+
+def _page(app: FastAPI, name: str) -> HTMLResponse:
+    """A page; of a made-up city it says so by itself, before any script has run."""
+    page = (STATIC / name).read_text(encoding="utf-8")
+    banner = f'<p class="origin" role="note"><span class="frame">{origin.LINE}</span></p>'
+    return HTMLResponse(page.replace("<!--origin-->", banner if app.state.shelf.is_synthetic else ""))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import quote
 
+from jobs import origin
 from jobs.cells import Writer
 from jobs.sql import identifier
 from portal.snapshot import Snapshot
@@ -18,7 +19,8 @@ _NO_TEXT = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DECIMAL\(.*\)|FLOAT|D
 
 def etag(snapshot: Snapshot, name: str, header: str) -> str:
     """The tag of the file; `header` is `name` or `zh`."""
-    return snapshot.etag(snapshot.tables[name]["digest"][:12] + header)
+    kind = f"{header}{'-made-up' if snapshot.is_synthetic else ''}"
+    return snapshot.etag(snapshot.tables[name]["digest"][:12] + kind)
 
 
 def disposition(snapshot: Snapshot, name: str) -> str:
@@ -32,7 +34,12 @@ def lines(snapshot: Snapshot, name: str, start: int, limit: int | None, header: 
     table = snapshot.tables[name]
     titles = [(header == "zh" and column["title_zh"]) or column["name"] for column in table["columns"]]
     cells = ", ".join(_written(column["name"], column["type"]) for column in table["columns"])
-    texts = [_NO_TEXT.fullmatch(column["type"]) is None for column in table["columns"]]
+    if snapshot.is_synthetic:
+        titles.append(origin.COLUMN_ZH if header == "zh" else origin.COLUMN)
+        cells += ", 'true'"
+    texts = [_NO_TEXT.fullmatch(column["type"]) is None for column in table["columns"]] + [
+        False
+    ] * snapshot.is_synthetic
     end = table["rows"] if limit is None else start + limit
     query = f"select {cells} from {identifier(name)} where rowid >= ? and rowid < ? order by rowid"
     yield "\ufeff".encode()

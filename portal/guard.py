@@ -8,6 +8,7 @@ import re
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from jobs import origin
 from portal import problems
 
 _log = logging.getLogger(__name__)
@@ -45,12 +46,14 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 headers.update(_SECURITY_HEADERS)
                 headers.setdefault("cache-control", "no-cache")
+                if scope["app"].state.shelf.is_synthetic:
+                    headers[origin.HEADER] = "true"
             await send(message)
 
         host = re.sub(r":\d+$", "", Headers(scope=scope).get("host", ""))
         if host not in self._hosts:
             refusal = problems.answer(
-                scope["path"],
+                scope,
                 421,
                 "wrong-host",
                 "请用本机地址访问",
@@ -64,5 +67,5 @@ class Guard:
             if started:
                 raise
             _log.exception("%s %s failed", scope["method"], scope["path"])
-            surprise = problems.answer(scope["path"], 500, "internal", "服务内部出错", "see the server's log")
+            surprise = problems.answer(scope, 500, "internal", "服务内部出错", "see the server's log")
             await surprise(scope, receive, guarded)

@@ -1,4 +1,7 @@
-"""The shapes of the API's answers, as OpenAPI shows them and as tests check them."""
+"""The shapes of the API's answers, as OpenAPI shows them and as tests check them.
+
+`synthetic` says of every answer whether it is of a made-up city.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ class ReleaseInfo(BaseModel):
     code_version: str
     audience: str
     table_count: int
+    synthetic: bool
     inputs: dict[str, int]
 
 
@@ -59,6 +63,7 @@ class Cards(BaseModel):
     """One card for each decision service."""
 
     release: int
+    synthetic: bool
     cards: list[Card]
 
 
@@ -88,6 +93,7 @@ class Platforms(BaseModel):
     """The three platforms."""
 
     release: int
+    synthetic: bool
     platforms: list[Platform]
 
 
@@ -108,6 +114,7 @@ class Tables(BaseModel):
     """Every table that this audience may open."""
 
     release: int
+    synthetic: bool
     tables: list[TableSummary]
 
 
@@ -124,6 +131,7 @@ class Table(BaseModel):
     """A page of a table, in the order of the release. `next` is the address of the next page, or null."""
 
     release: int
+    synthetic: bool
     name: str
     title_zh: str
     title_en: str
@@ -139,6 +147,7 @@ class Health(BaseModel):
 
     status: Literal["ok", "stale", "no_release"]
     release: int | None
+    synthetic: bool
     fault: str | None
 
 
@@ -150,3 +159,4 @@ class Problem(BaseModel):
     status: int
     detail: str
     instance: str
+    synthetic: bool

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from portal.models import Problem
 
@@ -23,10 +24,15 @@ class ProblemError(Exception):
     detail: str
 
 
-def answer(path: str, status: int, kind: str, title: str, detail: str) -> Response:
-    """A problem response to the request for `path`."""
+def answer(scope: Scope, status: int, kind: str, title: str, detail: str) -> Response:
+    """A problem response to a request."""
     problem = Problem(
-        type=f"urn:edulake:problem:{kind}", title=title, status=status, detail=detail, instance=path
+        type=f"urn:edulake:problem:{kind}",
+        title=title,
+        status=status,
+        detail=detail,
+        instance=scope["path"],
+        synthetic=scope["app"].state.shelf.is_synthetic,
     )
     return Response(problem.model_dump_json(), status, media_type="application/problem+json")
 
@@ -36,12 +42,12 @@ def handle(app: FastAPI) -> None:
 
     @app.exception_handler(ProblemError)
     def ours(request: Request, error: ProblemError) -> Response:
-        return answer(request.url.path, error.status, error.kind, error.title, error.detail)
+        return answer(request.scope, error.status, error.kind, error.title, error.detail)
 
     @app.exception_handler(HTTPException)
     def http(request: Request, error: HTTPException) -> Response:
         kind, title = _TITLES.get(error.status_code, ("http-error", "请求未能完成"))
-        response = answer(request.url.path, error.status_code, kind, title, str(error.detail))
+        response = answer(request.scope, error.status_code, kind, title, str(error.detail))
         response.headers.update(error.headers or {})
         return response
 
@@ -49,4 +55,4 @@ def handle(app: FastAPI) -> None:
     def invalid(request: Request, error: RequestValidationError) -> Response:
         # What was sent is not repeated: it may be anything.
         wrong = "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors())
-        return answer(request.url.path, 422, "invalid-parameter", "参数不正确", wrong)
+        return answer(request.scope, 422, "invalid-parameter", "参数不正确", wrong)

@@ -28,7 +28,7 @@ def release_info(snapshot: Snapshot) -> bytes:
     """Which release is served, and what it was made from."""
     manifest = snapshot.release.manifest
     fields = {name: manifest[name] for name in ReleaseInfo.model_fields if name in manifest}
-    return _json({**fields, "audience": snapshot.audience, "table_count": len(snapshot.tables)})
+    return _answer(snapshot, {**fields, "audience": snapshot.audience, "table_count": len(snapshot.tables)})
 
 
 def cards(snapshot: Snapshot) -> bytes:
@@ -36,7 +36,7 @@ def cards(snapshot: Snapshot) -> bytes:
     rows = _rows(snapshot, f"select * from {CARDS} order by sort_order, service")
     for row in rows:
         row["series"] = orjson.loads(row.pop("series_json") or "[]")
-    return _json({"release": snapshot.release.number, "cards": rows})
+    return _answer(snapshot, {"cards": rows})
 
 
 def platforms(snapshot: Snapshot) -> bytes:
@@ -50,7 +50,7 @@ def platforms(snapshot: Snapshot) -> bytes:
         {"platform": name, "title_zh": zh, "title_en": en, "items": lists[name]}
         for name, (zh, en) in PLATFORMS.items()
     ]
-    return _json({"release": snapshot.release.number, "platforms": entries})
+    return _answer(snapshot, {"platforms": entries})
 
 
 def tables(snapshot: Snapshot) -> bytes:
@@ -65,7 +65,7 @@ def tables(snapshot: Snapshot) -> bytes:
         }
         for name, table in snapshot.tables.items()
     ]
-    return _json({"release": snapshot.release.number, "tables": entries})
+    return _answer(snapshot, {"tables": entries})
 
 
 def page(snapshot: Snapshot, name: str, start: int, size: int) -> bytes:
@@ -73,15 +73,15 @@ def page(snapshot: Snapshot, name: str, start: int, size: int) -> bytes:
     table = snapshot.tables[name]
     # The rows of a release file never move, so their own numbers are the key to page by.
     query = f"select * from {identifier(name)} where rowid >= ? and rowid < ? order by rowid"
-    return _json(
+    return _answer(
+        snapshot,
         {
-            "release": snapshot.release.number,
             "name": name,
             **{key: table[key] for key in ("title_zh", "title_en", "description", "columns")},
             "row_count": table["rows"],
             "rows": _rows(snapshot, query, [start, start + size]),
             "next": next_page(snapshot, name, start, size),
-        }
+        },
     )
 
 
@@ -98,8 +98,9 @@ def _rows(snapshot: Snapshot, query: str, values: list[Any] | None = None) -> li
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-def _json(value: Any) -> bytes:
-    return orjson.dumps(value, default=_plain, option=orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z)
+def _answer(snapshot: Snapshot, told: dict[str, Any]) -> bytes:
+    whole = {"release": snapshot.release.number, "synthetic": snapshot.is_synthetic, **told}
+    return orjson.dumps(whole, default=_plain, option=orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z)
 
 
 def _plain(value: Any) -> Any:

@@ -50,9 +50,10 @@ class Reply:
 class Snapshot:
     """One release, opened for one audience."""
 
-    def __init__(self, release: Release, audience: str) -> None:
+    def __init__(self, release: Release, audience: str, is_synthetic: bool = False) -> None:
         self.release = release
         self.audience = audience
+        self.is_synthetic = is_synthetic or release.is_synthetic
         self._connection = releases.open_release(release, audience)
         self._replies: OrderedDict[str, Reply] = OrderedDict()
         self._bytes = 0
@@ -110,6 +111,11 @@ class Shelf:
         self._lock = threading.Lock()
         self.fault: str | None = None
 
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether what is served is of a made-up city."""
+        return self._settings.is_synthetic or (self._current is not None and self._current.is_synthetic)
+
     def unchanged(self) -> Snapshot | None:
         """The snapshot in use if CURRENT has not moved, else None. One `stat`, so fit for an event loop."""
         if self.fault is not None and time.monotonic() >= self._retry_at:
@@ -142,11 +148,14 @@ class Shelf:
                 release = releases.find(self._settings, number)
                 if release is None:
                     raise ReleaseGoneError(number)
-                self._older[number] = Snapshot(release, self._audience)
+                self._older[number] = self._opened(release)
             self._older.move_to_end(number)
             while len(self._older) > _OLDER_OPEN:
                 self._older.popitem(last=False)
             return self._older[number]
+
+    def _opened(self, release: Release) -> Snapshot:
+        return Snapshot(release, self._audience, self._settings.is_synthetic)
 
     def _mark(self) -> tuple[int, int] | None:
         try:
@@ -160,7 +169,7 @@ class Shelf:
         try:
             release = releases.current(self._settings)
             if release is not None:
-                self._current = Snapshot(release, self._audience)
+                self._current = self._opened(release)
             self.fault = None
         except (ReleaseError, KeyError, ValueError, OSError, duckdb.Error) as error:
             self.fault = f"{type(error).__name__}: {error}"

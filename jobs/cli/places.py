@@ -15,7 +15,7 @@ import typer
 from jobs import settings as site_settings
 from jobs.cli import scenario
 from jobs.cli.options import Site, grouped
-from jobs.cli.screen import print_table, remarks
+from jobs.cli.screen import print_origin, print_table, remarks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,6 +148,7 @@ def report(
     settings = site_settings.load(site)
     page.write(read.findings(settings, release.published_day(settings), district), output)
     remarks.print(f"written: {output}")
+    print_origin(settings)
 
 
 def parse_years(text: str) -> list[int]:

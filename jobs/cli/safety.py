@@ -13,7 +13,7 @@ from rich.progress import Progress
 from jobs import settings as site_settings
 from jobs.cli.detect_options import EarsOptions, FarringtonOptions, SeriesOptions
 from jobs.cli.options import OutputCsv, Site, grouped
-from jobs.cli.screen import print_table, remarks
+from jobs.cli.screen import print_notes, print_table, remarks
 from jobs.decide.safety.choices import StepsOfYear
 from jobs.settings import UserError
 
@@ -99,14 +99,16 @@ def plan(
 
     Example: `./edulake safety plan --visits 50`
     """
+    from jobs import origin
     from jobs.publish import questions
 
     if district is not None and not district.isdigit():
         raise UserError(f"--district is {district}", "give a code of digits, such as 110105")
     where = f"where district_code = '{district}'" if district else ""
     query = _PLAN.format(where=where, visits=visits)
-    with questions.on_release(site_settings.load(site), query) as answer:
-        columns, rows = answer.columns, list(answer.rows())
+    settings = site_settings.load(site)
+    with questions.on_release(settings, query) as answer:
+        columns, rows, notes = answer.columns, list(answer.rows()), answer.notes
     if not rows:
         raise UserError(
             "the release plans no visit there", "run the safety service, or name another district"
@@ -115,9 +117,12 @@ def plan(
     if output is None:
         print_table(columns, rows)
         remarks.print(closing)
-        return
-    _write_csv(columns, rows, output)
-    remarks.print(f"{closing} → {output}")
+    else:
+        if settings.is_synthetic:
+            columns, rows = [*columns, origin.COLUMN], [(*row, "true") for row in rows]
+        _write_csv(columns, rows, output)
+        remarks.print(f"{closing} → {output}")
+    print_notes(notes)
 
 
 def _parameters(method: str, ears: EarsOptions, farrington: FarringtonOptions) -> dict[str, Any]:

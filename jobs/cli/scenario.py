@@ -10,7 +10,7 @@ from rich.table import Table
 
 from jobs import settings as site_settings
 from jobs.cli.options import Site
-from jobs.cli.screen import console
+from jobs.cli.screen import console, print_origin
 from jobs.settings import UserError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def run(
     both = made["against"].merge(made["scenario"], on=scenario.KEY, suffixes=("_against", "_scenario"))
     if output:
         with replacing(output, OUTPUT_MODE) as fresh:
-            cells.write_frame(both, fresh)
+            cells.write_frame(both.assign(is_synthetic=True) if settings.is_synthetic else both, fresh)
     shown = both[_meant(both, district, stage, year)]
     if shown.empty:
         raise UserError("no such district, stage or year.", 'See `./edulake sql "from fct_places_gap"`.')
@@ -81,6 +81,7 @@ def run(
         lacking = -float(shown["gap_scenario"].iloc[0])
         mix = scenario.cheapest(max(int(-(-lacking // 1)), 0), most, table)
         _tell(mix, most, table)
+    print_origin(settings)
 
 
 def _meant(rows: pd.DataFrame, district: str | None, stage: str | None, year: int | None) -> pd.Series:

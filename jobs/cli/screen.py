@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from jobs import cells
+from jobs import cells, origin
 
 if TYPE_CHECKING:
     from jobs.publish.questions import Answer
+    from jobs.settings import Settings
 
 console = Console(highlight=False)
 # Progress and remarks: they stay out of a pipe that reads the answer.
@@ -43,5 +44,15 @@ def print_answer(answer: Answer, *, csv: bool, limit: int) -> None:
         print_table(answer.columns, rows)
         if is_more:
             wide().print(f"the first {limit} rows are shown; --limit or --csv shows more")
-    for note in answer.notes:
-        remarks.print(note, soft_wrap=True)
+    print_notes(answer.notes)
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Print what belongs to an answer beside it, where it does not get into a file of the answer."""
+    for note in notes:
+        remarks.print(note, markup=False, soft_wrap=True)
+
+
+def print_origin(settings: Settings) -> None:
+    """Say beside an answer that it is of a made-up city, if it is."""
+    print_notes([origin.LINE] if settings.is_synthetic else [])

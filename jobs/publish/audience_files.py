@@ -75,8 +75,11 @@ def _write_about(
     """Write `_release` (what the file is) and `_column` (what columns mean): files get copied and sent on."""
     writer.execute(
         "create table release.main._release as select ?::integer as release, ? as run_id, ? as site,"
-        " ? as audience, ?::date as as_of_date, ? as known_at",
-        [about["release"], about["run_id"], about["site"], audience, about["as_of_date"], about["known_at"]],
+        " ? as audience, ?::date as as_of_date, ? as known_at, ?::boolean as is_synthetic",
+        [
+            *(about["release"], about["run_id"], about["site"], audience, about["as_of_date"]),
+            *(about["known_at"], about["is_synthetic"]),
+        ],
     )
     meanings = [
         (model.name, column["name"], column["type"], column["title_zh"], column["description"])

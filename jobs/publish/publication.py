@@ -70,6 +70,7 @@ def publish(
                     "release": number,
                     "run_id": run_id,
                     "site": settings.site,
+                    "is_synthetic": settings.is_synthetic,
                     "title_zh": settings.title_zh,
                     "title_en": settings.title_en,
                     "as_of_date": as_of_date,

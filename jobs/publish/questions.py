@@ -21,6 +21,7 @@ from typing import Any
 import duckdb
 import psutil
 
+from jobs import origin
 from jobs.publish import release as releases
 from jobs.settings import Settings, UserError
 from jobs.sql import literals
@@ -39,6 +40,7 @@ class Opened:
 
     files: Sequence[str] = ()
     notes: Sequence[str] = ()
+    is_synthetic: bool = False
 
 
 @dataclass
@@ -84,7 +86,7 @@ def on_release(settings: Settings, text: str, number: int | None = None) -> Iter
         connection.execute(f"attach {literals(found.file('full'))} as release (read_only)")
         connection.execute("use release")
         releases.check(connection, found, "full")
-        return Opened()
+        return Opened(is_synthetic=found.is_synthetic)
 
     with asked(settings, text, opening, '`./edulake sql "show tables"` lists what can be asked.') as answer:
         yield answer
@@ -128,6 +130,7 @@ def asked(settings: Settings, text: str, opening: Opening, way_out: str) -> Iter
             statement = _only_select(connection, text)
             opened = opening(connection)
             lock(connection, opened.files)
+            made_up = [origin.LINE] if settings.is_synthetic or opened.is_synthetic else []
             clock = _Clock(connection, bounds.seconds)
             with _bounded_memory(bounds.memory_mb * 1024**2 + _UNCOUNTED_BYTES):
                 with clock.running():
@@ -138,7 +141,7 @@ def asked(settings: Settings, text: str, opening: Opening, way_out: str) -> Iter
                     with clock.running():
                         return result.fetchmany(most)
 
-                yield Answer(columns, list(opened.notes), batch, bounds.rows)
+                yield Answer(columns, [*made_up, *opened.notes], batch, bounds.rows)
 
 
 def lock(connection: duckdb.DuckDBPyConnection, files: Sequence[str | Path]) -> None:

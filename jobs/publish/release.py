@@ -49,6 +49,11 @@ class Release:
     folder: Path
     manifest: Mapping[str, Any]
 
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether it was made of the data of a made-up city."""
+        return bool(self.manifest.get("is_synthetic"))
+
     def file(self, audience: str) -> Path:
         """The file of `full`, `city`, `public` or `district-<code>`; KeyError where the release has none."""
         name = f"{audience}.duckdb"

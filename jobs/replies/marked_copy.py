@@ -159,6 +159,9 @@ def _list(book: xlsxwriter.Workbook, report: Report, sheets: list[_Sheet]) -> No
     for column, (name, width) in enumerate((COLUMNS[0], _CELL, *COLUMNS[1:])):
         listed.set_column(column, column, width)
         listed.write_string(0, column, name.label(report.language), head)
+    # Beside the headings, which stay in view.
+    for said in report.origin():
+        listed.write_string(0, len(COLUMNS) + 2, said, head)
     for row, problem in enumerate(report.problems[: MOST_ROWS - 1], 1):
         listed.write_string(row, 0, problem.severity_told, fills[problem.severity])
         if problem.line and problem.table < len(sheets):

@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from jobs import declare
+from jobs import declare, origin
 from jobs.declare import Contract, model, reasons, words
 from jobs.declare.words import Explanation, Language, Text
 from jobs.ingest import relations
@@ -126,6 +126,12 @@ class Report:
     problems: list[Problem]
     rates: list[str] = field(default_factory=list)
     language: Language = "zh"
+    is_synthetic: bool = False
+
+    def origin(self) -> list[str]:
+        """Return what is said first of the lines of a made-up city; nothing of real ones."""
+        said = Text(origin.ZH, origin.EN).told(self.language)
+        return [said] if self.is_synthetic else []
 
     def facts(self) -> list[tuple[str, str]]:
         """Return the report's head: file, sender, outcome, counts, in the order shown."""
@@ -212,7 +218,7 @@ def gather(settings: Settings, receipt: dict[str, Any]) -> Report:
     """Return the receipt's refused and flagged lines, each explained, refused ones first."""
     contract = declare.load().get(receipt["dataset"]) if receipt["dataset"] else None
     if contract is None:
-        return Report(receipt, None, [], language=settings.language)
+        return Report(receipt, None, [], language=settings.language, is_synthetic=settings.is_synthetic)
     of_file = _File(receipt, contract, settings.language)
     found = [
         _problem(of_file, REFUSED, row, row["column_name"], row["rule"])
@@ -228,7 +234,14 @@ def gather(settings: Settings, receipt: dict[str, Any]) -> Report:
             found.append(_problem(of_file, FLAGGED, row, column_name, rule))
     findings, rates = relations.findings_of(settings, receipt)
     found += [_related(of_file, row) for row in findings]
-    return Report(receipt, contract, sorted(set(found)), [_rate(row) for row in rates], settings.language)
+    return Report(
+        receipt,
+        contract,
+        sorted(set(found)),
+        [_rate(row) for row in rates],
+        settings.language,
+        settings.is_synthetic,
+    )
 
 
 def _lines_of(

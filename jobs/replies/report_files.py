@@ -74,6 +74,8 @@ def _workbook(report: Report) -> bytes:
     first.set_column(0, 0, 14 if language == "zh" else 26)
     first.set_column(1, 1, 90)
     first.write_string(0, 0, TITLE.label(language), title)
+    for said in report.origin():
+        first.write_string(1, 0, said, bold)
     at = 2
     for name, fact in report.facts():
         first.write_string(at, 0, name, bold)
@@ -118,6 +120,7 @@ table{border-collapse:collapse;width:100%}th,td{border:1px solid #c9d3dd;padding
 vertical-align:top}td:first-child,th:first-child{white-space:nowrap}
 thead th{background:#e8eef5;position:sticky;top:0}
 .facts th{width:8rem;background:#f4f7fa}.n{text-align:right;font-variant-numeric:tabular-nums}
+.origin{border:2px solid #b5562f;padding:.4rem .8rem;font-weight:600}
 td{white-space:pre-line}tbody td:first-child{font-weight:600}
 .退回 td:first-child{color:#9c1c1c}.存疑 td:first-child{color:#7a5200}.核对 td:first-child{color:#1d4f86}
 @media print{body{margin:0}thead{display:table-header-group}}
@@ -127,7 +130,8 @@ td{white-space:pre-line}tbody td:first-child{font-weight:600}
 def _page(report: Report) -> str:
     language = report.language
     facts = "".join(f"<tr><th scope=row>{_e(k)}</th><td>{_e(v)}</td></tr>" for k, v in report.facts())
-    parts = [f"<h1>{_e(TITLE.label(language))}</h1><table class=facts>{facts}</table>"]
+    made_up = "".join(f"<p class=origin>{_e(said)}</p>" for said in report.origin())
+    parts = [f"<h1>{_e(TITLE.label(language))}</h1>{made_up}<table class=facts>{facts}</table>"]
     if report.problems:
         sums = "".join(
             f"<tr><td>{_e(s)}</td><td>{_e(h)}</td><td>{_e(r)}</td><td class=n>{n:,}</td></tr>"

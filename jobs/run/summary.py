@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.table import Table
 
+from jobs import origin
 from jobs.declare import reasons
 from jobs.ingest import failures
 from jobs.lake import deliveries, receipt_text, runs, tables
@@ -59,12 +60,18 @@ def finished(settings: Settings, stages: dict[str, float], console: Console) -> 
     for name, seconds in stages.items():
         timing.add_row(name, f"{seconds:.1f}")
     console.print(timing)
+    _origin(settings, console)
     for row in receipts:
         if row["outcome"] in ("held", "refused"):
             console.print(f"[yellow]{row['outcome']}[/] {_file_and_reasons(row, settings)}")
     _failed_files(settings, receipts, console)
     left_aside(settings, deliveries.survey(settings), console)
     next_steps(settings, console)
+
+
+def _origin(settings: Settings, console: Console) -> None:
+    if settings.is_synthetic:
+        console.print(origin.LINE, style="yellow", soft_wrap=True)
 
 
 def next_steps(settings: Settings, console: Console) -> None:
@@ -119,6 +126,7 @@ def status(settings: Settings, console: Console) -> None:
     console.print(
         f"[bold]{settings.title_zh}[/] {settings.title_en} ({settings.site}), {settings.home}", soft_wrap=True
     )
+    _origin(settings, console)
     if not settings.home.exists():
         raise UserError(f"there is no lake for {settings.site} yet.", f"./edulake run --site {settings.site}")
     current = release.current(settings)

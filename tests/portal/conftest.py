@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from jobs import settings as site
+from jobs import settings as site_settings
 from jobs.publish import publication
 from jobs.publish.published_models import Column, Model
 from jobs.publish.release import CITY, Release
@@ -215,11 +215,11 @@ def _build(path: Path, run_number: int, schools: int) -> None:
         """)
 
 
-def _publish(settings: Settings, folder: Path, run_number: int, schools: int = 240, keep: int = 5) -> Release:
+def _publish(folder: Path, run_number: int, *, site: Settings, schools: int = 240, keep: int = 5) -> Release:
     build_file = folder / f"build-{run_number}.duckdb"
     _build(build_file, run_number, schools)
     return publication.publish(
-        settings,
+        site,
         f"2026-09-10.{run_number}",
         build_file,
         MODELS,
@@ -234,19 +234,19 @@ def _publish(settings: Settings, folder: Path, run_number: int, schools: int = 2
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """A site of this test alone, with nothing published."""
-    return site.load("beijing", tmp_path / "home")
+    return site_settings.load("beijing", tmp_path / "home")
 
 
 @pytest.fixture
 def publish(settings: Settings, tmp_path: Path) -> Callable[..., Release]:
     """Publish run n, with its number in every row of `fct_school_fitness` and `dim_school`."""
-    return partial(_publish, settings, tmp_path)
+    return partial(_publish, tmp_path, site=settings)
 
 
 @pytest.fixture(scope="session")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A site with one release, for all tests that only read."""
     folder = tmp_path_factory.mktemp("published")
-    settings = site.load("beijing", folder / "home")
-    _publish(settings, folder, 1)
+    settings = site_settings.load("beijing", folder / "home")
+    _publish(folder, 1, site=settings)
     return settings

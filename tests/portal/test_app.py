@@ -175,13 +175,23 @@ def test_csv_is_the_whole_table_as_excel_wants_it(served: TestClient) -> None:
     assert 'filename="fct_school_fitness-1.csv"' in told.headers["content-disposition"]
     assert told.content.startswith(b"\xef\xbb\xbf")
     head, *rows = csv.reader(io.StringIO(told.content.decode("utf-8-sig")))
-    assert head == ["run_number", "学校标识码", "学校名称", "区代码", "及格率", "测试日期", "评分时间"]
+    titles = ["run_number", "学校标识码", "学校名称", "区代码", "及格率", "测试日期", "评分时间", "合成数据"]
+    assert head == titles
     assert len(rows) == 240
-    assert rows[0] == ["1", "2111010000", "北京市第0小学", "110101", "0.8000", "", "2025-11-30 08:30:00"]
+    assert rows[0] == [
+        "1",
+        "2111010000",
+        "北京市第0小学",
+        "110101",
+        "0.8000",
+        "",
+        "2025-11-30 08:30:00",
+        "true",
+    ]
     assert [row[2] for row in rows[3:6]] == ['\'=HYPERLINK("http://x")', "'-", '北京市"第五"小学,东校区']
     names = served.get("/api/v1/tables/fct_school_fitness?format=csv&limit=2").text.splitlines()
     assert names[0].endswith(
-        "run_number,school_code,school_name,district_code,pass_share,tested_on,scored_at"
+        "run_number,school_code,school_name,district_code,pass_share,tested_on,scored_at,is_synthetic"
     )
     assert len(names) == 3
 
@@ -304,7 +314,12 @@ def test_before_the_first_release_the_api_says_what_to_do(client: TestClient, pu
     assert (health.status_code, health.json()["status"]) == (503, "no_release")
     assert client.get("/").status_code == 200, "the page itself can be opened, and shows the problem"
     publish(1)
-    assert client.get("/api/v1/healthz").json() == {"status": "ok", "release": 1, "fault": None}
+    assert client.get("/api/v1/healthz").json() == {
+        "status": "ok",
+        "release": 1,
+        "synthetic": True,
+        "fault": None,
+    }
 
 
 def test_a_release_that_cannot_be_opened_is_not_served(
@@ -319,7 +334,12 @@ def test_a_release_that_cannot_be_opened_is_not_served(
     health = client.get("/api/v1/healthz").json()
     assert (health["status"], health["release"]) == ("stale", 1)
     publish(3)
-    assert client.get("/api/v1/healthz").json() == {"status": "ok", "release": 3, "fault": None}
+    assert client.get("/api/v1/healthz").json() == {
+        "status": "ok",
+        "release": 3,
+        "synthetic": True,
+        "fault": None,
+    }
 
 
 def test_no_reply_fails_or_mixes_releases_while_they_are_swapped(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import httpx
 import pytest
 import uvicorn
 
+from jobs.publish.release import Release
 from jobs.settings import ROOT, Settings
 from portal.app import create_app
 
@@ -40,10 +43,16 @@ def not_run(what: str) -> None:
 @pytest.fixture(scope="module")
 def address(published: Settings) -> Iterator[str]:
     """The portal of the shared release, served on a free port."""
+    with serving(published) as address:
+        yield address
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[str]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        server = uvicorn.Server(uvicorn.Config(create_app(published), log_level="warning"))
+        server = uvicorn.Server(uvicorn.Config(create_app(settings), log_level="warning"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -147,10 +156,45 @@ def test_head_names_site_release_and_date(visit: Visit) -> None:
     visit.go("/")
     release = visit.told("/api/v1/release")
     assert visit.texts("h1") == [release["title_zh"]]
-    assert visit.page.title() == release["title_zh"]
+    assert visit.page.title() == f"{release['title_zh']} · 合成数据"
     head = visit.texts("#release")[0]
     assert f"第 {release['release']} 版" in head
     assert release["as_of_date"] in head
+
+
+def test_a_made_up_city_says_so_on_each_page_chart_and_print(visit: Visit) -> None:
+    for path in ("/", "/#/tables/fct_school_fitness", "/docs"):
+        visit.go(path)
+        banner = visit.page.locator(".origin")
+        assert banner.inner_text().startswith("合成数据")
+        visit.page.emulate_media(media="print")
+        assert banner.is_visible()
+        visit.page.emulate_media(media="screen")
+    visit.go("/")
+    charts = visit.page.locator(".chart svg").all()
+    assert len(charts) == 3
+    for chart in charts:
+        assert "合成数据" in chart.locator("text").all_text_contents()
+    assert visit.page.locator("article.card .made-up").count() == 4
+    visit.page.get_by_role("button", name="English").click()
+    visit.page.wait_for_selector("html[lang=en]")
+    visit.ready()
+    assert "Synthetic data" in visit.page.locator(".origin").inner_text()
+    assert "Synthetic data" in visit.page.locator(".chart svg text").all_text_contents()
+
+
+def test_a_real_city_says_nothing_of_the_kind(
+    browser: Any, settings: Settings, publish: Callable[..., Release]
+) -> None:
+    real = dataclasses.replace(settings, is_synthetic=False)
+    publish(1, site=real)
+    with serving(real) as address:
+        page = browser.new_page()
+        for path in ("/", "/#/tables/fct_school_fitness", "/docs"):
+            page.goto(address + path)
+            page.wait_for_selector("main[aria-busy=false]")
+            assert "合成" not in page.content()
+        page.close()
 
 
 def test_three_lists_link_the_tables_that_are_open(visit: Visit) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from jobs import declare
+from jobs import declare, origin
 from jobs.decide.places.rows import rows_of
 from jobs.files import OUTPUT_MODE, replacing
 from jobs.settings import ROOT
@@ -23,6 +24,7 @@ _SHORT, _IDLE, _PAPER = (181, 86, 47), (29, 78, 99), (240, 238, 231)
 _WARNING_ZH = {"red": "红", "orange": "橙", "yellow": "黄", "blue": "蓝"}
 _DIRECTION_ZH = {"shortage": "短缺", "surplus": "富余"}
 CITY = "total"
+_CHART = re.compile(r'<svg viewBox="0 0 (\S+) (\S+)"(.*?)</svg>', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Findings:
     gap: pd.DataFrame
     vintages: pd.DataFrame
     outlines: dict[str, Any] | None
+    is_synthetic: bool = False
 
 
 def write(found: Findings, target: Path) -> None:
@@ -56,16 +59,31 @@ def page(found: Findings) -> str:
     """The whole page as text; the same findings give the same text."""
     whose = "全市 the city" if found.unit == CITY else found.unit
     credit = found.outlines.get("source") if found.outlines else None
+    body = "".join(_sections(found, whose))
+    banner = ""
+    if found.is_synthetic:
+        banner = f'<p class="origin frame" role="note">{escape(origin.LINE)}</p>'
+        body = _CHART.sub(_marked, body)
     return (
         '<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>学位预测报告 Places report</title><style>{_STYLE.read_text('utf-8')}</style></head><body>"
         f'<header><div class="frame"><p class="kicker">{escape(found.site)} · {found.day}</p>'
         "<h1>学位预测与余缺 School places: forecast and gap</h1></div></header>"
-        f'<main class="frame">{"".join(_sections(found, whose))}</main>'
+        f'{banner}<main class="frame">{body}</main>'
         f'<footer class="frame">{f"区界 district borders: {escape(str(credit))}" if credit else ""}</footer>'
         "</body></html>\n"
     )
+
+
+def _marked(chart: re.Match[str]) -> str:
+    """The chart with a line below it that says what it is made of: it is copied without the page."""
+    width, height, inner = float(chart[1]), float(chart[2]), chart[3]
+    said = (
+        f'<text class="quiet" x="{width - 4:g}" y="{height + 12:g}" text-anchor="end">'
+        f"{origin.SHORT_ZH} {origin.SHORT_EN}</text>"
+    )
+    return f'<svg viewBox="0 0 {width:g} {height + 18:g}"{inner}{said}</svg>'
 
 
 def _sections(found: Findings, whose: str) -> list[str]:

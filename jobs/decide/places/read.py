@@ -113,7 +113,9 @@ def findings(settings: Settings, day: date, unit: str | None = None) -> Findings
         past = past[past["district"] == unit]
     past = past.groupby(["grade_key", "school_year_start"])["pupil_count"].sum().reset_index()
     outlines = json.loads(settings.map.read_text(encoding="utf-8")) if settings.map else None
-    return Findings(settings.title_zh, day, chosen, past, mine, gap, vintages, outlines)
+    return Findings(
+        settings.title_zh, day, chosen, past, mine, gap, vintages, outlines, settings.is_synthetic
+    )
 
 
 def _vintages(kept: pd.DataFrame, past: pd.DataFrame) -> pd.DataFrame:

@@ -1,17 +1,17 @@
 import { BarChart, LineChart } from "echarts/charts";
-import { GridComponent, TooltipComponent } from "echarts/components";
+import { GraphicComponent, GridComponent, TooltipComponent } from "echarts/components";
 import { init, use } from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
 
-use([BarChart, LineChart, GridComponent, TooltipComponent, SVGRenderer]);
+use([BarChart, LineChart, GraphicComponent, GridComponent, TooltipComponent, SVGRenderer]);
 
 const INK = "#5b6770";
 const RULE = "#e3e1da";
 const MAIN = "#1d4e63";
 const FORECAST = "#b5562f";
 
-/** Draw a card's small chart and keep it as wide as its box. */
-export function draw(box, kind, series, words) {
+/** Draw a card's small chart and keep it as wide as its box. One of a made-up city says so by itself: it is copied without the page. */
+export function draw(box, kind, series, words, isMadeUp) {
   if (kind === "bar" && isNamed(series)) box.style.height = `${Math.max(176, 24 * series.length + 16)}px`;
   const chart = init(box, null, { renderer: "svg" });
   chart.setOption({
@@ -19,6 +19,7 @@ export function draw(box, kind, series, words) {
     // The page's own font by name: "inherit" cannot be measured, and labels would be cut.
     textStyle: { fontFamily: getComputedStyle(box).fontFamily },
     tooltip: { trigger: "axis", confine: true, axisPointer: { type: kind === "bar" ? "shadow" : "line" } },
+    ...(isMadeUp && { graphic: { type: "text", silent: true, z: 100, right: 12, top: "middle", style: { text: words.madeUp, fill: INK, opacity: 0.55, fontSize: 13 } } }),
     ...(kind === "bar" ? bars(series, words) : lines(kind, series, words)),
   });
   new ResizeObserver(() => chart.resize()).observe(box);

@@ -20,7 +20,7 @@ async function show() {
       : await startView(release.release);
     head(release);
     main.replaceChildren(...view.content);
-    document.title = [view.title, words.of(release, "title")].filter(Boolean).join(" · ");
+    document.title = [view.title, words.of(release, "title"), release.synthetic && words.madeUp].filter(Boolean).join(" · ");
     view.shown?.();
   } catch (error) {
     head(null);
@@ -65,7 +65,7 @@ async function startView(release) {
     content: [
       h("section", { "aria-labelledby": "services" },
         h("div", { class: "lead" }, h("h2", { id: "services" }, words.services), h("p", null, words.servicesLead)),
-        h("div", { class: "cards" }, cards.cards.map((card) => cardOf(card, charts)))),
+        h("div", { class: "cards" }, cards.cards.map((card) => cardOf(card, charts, cards.synthetic)))),
       h("section", { "aria-labelledby": "platforms" },
         h("div", { class: "lead" }, h("h2", { id: "platforms" }, words.platforms), h("p", null, words.platformsLead)),
         h("div", { class: "platforms" }, platforms.platforms.map(platformOf))),
@@ -75,15 +75,15 @@ async function startView(release) {
   };
 }
 
-function cardOf(card, charts) {
+function cardOf(card, charts, isMadeUp) {
   const title = words.of(card, "title");
   const label = words.of(card, "figure_label");
   const definition = words.of(card, "definition");
   const id = `card-${card.service}`;
   const hasData = card.status === "ok";
   // One point is a bar, but no line.
-  const chart = hasData && card.chart_kind && card.series.length > (card.chart_kind === "bar" ? 0 : 1) && h("div", { class: "chart", role: "img", "aria-label": words.chartOf(label) });
-  if (chart) charts.push(() => draw(chart, card.chart_kind, card.series, words));
+  const chart = hasData && card.chart_kind && card.series.length > (card.chart_kind === "bar" ? 0 : 1) && h("div", { class: "chart", role: "img", "aria-label": [words.chartOf(label), isMadeUp && words.madeUp].filter(Boolean).join(" · ") });
+  if (chart) charts.push(() => draw(chart, card.chart_kind, card.series, words, isMadeUp));
   const facts = [
     definition && fact(words.definition, definition),
     card.period_label && fact(words.period, card.period_label),
@@ -91,7 +91,7 @@ function cardOf(card, charts) {
   ];
   return h("article", { class: hasData ? "card" : "card none", "aria-labelledby": id, "data-service": card.service },
     h("h3", { id }, title),
-    label && h("p", { class: "label" }, label),
+    label && h("p", { class: "label" }, label, isMadeUp && h("span", { class: "made-up" }, words.madeUp)),
     hasData
       ? h("p", { class: "figure" }, h("data", { value: String(card.figure_value) }, words.number(card.figure_value)), h("span", { class: "unit" }, card.figure_unit_zh ?? ""))
       : h("p", { class: "figure missing" }, words.noData),
@@ -99,7 +99,7 @@ function cardOf(card, charts) {
     chart && card.chart_kind === "fan" && h("p", { class: "legend", "aria-hidden": "true" },
       ["actual", "forecast", "band"].map((part) => h("span", { class: part }, words[part]))),
     h("dl", { class: "facts" }, facts.flat()),
-    hasData && card.series.length > 0 && seriesTable(card.series, title),
+    hasData && card.series.length > 0 && seriesTable(card.series, isMadeUp ? `${title} · ${words.madeUp}` : title),
     hasData && card.detail_table && h("p", { class: "more" }, h("a", { href: tableHref(card.detail_table), "aria-label": `${words.openTable}：${title}` }, words.openTable)));
 }
 
@@ -143,7 +143,7 @@ async function tableView(name, cursor) {
     title,
     content: [
       h("p", { class: "more" }, h("a", { href: "#" }, words.back)),
-      h("div", { class: "lead" }, h("h2", null, title), h("p", null, h("code", null, table.name), table.description ? ` ${table.description}` : "")),
+      h("div", { class: "lead" }, h("h2", null, title), table.synthetic && h("span", { class: "made-up" }, words.madeUp), h("p", null, h("code", null, table.name), table.description ? ` ${table.description}` : "")),
       h("p", { class: "actions" },
         h("a", { class: "button", href: csvHref(name, true), download: true }, words.csvZh),
         h("a", { class: "button", href: csvHref(name, false), download: true }, words.csvName)),

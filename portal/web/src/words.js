@@ -1,6 +1,7 @@
 /** The page's own words; everything about the data comes from the release. */
 const WORDS = {
   zh: {
+    madeUp: "合成数据",
     kicker: "教育大数据 · 一站式服务",
     skip: "跳到主要内容",
     other: "English",
@@ -53,6 +54,7 @@ const WORDS = {
     loading: "正在读取…",
   },
   en: {
+    madeUp: "Synthetic data",
     kicker: "Education data · one stop",
     skip: "Skip to the content",
     other: "中文",

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import re
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
+from jobs import settings as site_settings
 from jobs.cli.safety import app
+from jobs.publish import publication
+from jobs.publish.published_models import Model
+from jobs.run import summary
 from jobs.settings import UserError
 
 GOLDEN = Path(__file__).parents[1] / "decide" / "safety" / "golden"
@@ -53,6 +61,44 @@ def test_a_unit_that_a_spreadsheet_would_run_is_guarded(tmp_path: Path) -> None:
     found = pd.read_csv(out)
     assert set(found["unit"]) == {"'＝cmd", "'-1+2"}
     assert set(found["count"]) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("is_synthetic", [True, False])
+def test_a_plan_of_visits_says_in_its_file_and_beside_it_whether_its_city_is_made_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_synthetic: bool
+) -> None:
+    monkeypatch.setenv("EDULAKE_HOME", str(tmp_path / "home"))
+    sites = tmp_path / "sites"
+    sites.mkdir()
+    beijing = (site_settings.SITES / "beijing.yaml").read_text("utf-8")
+    lines = [line for line in beijing.splitlines() if not re.match("(districts|senders|calendar|map):", line)]
+    text = "\n".join(lines).replace("synthetic: true", f"synthetic: {str(is_synthetic).lower()}")
+    (sites / "own.yaml").write_text(text, "utf-8")
+    monkeypatch.setenv("EDULAKE_SITES", str(sites))
+    build = tmp_path / "build.duckdb"
+    with duckdb.connect(str(build)) as con:
+        con.execute("""
+            create table fct_safety_inspection_plan as
+            select 1 as visit_rank, '2111000001' as school_code, '=1+1' as school_name,
+                '110101' as district_code, 1 as visit_number, 0.5 as incident_rate, 1 as open_hazard_count,
+                0 as overdue_hazard_count, 0.5 as risk_before, 0.1 as risk_lowered
+        """)
+    models = {"fct_safety_inspection_plan": Model("fct_safety_inspection_plan", "district_code")}
+    publication.publish(
+        site_settings.load("own"), "r.1", build, models, {},
+        as_of_date="2025-11-20", known_at="2025-11-20", code_version="0",
+    )  # fmt: skip
+    out = tmp_path / "plan.csv"
+    result = CliRunner().invoke(app, ["plan", "--visits", "5", "--site", "own", "--output", str(out)])
+    assert result.exit_code == 0, result.output
+    plan = pd.read_csv(out)
+    assert plan["school_name"].tolist() == ["'=1+1"]
+    assert ("合成数据" in result.stderr) == is_synthetic
+    assert (plan.columns[-1] == "is_synthetic") == is_synthetic
+    assert plan.iloc[0, -1] in ((True,) if is_synthetic else (0.1,))
+    told = Console(file=io.StringIO())
+    summary.status(site_settings.load("own"), told)
+    assert ("合成数据" in told.file.getvalue()) == is_synthetic  # type: ignore[attr-defined]
 
 
 def test_t_in_gives_t_out_and_rs_names_are_options(tmp_path: Path) -> None:

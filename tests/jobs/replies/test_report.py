@@ -104,6 +104,14 @@ def test_a_roll_is_answered_line_by_line_and_no_value_leaves(settings: Settings,
                 assert value not in told, (kind, value)
     assert not [f for f in files["xlsx"].parent.iterdir() if f.name.startswith(".")]
 
+    first = openpyxl.load_workbook(files["marked"]).worksheets[0]
+    for told in (*(text_of(files[kind]) for kind in ("xlsx", "html")), str(next(iter(first.values)))):
+        assert "合成数据：" in told, "each says that the city is made up"
+    real = replace(settings, is_synthetic=False)
+    others = report_files.write(real, report.gather(real, receipt))
+    assert not [kind for kind, file in others.items() if "合成" in text_of(file)]
+    report_files.write(settings, made)
+
     marked = files["marked"]
     for private in (marked.parent, marked.parent.parent):
         assert stat.S_IMODE(private.stat().st_mode) == 0o700

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from datetime import date
 from typing import Any
 
@@ -40,6 +42,16 @@ def test_the_map_is_the_sites_own_and_names_its_source(kind: str, coordinates: l
     assert html.count('fill-rule="evenodd"') == 4
     assert "990101 -20" in html
     assert "某市规划院 &lt;survey&gt;" in html
+
+
+def test_a_made_up_city_says_so_on_the_page_and_below_each_chart() -> None:
+    real = findings(None)
+    made_up = page.page(dataclasses.replace(real, is_synthetic=True))
+    assert "合成" not in page.page(real)
+    assert made_up.index('role="note">合成数据') < made_up.index("<main")
+    charts = re.findall("<svg.*?</svg>", made_up)
+    assert len(charts) == 5
+    assert all("合成数据 synthetic data" in chart for chart in charts)
 
 
 def test_a_site_without_a_map_has_a_page_without_one() -> None:
