@@ -6,7 +6,15 @@ import each other, never this page.
 
 from __future__ import annotations
 
-from jobs.declare.codes import CodeList, code_file, code_list, is_open, sender_name, sender_today
+from jobs.declare.codes import (
+    CodeList,
+    code_file,
+    code_list,
+    is_open,
+    same_grades,
+    sender_name,
+    sender_today,
+)
 from jobs.declare.contracts import (
     STATEMENTS_OF,
     all_tables,
@@ -50,6 +58,7 @@ __all__ = [
     "load",
     "made_declarations",
     "made_tables",
+    "same_grades",
     "sender_name",
     "sender_today",
     "spark_ddl",

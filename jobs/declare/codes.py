@@ -6,7 +6,8 @@ They lie in `expectations/codes`; districts and senders are a site's own.
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,21 +27,69 @@ class CodeList:
     name: str
     rows: tuple[Mapping[str, str], ...]
 
-    def spellings(self, column: str | None = None) -> dict[str, str]:
-        """Every accepted spelling -> code. With `column`, that standard's codes count instead of ours."""
+    def spellings(self, column: str | None = None, kept: str = "code") -> dict[str, str]:
+        """Every accepted spelling -> code. With `column`, that standard's codes count instead of ours.
+
+        Words of `also` hold in every standard, of `jyt_also` beside the codes of `jyt_code` alone, and of
+        `code_also` beside ours. `kept`: the column whose code is returned; a row without one is none.
+        """
         table: dict[str, str] = {}
+        column = column or "code"
+        own = f"{column.removesuffix('_code')}_also"
         for row in self.rows:
-            if column is None:
-                spellings = [row["code"], row["code"].lstrip("0")]
-            else:
-                spellings = [row[column], row[column].lstrip("0")]
-            # A sheet that takes codes for numbers writes 3.0.
-            spellings += [f"{word}.0" for word in spellings if word.isdecimal()]
-            spellings += [row["meaning_zh"], *row.get("also", "").split("|")]
-            for spelling in filter(None, spellings):
-                if table.setdefault(fold(spelling), row["code"]) != row["code"]:
+            code = row[column]
+            # A sheet that takes codes for numbers writes 3 for 03, and 3.0.
+            numbers = [code.lstrip("0"), code.zfill(2)] if code.isdecimal() else []
+            numbers += [f"{word}.0" for word in (code, *numbers) if word.isdecimal()]
+            words = [row["meaning_zh"], *row.get("also", "").split("|"), *row.get(own, "").split("|")]
+            for spelling in filter(None, [code, *numbers, *words] if row[kept] else ()):
+                if table.setdefault(fold(spelling), row[kept]) != row[kept]:
                     raise ContractError(f"codes/{self.name}.csv: {spelling!r} stands for two codes")
         return table
+
+    def codes(self, kept: str | None = None) -> list[str]:
+        """The codes that the lake keeps: ours, or those of the column `kept`."""
+        return [row[kept or "code"] for row in self.rows if row[kept or "code"]]
+
+    def loose_spellings(self, column: str | None = None, kept: str = "code") -> dict[str, str]:
+        """The same by `loosely`; what would stand for two codes is left out."""
+        table: dict[str, str] = {}
+        for spelling, code in self.spellings(column, kept).items():
+            if table.setdefault(loosely(spelling), code) != code:
+                table[loosely(spelling)] = ""
+        return {spelling: code for spelling, code in table.items() if spelling and code}
+
+
+# Blanks, dots and brackets beside a letter, strokes between letters, noughts beside a word (`Grade 07`,
+# `07年级`). What stands between two digits is kept: `1-2` is not 12.
+LOOSE = (
+    (r"([^\d\s])[\s_.()\[\]]+", r"\1"),
+    (r"[\s_.()\[\]]+([^\d\s])", r"\1"),
+    (r"([^\d\s])-+([^\d\s])", r"\1\2"),
+    (r"([^\d\s.-])0+(\d)", r"\1\2"),
+    (r"^0+(\d+[^\d\s.-])", r"\1"),
+)
+
+
+def loosely(text: str) -> str:
+    """A word as it is looked up where it is not found as it stands: `Grade 07` is `grade7`."""
+    for pattern, by in LOOSE:
+        text = re.sub(pattern, by, text)
+    return text.lower()
+
+
+def same_grades(labels: Iterable[str]) -> dict[str, str]:
+    """Each label -> the first of the labels that names the same grade: `01` and `1`, `K` and `KG`, `初一` and
+    `七年级`. A label of no known grade is one with those that differ from it in blanks, case or noughts.
+    """
+    plain = {label: re.sub(r"^0+(?=\d)|\.0+$", "", loosely(fold(label))) for label in labels}
+    grades = code_list("grade")
+    known = grades.loose_spellings() | grades.loose_spellings("jyt_code")
+    if not any(re.fullmatch(r"k\d", word) for word in plain.values()):
+        # Where kindergarten has years, its bare word names none of them.
+        known |= grades.loose_spellings("us_k12_code")
+    first: dict[str, str] = {}
+    return {label: first.setdefault(known.get(word, f"?{word}"), label) for label, word in plain.items()}
 
 
 def code_list(name: str) -> CodeList:
@@ -57,6 +106,21 @@ def code_file(name: str) -> Path:
     if not path.is_file():
         raise ContractError(f"there is no code list {path.name}")
     return path
+
+
+def listed(column: Column) -> list[Mapping[str, str]]:
+    """The rows of the column's list that it takes."""
+    return [row for row in code_list(column.codes or "").rows if row[column.codes_kept or "code"]]
+
+
+def meanings(column: Column) -> dict[str, str]:
+    """Each code that the lake keeps in the column -> its Chinese name."""
+    return {row[column.codes_kept or "code"]: row["meaning_zh"] for row in listed(column)}
+
+
+def spellings_of(column: Column) -> dict[str, str]:
+    """What senders may write in the column -> the code that the lake keeps."""
+    return code_list(column.codes or "").spellings(column.codes_column, column.codes_kept or "code")
 
 
 def is_open(column: Column) -> bool:

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from jobs import clock
 from jobs.declare import bounds
-from jobs.declare.codes import code_list
+from jobs.declare.codes import code_list, spellings_of
 from jobs.declare.headings import heading_key
 from jobs.declare.model import Column, Contract
 
@@ -45,8 +45,8 @@ def _values(contract: Contract, row: dict[str, str]) -> tuple[str, ...]:
     """What the bounds are looked up by, as the lake keeps it."""
     found = []
     for name in contract.bounds_by:
-        codes = contract.column(name).codes
-        found.append(code_list(codes).spellings().get(row[name], row[name]) if codes else row[name])
+        column = contract.column(name)
+        found.append(spellings_of(column).get(row[name], row[name]) if column.codes else row[name])
     return tuple(found)
 
 
@@ -105,7 +105,7 @@ def example(column: Column, number: int) -> str:
     middle = round((low + high) / 2)
     if column.type == "duration":
         return f"{middle // 60}'{middle % 60:02d}\""
-    return str(middle if column.name != "fitness_grade_code" else 11)
+    return str(middle)
 
 
 def _of_pattern(pattern: str, number: int) -> str:

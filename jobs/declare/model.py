@@ -60,6 +60,7 @@ class Column:
     privacy: str = "ordinary"
     codes: str | None = None
     codes_column: str | None = None
+    codes_kept: str | None = None
     codes_by_site: bool = False
     codes_open: bool = False
     default: str | None = None
@@ -82,8 +83,8 @@ class Column:
     def row_rules(self) -> list[tuple[str, str]]:
         """(rule, verdict) of every rule on this column, under the names that `jobs.judging.judge` uses.
 
-        An unmapped code refuses the row where the column is part of the key (`Contract.row_rules`). The
-        reason `other_unit` stands beside the one that refuses or flags the value.
+        An unmapped code refuses the row where a number hangs on it, or where the column is part of the key
+        (`Contract.row_rules`). The reason `other_unit` stands beside the one that refuses or flags the value.
         """
         rules: list[tuple[str, str]] = []
         if self.required:
@@ -92,7 +93,7 @@ class Column:
         if self.never_date:
             rules.append(("became_date", "refuse"))
         if self.codes and not self.codes_open:
-            rules.append(("unmapped_code", "flag"))
+            rules.append(("unmapped_code", "refuse" if self.needs_code else "flag"))
         elif self.type != "string":
             rules.append(("type", "refuse"))
         if self.is_identifier:
@@ -110,6 +111,11 @@ class Column:
         if self.other_units:
             rules += [("other_unit", "refuse"), ("other_unit", "flag")]
         return rules
+
+    @property
+    def needs_code(self) -> bool:
+        """Whether a row is judged by its code: without one nothing else in it can be read."""
+        return self.codes_kept is not None and self.required
 
     @property
     def is_identifier(self) -> bool:

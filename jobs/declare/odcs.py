@@ -22,7 +22,7 @@ from open_data_contract_standard.model import (
 )
 
 from jobs.declare import bounds
-from jobs.declare.codes import code_list, is_open
+from jobs.declare.codes import is_open, listed
 from jobs.declare.model import Column, Contract
 from jobs.declare.words import explain
 
@@ -178,7 +178,7 @@ def _enum(column: Column) -> list[EnumValue] | None:
     if not column.codes or is_open(column):
         return None
     shown = column.codes_column or "code"
-    rows = [(row.get(shown) or "", row["meaning_zh"]) for row in code_list(column.codes).rows]
+    rows = [(row.get(shown) or "", row["meaning_zh"]) for row in listed(column)]
     return [EnumValue(value=code, label=meaning) for code, meaning in rows if code]
 
 

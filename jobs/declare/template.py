@@ -11,8 +11,8 @@ from pathlib import Path
 import xlsxwriter
 
 from jobs.cells import workbook
-from jobs.declare import bounds
-from jobs.declare.codes import code_list, is_open
+from jobs.declare import bounds, codes
+from jobs.declare.codes import is_open, meanings
 from jobs.declare.examples import example_rows
 from jobs.declare.model import Column, Contract
 from jobs.declare.shapes import pattern_words
@@ -67,7 +67,7 @@ def write_template(contract: Contract, target: Path) -> None:
                     _write_codes(lists, 3 * listed[column.codes], contract, column, head)
                 if not is_open(column):
                     first = 3 * listed[column.codes] + 1
-                    count = len(code_list(column.codes).rows)
+                    count = len(codes.listed(column))
                     letter = xlsxwriter.utility.xl_col_to_name(first, col_abs=True)
                     choice = {
                         "validate": "list",
@@ -107,9 +107,8 @@ def _spelled(contract: Contract, bound: bounds.Bound) -> list[str]:
     """The values that a bound holds for; codes are shown by their meaning."""
     words = []
     for name, value in zip(contract.bounds_by, bound.by, strict=True):
-        codes = contract.column(name).codes
-        meanings = {r["code"]: r["meaning_zh"] for r in code_list(codes).rows} if codes else {}
-        words.append(meanings.get(value, value))
+        column = contract.column(name)
+        words.append(meanings(column).get(value, value) if column.codes else value)
     return words
 
 
@@ -138,7 +137,7 @@ def _write_codes(
     sheet: xlsxwriter.worksheet.Worksheet, at: int, contract: Contract, column: Column, head: object
 ) -> None:
     assert column.codes
-    rows = code_list(column.codes).rows
+    rows = codes.listed(column)
     sheet.write(0, at, "、".join(c.zh for c in contract.columns if c.codes == column.codes), head)
     sheet.write_row(1, at, ["代码", "含义"], head)
     shown = column.codes_column or "code"

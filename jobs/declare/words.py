@@ -16,8 +16,7 @@ from typing import Literal
 
 import yaml
 
-from jobs.declare import bounds, headings, shapes
-from jobs.declare.codes import code_list
+from jobs.declare import bounds, codes, headings, shapes
 from jobs.declare.headings import STATING, WITHDRAWING, heading_key
 from jobs.declare.model import Column, Contract, RowRule
 
@@ -261,7 +260,7 @@ def _unit_hint(column: Column, language: Language) -> str:
 
 
 def _codes(column: Column, language: Language) -> str:
-    rows = code_list(column.codes or "").rows
+    rows = codes.listed(column)
     if len(rows) > _CODES_SHOWN:
         if language == "zh":
             return f"共 {len(rows)} 项, 见报送模板的工作表“{CODES_SHEET}”"

@@ -39,7 +39,7 @@ def contract_expectations(contract: Contract) -> list[dict[str, Any]]:
         if column.is_personal or column.name not in clean:
             continue
         if column.codes and not is_open(column) and column.type != "bool":
-            codes = sorted(row["code"] for row in code_list(column.codes).rows)
+            codes = sorted(code_list(column.codes).codes(column.codes_kept))
             checks.append(
                 {"expect": "ExpectColumnValuesToBeInSet", "column": column.name, "value_set": codes}
             )

@@ -212,7 +212,7 @@ def _judgements(
             refused.append((text.is_null(), f"{column.name}:required"))
         refused.append((is_error, f"{column.name}:formula"))
         if column.codes and not is_open(column):
-            judged = refused if column.name in contract.key else flags
+            judged = refused if column.name in contract.key or column.needs_code else flags
             judged.append((unread, f"{column.name}:unmapped_code"))
         elif column.type != "string":
             refused.append((unread, f"{column.name}:type"))

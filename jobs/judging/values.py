@@ -6,8 +6,11 @@ value's: `1.25` is a minute and 25 seconds over 800 m, and 1.25 s over 50 m.
 
 from __future__ import annotations
 
+from functools import reduce
+
 from jobs.declare import Column as Declared
 from jobs.declare import code_list, duckdb_type, is_open, units
+from jobs.declare.codes import LOOSE
 from jobs.judging import days
 from jobs.judging import expressions as sql
 from jobs.judging.expressions import Sql, choose, coalesce, extracted, replaced, substring
@@ -29,11 +32,7 @@ def value_of(
     one; null within it where a heading names none. `timezone`: where an instant becomes a day.
     """
     if column.codes and column.type != "bool":
-        by = {"us_k12": "us_k12_code"}.get(grade_scheme) if column.codes_by_site else column.codes_column
-        if not code_list(column.codes).rows:
-            return text
-        found = sql.mapped(text, code_list(column.codes).spellings(by))
-        return coalesce(found, text) if is_open(column) else found
+        return _coded(column, text, grade_scheme)
     match column.type:
         case "string":
             return _identifier(text) if column.pattern else text
@@ -48,6 +47,23 @@ def value_of(
         case "duration":
             return duration_of(text, factor).try_cast(duckdb_type(column.stored_type))
     return _measure(column, text, factor)
+
+
+def _coded(column: Declared, text: Sql, grade_scheme: str) -> Sql:
+    """The code of a word; where the list is open, the text itself where it has none."""
+    listed = code_list(column.codes or "")
+    if not listed.rows:
+        return text
+    by_site = {"us_k12": "us_k12_code"}.get(grade_scheme) if column.codes_by_site else None
+    by, kept = by_site or column.codes_column, column.codes_kept or "code"
+    found = sql.mapped(text, listed.spellings(by, kept))
+    if is_open(column):
+        return coalesce(found, text)
+    # Few words are not found as they stand, and only those are taken apart.
+    loose = sql.call("lower", reduce(lambda word, rule: replaced(word, *rule), LOOSE, text))
+    other = choose((text.is_given(), sql.mapped(loose, listed.loose_spellings(by, kept))))
+    code = coalesce(found, other)
+    return code if column.type == "string" else code.try_cast(duckdb_type(column.stored_type))
 
 
 def _identifier(text: Sql) -> Sql:

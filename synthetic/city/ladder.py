@@ -15,32 +15,29 @@ STAGE_OF = (0, 0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 2, 3, 3, 3)
 ENTRY_OF = (0, 0, 0, 3, 3, 3, 3, 3, 3, 9, 9, 9, 12, 12, 12)  # the first grade of the same stage
 GRADES_OF = {stage: tuple(g for g in range(GRADES) if STAGE_OF[g] == n) for n, stage in enumerate(STAGES)}
 
-# How schools call a class of each grade: `一年级2班`, `初一2班`; unique within a school over all grades.
-CLASS_WORD = (
-    *("小", "中", "大"),
-    *("一年级", "二年级", "三年级", "四年级", "五年级", "六年级"),
-    *("初一", "初二", "初三"),
-    *("高一", "高二", "高三"),
-)
-
 
 @dataclass(frozen=True)
 class Grade:
-    """One row of the code list: our key, Chinese meaning, and the codes of two other systems (blank in K)."""
+    """One row of the code list: our key, Chinese meaning, the codes of two other systems (blank in K), and
+    what stands before a class's number: `一年级2班`, `初一2班`, unique within a school over all grades.
+    """
 
     key: str
     meaning_zh: str
     jyt_code: str
     fitness_code: str
+    class_zh: str
 
 
 @cache
 def grades() -> tuple[Grade, ...]:
     """The grades from K1 to S3, youngest first."""
     rows = code_list("grade").rows
-    return tuple(Grade(r["code"], r["meaning_zh"], r["jyt_code"], r["fitness_code"]) for r in rows)
+    return tuple(
+        Grade(r["code"], r["meaning_zh"], r["jyt_code"], r["fitness_code"], r["class_zh"]) for r in rows
+    )
 
 
 def class_name(grade: int, number: int) -> str:
     """`number` counts from 1."""
-    return f"{CLASS_WORD[grade]}{number}班"
+    return f"{grades()[grade].class_zh}{number}班"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs import declare
+from jobs.declare import codes
 from jobs.reading import reader
 from jobs.settings import UserError
 from synthetic.city.faults import KINDS
@@ -108,7 +109,7 @@ def _rows(file: Path, dataset: str, wanted: Sequence[str]) -> Iterator[dict[str,
     for name, _ in places:
         column = contract.column(name)
         if column.codes:
-            coded[name] = declare.code_list(column.codes).spellings(column.codes_column)
+            coded[name] = codes.spellings_of(column)
     for _, cells in reading.lines:
         row = {}
         for name, at in places:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobs import declare
+from jobs.declare import codes
 
 
 def test_every_code_list_maps_each_spelling_to_one_code() -> None:
@@ -19,6 +20,55 @@ def test_grade_codes_mean_what_their_standard_says() -> None:
     assert grades.spellings("jyt_code")["12"] == "S3"
     assert grades.spellings("fitness_code")["12"] == "P2"
     assert grades.spellings("us_k12_code")["0"] == "K3"
+
+
+def test_a_grade_has_many_spellings_and_one_code() -> None:
+    spelled = declare.code_list("grade").loose_spellings("jyt_code")
+    written = [
+        "七年级",
+        "初一",
+        "7",
+        "07",
+        "7.0",
+        "G7",
+        "Grade 07",
+        "7年级",
+        "07年级",
+        "初中 一年级",
+        "J1",
+        "初中(一)年级",
+        "7th grade",
+    ]
+    assert {spelled.get(codes.loosely(declare.fold(word))) for word in written} == {"J1"}
+    # Neither a class, nor a range, nor a year of a word alone is a grade.
+    unknown = ["七年级1班", "1-1", "1-2", "7-8", "-1", "K", "13", "21", "2022级", "学前班", "预备班", "七"]
+    assert not [word for word in unknown if codes.loosely(word) in spelled]
+
+
+def test_labels_of_one_grade_are_one_and_others_are_not() -> None:
+    labels = [
+        "K",
+        "01",
+        "2",
+        "KG",
+        "1",
+        "02",
+        "10",
+        "一年级",
+        "PK",
+        "Pre-K",
+        "pre k",
+        "-1",
+        "ungraded",
+        "Ungraded",
+    ]
+    same = {"KG": "K", "1": "01", "一年级": "01", "02": "2", "pre k": "Pre-K", "Ungraded": "ungraded"}
+    assert declare.same_grades(labels) == {label: same.get(label, label) for label in labels}
+    ours = ["K1", "K2", "K3", "P1", "J1", "S1", "K"]
+    assert declare.same_grades(ours) == {label: label for label in ours}
+    assert declare.same_grades(["Year 07", "year 7", "YEAR7"]) == dict.fromkeys(
+        ["Year 07", "year 7", "YEAR7"], "Year 07"
+    )
 
 
 def test_two_meanings_of_one_spelling_are_an_error() -> None:

@@ -81,7 +81,7 @@ def test_template_tells_rules_over_columns_and_bounds_by_sex_and_grade(tmp_path:
     own = bounds.today(bounds.of(contract))
     assert len(rows) == len(own) > 200
     bound = next(b for b in own if (b.column, b.by) == ("height_cm", ("2", "11")))
-    assert ("身高", "女", "11", bound.ask_from, bound.ask_to, None, bound.refuse_to) in rows
+    assert ("身高", "女", "小学一年级", bound.ask_from, bound.ask_to, None, bound.refuse_to) in rows
 
 
 # Marts and the API

@@ -223,8 +223,8 @@ def test_a_withdrawn_line_needs_its_key_only(judge: Judge) -> None:
     assert [(r["is_withdrawn"], r["refused"]) for r in rows] == [
         (True, []),
         (True, ["pupil_national_id:required"]),
-        (False, ["fitness_grade_code:type", "sex_code:required"]),
-        (False, ["fitness_grade_code:type", "sex_code:required", "operation:unmapped_code"]),
+        (False, ["fitness_grade_code:unmapped_code", "sex_code:required"]),
+        (False, ["fitness_grade_code:unmapped_code", "sex_code:required", "operation:unmapped_code"]),
         (False, []),
     ]
 

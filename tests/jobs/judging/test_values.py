@@ -117,3 +117,26 @@ def test_lost_digits_are_told_from_sound_numbers() -> None:
     sound = [RESIDENT, RESIDENT[:17] + "x", "E12345678", "2111000001.0", "110101"]
     found = asked(lost + sound, values.is_digits_lost(col("text")))
     assert [bool(value) for value in found] == [True] * len(lost) + [False] * len(sound)
+
+
+def test_a_grade_in_words_is_its_code_in_every_form() -> None:
+    """The upload keeps its own grade codes, the roll and the return ours; what names no grade is none."""
+    fitness = asked(
+        ["21", "七年级", "初一", "G7", "初中一年级", "7 年级", "高一", "11", "7", "07", "大班", "41", "24"],
+        values.value_of(column("test_result", "fitness_grade_code"), col("text"), "cn"),
+    )
+    assert fitness == [21, 21, 21, 21, 21, 21, 31, 11, None, None, None, None, None]
+    written = ["07", "7", "七年级", "初一", "J1", "Grade 7", "初中1年级", "大班", "21", "七年级1班", "1-1"]
+    for dataset in ("pupil_roll", "roll_change", "grade_return", "illness_report", "digital_resource"):
+        found = asked(list(written), values.value_of(column(dataset, "grade_key"), col("text"), "cn"))
+        assert found == ["J1"] * 7 + ["K3", None, None, None], dataset
+    us = asked(
+        ["K", "KG", "0", "00", "01", "1", "G1", "12", "K3", "PK", "13"],
+        values.value_of(column("grade_return", "grade_key"), col("text"), "us_k12"),
+    )
+    assert us == ["K3"] * 4 + ["P1"] * 3 + ["S3", None, None, None]
+
+
+def test_other_codes_are_found_in_any_case_and_with_blanks() -> None:
+    texts = ["男", "男 生", "Male", "FEMALE", "1.0", "01", "X"]
+    assert read("sex_code", list(texts)) == ["1", "1", "1", "2", "1", "1", None]

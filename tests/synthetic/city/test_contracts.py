@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from jobs import declare
+from jobs.declare import codes
 from jobs.judging.judge import NOTHING
 from jobs.reading import reader
 from synthetic.city.write import CitySummary
@@ -21,7 +22,7 @@ City = tuple[Path, CitySummary]
 @cache
 def spellings(column: declare.Column) -> dict[str, str]:
     assert column.codes
-    return declare.code_list(column.codes).spellings(column.codes_column)
+    return codes.spellings_of(column)
 
 
 def complaint(column: declare.Column, cell: str) -> str | None:
