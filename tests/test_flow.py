@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from jobs import declare
-from jobs.lake import tables
+from jobs.lake import persons, tables
 from jobs.publish import questions, release
 from jobs.settings import Settings, UserError
 
@@ -115,6 +115,19 @@ def test_good_or_excellent_share_is_near_the_published_figure(full: duckdb.DuckD
         " where school_year_start = 2024",
     )
     assert 0.70 < share < 0.85  # published for 2024: 77.5 %; some 3,500 pupils here
+
+
+def test_who_is_one_person_is_known_before_anything_is_decided(lake: Settings) -> None:
+    """Else a run would decide with the links of the run before, and a repetition otherwise."""
+
+    def commits(table: str) -> list[int]:
+        found = tables.open_table(lake, table)
+        assert found is not None
+        return [commit["timestamp"] for commit in found.history()]
+
+    assert tables.rows(lake, persons.LINKS)
+    for table in ("decision_fitness__score", "decision_fitness__percentile", "decision_places__forecast"):
+        assert max(commits(persons.LINKS)) < min(commits(table)), table
 
 
 def test_no_direct_identifier_leaves_the_restricted_zone(lake: Settings) -> None:

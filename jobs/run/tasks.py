@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs import settings as site_settings
-from jobs.lake import identity, links, runs, tables, withdrawals
+from jobs.lake import identity, links, runs, tables
 from jobs.lake.runs import Run
 from jobs.settings import Settings
 from jobs.spark import server
@@ -33,36 +33,36 @@ def open_scheduled_run() -> str:
 
 
 def write_raw(run_id: str, feed: str) -> Counts:
-    """Landing -> `raw_<feed>`; files on which earlier code failed, and those that a withdrawal judges anew,
-    are read again.
-    """
+    """Landing -> `raw_<feed>`; files on which earlier code failed are read again."""
     from jobs.ingest import failures, journal, raw
 
     settings, run = _context(run_id)
     failures.reopen_due(settings, feed)
-    journal.reopen_after_withdrawals(settings, feed)
     if not journal.has_work(settings, feed):
         return {"files": 0}
     return raw.write_raw(settings, run.run_id, feed)
 
 
 def clean_rows(run_id: str, feed: str) -> Counts:
-    """`raw_<feed>` -> clean tables, refused rows, checks, receipts."""
+    """`raw_<feed>` -> clean tables, refused rows, checks, receipts; then who of its pupils is one person."""
     from jobs.ingest import clean, journal
 
     settings, run = _context(run_id)
-    if not journal.has_work(settings, feed):
-        return {"files": 0}
-    with server.session(settings, f"{run_id}/clean_rows/{feed}") as spark:
-        return clean.clean_rows(settings, spark, run.run_id, feed)
+    counts: Counts = {"files": 0}
+    if journal.has_work(settings, feed):
+        with server.session(settings, f"{run_id}/clean_rows/{feed}") as spark:
+            counts = clean.clean_rows(settings, spark, run.run_id, feed)
+    if feed == links.FEED:
+        # Before anything is decided, and without news too: a killed run may have left it undone.
+        links.find_links(settings)
+    return counts
 
 
 def decide(run_id: str, service: str) -> Counts:
     """Clean tables -> `decision_<service>__*`. Without a change of input or code the last decisions stand."""
     maker = importlib.import_module(f"jobs.decide.{service}.job")
     settings, run = _context(run_id)
-    inputs = (*maker.INPUTS, withdrawals.TABLE)
-    if _stands(settings, run, inputs, each_day=getattr(maker, "EACH_DAY", False)):
+    if _stands(settings, run, maker.INPUTS, each_day=getattr(maker, "EACH_DAY", False)):
         return {"unchanged": 1}
     with server.on_demand(settings, f"{run_id}/decide/{service}") as spark:
         counts: Counts = maker.decide(settings, spark, run)
@@ -81,7 +81,6 @@ def build_marts(run_id: str) -> Counts:
     from jobs.publish.audit import audit_marts
 
     settings, run = _context(run_id)
-    links.find_links(settings)
     related = relations.measure(settings, run)
     pins = tables.pin(settings)
     _pins_note(settings, run_id).write_text(json.dumps(pins, sort_keys=True))
