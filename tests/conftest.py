@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--chaos all`: every kill of `test_chaos`; `--chaos 17`: that seed's."""
+    parser.addoption("--chaos", default="", help="all, or the seed of one kill, of tests/test_chaos.py")
+
+
 def pytest_make_parametrize_id(val: object) -> str | None:
     """Name files' bytes by their number: their text changes with the second at which an archive is made."""
     return f"{len(val)}_bytes" if isinstance(val, bytes) else None

@@ -52,6 +52,26 @@ def run(everything: bool, only: str, console: Console) -> int:
     return run_steps(linters() | {"tests": tests}, console, beside=SLOW_LINTERS)
 
 
+def run_chaos(seed: int | None, console: Console) -> int:
+    """Kill sixty whole runs, or the one of a seed, and run each again (tests/test_chaos.py).
+
+    Returns the exit code: 0 where tables and release equalled those of an undisturbed run each time.
+    """
+    chosen = "all" if seed is None else str(seed)
+    tests = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "tests/test_chaos.py",
+        "-k",
+        "plain_run",
+        "-q",
+        "--chaos",
+        chosen,
+    ]
+    return run_steps({"kills": tests}, console)
+
+
 def linters(hooks: Path = HOOKS) -> dict[str, list[str]]:
     """Step → command, of every hook that runs before a commit. Tools come from the running environment."""
     declared = yaml.safe_load(hooks.read_text(encoding="utf-8"))

@@ -15,10 +15,17 @@ def run_tests(
         bool, typer.Option("--all", help="Also run the slow tests: browser pages, scheduler, kills.")
     ] = False,
     only: Annotated[str, typer.Option("--only", help="A pytest expression that chooses tests by name.")] = "",
+    chaos: Annotated[
+        bool,
+        typer.Option("--chaos", help="Instead: kill sixty runs, each at another moment; an hour or more."),
+    ] = False,
+    seed: Annotated[int | None, typer.Option(help="With --chaos: the one kill of this seed.")] = None,
 ) -> None:
     """Run linters, type checks and tests, as CI does."""
     from jobs.cli import check
 
+    if chaos:
+        raise typer.Exit(check.run_chaos(seed, console))
     raise typer.Exit(check.run(everything, only, console))
 
 
