@@ -81,7 +81,8 @@ def receipts(
     site: Site = None,
     sender: Annotated[str | None, typer.Option(help="Show only this sender.")] = None,
     outcome: Annotated[
-        str | None, typer.Option(help="Show only this outcome: accepted, held, refused, repeated, failed.")
+        str | None,
+        typer.Option(help="Only this outcome: accepted, held, refused, repeated, failed or withdrawn."),
     ] = None,
     limit: Limit = 50,
 ) -> None:
@@ -94,11 +95,11 @@ def receipts(
 
     settings = site_settings.load(site)
     found = report.receipts_of(settings, sender)
-    found = [r for r in found if outcome is None or r["outcome"] == outcome]
+    found = [r for r in found if outcome is None or report.stands_as(r) == outcome]
     counts = ("line_count", "accepted_count", "flagged_count", "refused_count")
     rows = [
         (
-            *(r["receipt_id"], r["delivery_id"], r["file_name"], r["dataset"], r["outcome"]),
+            *(r["receipt_id"], r["delivery_id"], r["file_name"], r["dataset"], report.stands_as(r)),
             *(f"{r[name]:,}" for name in counts),
         )
         for r in found[:limit]
@@ -106,7 +107,12 @@ def receipts(
     headings = ("receipt", "delivery", "file", "dataset", "outcome")
     print_table((*headings, "lines", "accepted", "flagged", "refused"), rows)
     for r in found[:limit]:
-        if r["reasons"]:
+        if gone := r["withdrawal"]:
+            told = (
+                f"  {r['receipt_id']} withdrawn on {gone.withdrawn_on} by {gone.withdrawn_by}: {gone.reason}"
+            )
+            wide().print(told, soft_wrap=True, markup=False)
+        elif r["reasons"]:
             why = reasons.joined(r["reasons"], settings.language)
             wide().print(f"  {r['receipt_id']} {r['outcome']}: {why}", soft_wrap=True)
     if len(found) > limit:
@@ -141,14 +147,15 @@ def report(
     for row in _chosen(settings, receipt, all_of):
         made = reports.gather(settings, row)
         files = report_files.write(settings, made, out)
+        outcome = reports.OUTCOMES[reports.stands_as(row)]
         console.print(
             f"{row['receipt_id']} {row['file_name'] or ''}: "
-            f"{reports.OUTCOMES[row['outcome']].label(settings.language)}, {len(made.problems):,} 条问题",
+            f"{outcome.label(settings.language)}, {len(made.problems):,} 条问题",
             soft_wrap=True,
         )
         for reason in row["reasons"] or []:
             console.print(f"  {reasons.sentence(reason, settings.language)}", soft_wrap=True)
-        if made.receipt["outcome"] != "accepted" or made.problems:
+        if reports.stands_as(row) != "accepted" or made.problems:
             console.print(f"  {made.way_out().told(settings.language)}", soft_wrap=True)
         for kind, file in files.items():
             note = " (restricted: holds values)" if kind == "marked" else ""

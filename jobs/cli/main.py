@@ -15,7 +15,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from jobs import settings as site_settings
-from jobs.cli import ask, develop, feed, fitness, forget, identity, lake, places, safety
+from jobs.cli import ask, delivery, develop, feed, fitness, forget, identity, lake, places, safety
 from jobs.settings import UserError
 
 # A package that writes a site's input brings its own commands: `edulake city` of `synthetic.city`.
@@ -25,7 +25,7 @@ _INPUTS = {
 }
 PANELS: dict[str, dict[str, Any]] = {
     "每日 Every day": {"run": lake.run, "status": lake.status, "serve": ask.serve},
-    "报送 Files from senders": {"land": lake.land, "feed": feed.app},
+    "报送 Files from senders": {"land": lake.land, "delivery": delivery.app, "feed": feed.app},
     "查询 Questions": {"sql": ask.sql, "asof": ask.asof},
     "服务 Services": {"fitness": fitness.app, "places": places.app, "safety": safety.app},
     "运维 Looking after a site": {

@@ -24,7 +24,7 @@ from jobs.ingest.journal import Batch, FileNote
 from jobs.ingest.staged import Judged
 from jobs.ingest.verdicts import ACCEPTED, HELD
 from jobs.judging import aside, audit, judge
-from jobs.lake import identity, persons, tables
+from jobs.lake import identity, persons, tables, withdrawals
 from jobs.settings import Settings
 
 if TYPE_CHECKING:
@@ -142,7 +142,9 @@ def _count(db: duckdb.DuckDBPyConnection, notes: list[FileNote]) -> None:
 def _decide(part: Part) -> None:
     """Accept or hold each file by the contract's bounds, among all files known with their stamps."""
     known = receipts.filed(part.settings, but=part.notes)
-    now = verdicts.judge([*known, *(receipts.as_filed(part.batch, n) for n in part.notes)], declare.load())
+    gone = withdrawals.load(part.settings)
+    fresh = (receipts.as_filed(part.batch, note, gone) for note in part.notes)
+    now = verdicts.judge([*known, *fresh], declare.load())
     for note in part.notes:
         verdict = now[note.receipt_id]
         note.outcome, note.reasons = verdict.outcome, list(verdict.reasons)

@@ -20,7 +20,7 @@ from pathlib import Path
 from jobs import clock, declare
 from jobs.files import replacing
 from jobs.ingest import reopening
-from jobs.lake import deliveries
+from jobs.lake import deliveries, withdrawals
 from jobs.lake.deliveries import LandedFile
 from jobs.reading import recognize
 from jobs.reading.isolated import FoundTable
@@ -85,6 +85,18 @@ class Batch:
 def has_work(settings: Settings, feed: str) -> bool:
     """Return whether the feed has a file without a receipt, or a batch that a killed run left."""
     return bool(unfinished(settings, feed)) or any(f.feed == feed for f in deliveries.pending(settings))
+
+
+def reopen_after_withdrawals(settings: Settings, feed: str) -> None:
+    """Reopen the files on which withdrawals of other deliveries change the verdict.
+
+    Not while a batch is unfinished: when it ends, it reopens them itself.
+    """
+    version = withdrawals.version(settings)
+    if version is not None:
+        with feed_lock(settings, feed):
+            if not unfinished(settings, feed):
+                reopening.reopen_changed(settings, feed, f"withdrawals {version}")
 
 
 def plan(settings: Settings, feed: str) -> list[Batch]:

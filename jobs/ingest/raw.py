@@ -13,7 +13,7 @@ from jobs.declare import reasons
 from jobs.ingest import failures, journal, receipts, verdicts
 from jobs.ingest.journal import Batch, FileNote
 from jobs.ingest.verdicts import FAILED, REFUSED, UNREAD
-from jobs.lake import deliveries, tables
+from jobs.lake import deliveries, tables, withdrawals
 from jobs.reading import isolated, reader, shape
 from jobs.settings import Settings
 
@@ -69,11 +69,11 @@ def _read(settings: Settings, run_id: str, batch: Batch, before: list[Batch]) ->
 
 def _fresh(settings: Settings, batch: Batch, before: list[Batch]) -> list[FileNote]:
     """The files of the batch whose content is new; the others are noted as repeated or refused."""
-    known = receipts.filed(settings)
-    known += [receipts.as_filed(b, n) for b in before for n in b.files if n.outcome not in UNREAD]
+    known, gone = receipts.filed(settings), withdrawals.load(settings)
+    known += [receipts.as_filed(b, n, gone) for b in before for n in b.files if n.outcome not in UNREAD]
     fresh: list[FileNote] = []
     for note in batch.files:
-        this = receipts.as_filed(batch, note)
+        this = receipts.as_filed(batch, note, gone)
         if again := verdicts.repeated(this, known, declare.load()):
             note.outcome, note.reasons = again.outcome, list(again.reasons)
         elif any(n.key == note.key for n in fresh):

@@ -6,7 +6,7 @@ What a sender typed goes to the restricted zone beside them (`jobs.lake.receipt_
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -16,19 +16,23 @@ from jobs import clock, declare
 from jobs.declare import reasons
 from jobs.ingest import verdicts
 from jobs.ingest.journal import Batch, FileNote
-from jobs.lake import receipt_text, tables
+from jobs.lake import receipt_text, tables, withdrawals
 from jobs.settings import Settings
 
 
 def filed(settings: Settings, but: Iterable[FileNote] = ()) -> list[verdicts.Filed]:
     """Return every file with a receipt as verdicts compare them, except `but`: files that are done again."""
-    left_out = {note.receipt_id for note in but}
+    left_out, gone = {note.receipt_id for note in but}, withdrawals.load(settings)
     rows = receipt_text.receipts(settings, verdicts.COLUMNS)
-    return [verdicts.filed(row) for row in rows if row["receipt_id"] not in left_out]
+    return [
+        verdicts.filed(row, is_withdrawn=row["delivery_id"] in gone)
+        for row in rows
+        if row["receipt_id"] not in left_out
+    ]
 
 
-def as_filed(batch: Batch, note: FileNote) -> verdicts.Filed:
-    """Return a file that has no receipt yet as verdicts compare it."""
+def as_filed(batch: Batch, note: FileNote, withdrawn: Container[str]) -> verdicts.Filed:
+    """Return a file that has no receipt yet as verdicts compare it; `withdrawn` are deliveries."""
     return verdicts.Filed(
         receipt_id=note.receipt_id,
         feed=batch.feed,
@@ -43,6 +47,7 @@ def as_filed(batch: Batch, note: FileNote) -> verdicts.Filed:
         refused_count=note.refused_count,
         scope_count=note.scope_count,
         aside_count=verdicts.aside_count(note.remarks),
+        is_withdrawn=note.delivery_id in withdrawn,
     )
 
 

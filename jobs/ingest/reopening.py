@@ -1,8 +1,8 @@
 """Files taken again: their rows leave every table, their receipts last, so that they wait in landing as new.
 
-That happens where a file with an earlier stamp comes to light and changes verdicts (`jobs.ingest.verdicts`),
-and for files on which our own code failed (`jobs.ingest.failures`). A kill in between leaves the receipt, so
-the next try finds the same file again.
+That happens where a file with an earlier stamp comes to light, or a delivery is withdrawn, and verdicts
+change (`jobs.ingest.verdicts`), and for files on which our own code failed (`jobs.ingest.failures`). A kill
+in between leaves the receipt, so the next try finds the same file again.
 """
 
 from __future__ import annotations
@@ -17,19 +17,22 @@ from deltalake.exceptions import CommitFailedError
 from jobs import declare
 from jobs.files import replacing
 from jobs.ingest import verdicts
-from jobs.lake import receipt_text, tables
+from jobs.lake import receipt_text, tables, withdrawals
 from jobs.settings import Settings
 from jobs.sql import literals
 
 _TRIES = 5
 
 
-def reopen_changed(settings: Settings, feed: str, batch_id: str) -> bool:
-    """Reopen every file of the feed whose verdict this batch changed. Returns True if there was one."""
-    rows = receipt_text.receipts(settings, [*verdicts.COLUMNS, "delivery_id"])
+def reopen_changed(settings: Settings, feed: str, because: str) -> bool:
+    """Reopen every file of the feed whose verdict a batch or a withdrawal has changed. Returns True if there
+    was one.
+    """
+    rows, gone = receipt_text.receipts(settings, verdicts.COLUMNS), withdrawals.load(settings)
     of_feed = {row["receipt_id"]: row for row in rows if row["feed"] == feed}
-    changed = verdicts.changed([verdicts.filed(row) for row in of_feed.values()], declare.load())
-    reopen(settings, feed, [of_feed[file.receipt_id] for file in changed], batch_id)
+    known = [verdicts.filed(row, is_withdrawn=row["delivery_id"] in gone) for row in of_feed.values()]
+    changed = verdicts.changed(known, declare.load())
+    reopen(settings, feed, [of_feed[file.receipt_id] for file in changed], because)
     return bool(changed)
 
 

@@ -52,6 +52,8 @@ class Filed:
     aside_count: int = 0
     outcome: str | None = None
     reasons: tuple[str, ...] = ()
+    # Its delivery was handed in by error and taken back: no other file is compared with it.
+    is_withdrawn: bool = False
 
     @property
     def stamp(self) -> tuple[str, int, str, str]:
@@ -82,7 +84,7 @@ class Verdict:
     reasons: tuple[str, ...] = ()
 
 
-def filed(receipt: Mapping[str, Any]) -> Filed:
+def filed(receipt: Mapping[str, Any], *, is_withdrawn: bool = False) -> Filed:
     """Return a receipt as verdicts compare it: a row of `ops__receipt` with its `file_name` beside it."""
     return Filed(
         receipt_id=receipt["receipt_id"],
@@ -100,11 +102,13 @@ def filed(receipt: Mapping[str, Any]) -> Filed:
         aside_count=aside_count(receipt["remarks"] or ()),
         outcome=receipt["outcome"],
         reasons=tuple(receipt["reasons"] or ()),
+        is_withdrawn=is_withdrawn,
     )
 
 
 COLUMNS = [
     "receipt_id",
+    "delivery_id",
     "feed",
     "sender_code",
     "received_date",
@@ -134,12 +138,13 @@ def repeated(file: Filed, known: Iterable[Filed], contracts: Mapping[str, Contra
 
     Another name makes no other content, unless it states the other term of the school year: the roll of a
     small school may not have changed. A content that another accepted file has replaced since is news when
-    it is stated again.
+    it is stated again, and so is one that was withdrawn.
     """
     before = [
         f
         for f in known
-        if (f.feed, f.sender) == (file.feed, file.sender) and f.stamp < file.stamp and f.outcome not in UNREAD
+        if (f.feed, f.sender) == (file.feed, file.sender) and f.stamp < file.stamp
+        if not f.is_withdrawn and f.outcome not in UNREAD
     ]
     same = sorted((f for f in before if _is_same_content(file, f, contracts)), key=lambda f: f.stamp)
     if not same:
@@ -194,7 +199,7 @@ def judge(files: Iterable[Filed], contracts: Mapping[str, Contract]) -> dict[str
             verdict = _by_bounds(file, last.get(chain), contracts[file.dataset].rows)
             judged = replace(file, outcome=verdict.outcome)
             before.append(judged)
-            if verdict.outcome == ACCEPTED:
+            if verdict.outcome == ACCEPTED and not file.is_withdrawn:
                 last[chain] = judged
         found[file.receipt_id] = verdict
     return found

@@ -22,7 +22,7 @@ from pathlib import Path
 from jobs import clock
 from jobs.declare import reasons
 from jobs.files import LARGEST_FILE, is_hidden, readable, replacing
-from jobs.lake import forgotten, tables
+from jobs.lake import forgotten, tables, withdrawals
 from jobs.settings import Settings, UserError, writing
 
 _DELIVERY = re.compile(r"(\d{4}-\d{2}-\d{2})_([1-9]\d{0,3})", re.ASCII)
@@ -256,7 +256,7 @@ def land(settings: Settings, file: Path, feed: str, sender: str, received: date)
 
 
 def same(settings: Settings, file: Path, feed: str, sender: str) -> LandedFile | None:
-    """The landed file that has this one's sender, name and bytes; None where there is none.
+    """The landed file that has this one's sender, name and bytes, and was not withdrawn; None without one.
 
     Raises UserError for what `land` refuses, whatever its day.
     """
@@ -280,10 +280,12 @@ def same(settings: Settings, file: Path, feed: str, sender: str) -> LandedFile |
             "Ask for several files.",
         )
     look = _Look(settings)
-    digest = _sha256(file)
+    digest, gone = _sha256(file), withdrawals.load(settings)
     for delivery in _entries(settings.landing / feed / sender):
         stamp = _stamp(delivery.name)
         if stamp is None or stamp[0] > look.today or delivery.is_symlink() or not delivery.is_dir():
+            continue
+        if f"{feed}/{sender}/{delivery.name}" in gone:
             continue
         entries = _entries(delivery)
         names = _readable_names([entry.name for entry in entries])

@@ -4,7 +4,8 @@ Two dates are asked about: `as_of_date`, the day on which something held, and `k
 which statements count. Clean tables only grow, so what holds is computed, never stored. Each table has four
 views:
 
-- `every_statement`: all that was stated by `known_at`. `pupil_key` is the person's, whatever was sent.
+- `every_statement`: all that was stated by `known_at`, without deliveries that were withdrawn by then.
+  `pupil_key` is the person's, whatever was sent.
 - `newest_by_scope`: of a snapshot the newest delivery of each scope (a sender's list of a term), whole; of
   everything else the newest statement of each key. All terms stand side by side. A withdrawn statement ends
   its key: an older one does not come back.
@@ -35,6 +36,8 @@ WRITTEN = "lake"
 ASKED = "asked"
 # `person_token, pupil_key` of every token whose person has another key (`jobs.lake.persons`).
 PERSON = "person"
+# Deliveries that are withdrawn as known then (`jobs.lake.withdrawals`).
+WITHDRAWN = "withdrawn"
 
 _NEWEST = ("stated_on", "delivery_no", "_file_sha256", "_line_number")
 # `3` of the run `2025-11-20.3`; as text, run 10 would come before run 9.
@@ -52,8 +55,8 @@ def dotted(view: str, table: str) -> str:
 def text(view: str, table: str, name: Name = dotted) -> str:
     """The SELECT of one view of a clean or decision table: the table's declared columns, in their order.
 
-    It reads the table as written, the relations ASKED and PERSON, and for all views but the first also views
-    that come before it in VIEWS. Raises ContractError for a table nobody declares.
+    It reads the table as written, the relations ASKED, PERSON and WITHDRAWN, and for all views but the first
+    also views that come before it in VIEWS. Raises ContractError for a table nobody declares.
     """
     contract = declare.statements_of(table)
     if view == "every_statement":
@@ -77,11 +80,18 @@ def _every_statement(table: str, name: Name) -> str:
     persons = f"""
 left join {name(WRITTEN, PERSON)} as person
     on stated.pupil_key = person.person_token"""
+    withdrawn = f"""
+left join {name(WRITTEN, WITHDRAWN)} as withdrawn
+    on stated._delivery_id = withdrawn.delivery_id"""
+    is_delivered = "_delivery_id" in own
     return f"""\
 select
     {_listed(columns)}
-from {name(WRITTEN, table)} as stated{persons if "pupil_key" in own else ""}
-where stated.recorded_at <= {_asked("known_at", name)}"""
+from {name(WRITTEN, table)} as stated{persons * ("pupil_key" in own)}{withdrawn * is_delivered}
+where stated.recorded_at <= {_asked("known_at", name)}{_STANDING * is_delivered}"""
+
+
+_STANDING = "\n    and withdrawn.delivery_id is null"
 
 
 def _newest_delivery(table: str, _: Contract, name: Name) -> str:

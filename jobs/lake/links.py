@@ -11,19 +11,22 @@ under 00000000. So a link needs that
   document is shared by several children of one sex and birth date, and none of them is linked.
 
 The links of every moment are worked out from what was known then, so they are the same in whatever order
-files came. Where later knowledge contradicts a link, a second statement withdraws it from that day on.
+files came. Where later knowledge contradicts a link, a second statement withdraws it from that day on. A
+delivery that is withdrawn says nothing from then on, and what it had replaced counts again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 import duckdb
 
 from jobs import declare
-from jobs.lake import persons, tables
+from jobs.lake import persons, tables, withdrawals
 from jobs.lake.persons import LINKS, SAME_DOCUMENT
+from jobs.lake.withdrawals import Withdrawal
 from jobs.settings import Settings
 from jobs.sql import literals
 
@@ -62,7 +65,7 @@ def _changes(settings: Settings) -> list[tuple[str, str, datetime, bool]]:
         return []
     with duckdb.connect() as lake:
         lake.execute("set TimeZone = 'UTC'")
-        _make_lines(lake, rolls, registrations)
+        _make_lines(lake, withdrawals.load(settings).values(), rolls, registrations)
         return lake.execute(_CHANGES).fetchall()
 
 
@@ -73,23 +76,19 @@ def _rows(settings: Settings, dataset: str) -> str | None:
     return f"read_parquet([{literals(*files)}], union_by_name = true)" if files else None
 
 
-def _make_lines(lake: duckdb.DuckDBPyConnection, rolls: str, registrations: str | None) -> None:
+def _make_lines(
+    lake: duckdb.DuckDBPyConnection, withdrawn: Iterable[Withdrawal], rolls: str, registrations: str | None
+) -> None:
     """`line`: what the rolls and registrations said of each token that shares a document with another, and
     between which moments it was the newest word.
     """
+    gone = [(one.delivery_id, one.recorded_at) for one in withdrawn]
+    lake.execute("create temp table withdrawn (delivery_id varchar, gone_from timestamptz)")
+    if gone:
+        lake.executemany("insert into withdrawn values (?, ?)", gone)
     lake.execute(f"""
         create temp table line as
-        with delivery as (
-            select scope_key, {_NEWEST}, min(recorded_at) as known_from
-            from {rolls} group by all
-        ),
-        known as (
-            select *, min(known_from) over (
-                partition by scope_key order by stated_on desc, delivery_no desc, _file_sha256 desc
-                rows between unbounded preceding and 1 preceding
-            ) as known_until
-            from delivery
-        )
+        with {_known(rolls, "scope_key", _NEWEST)}
         select
             case when not list_contains(stated.flags, 'id_document_number:placeholder')
                 then document_key end as document_key,
@@ -97,24 +96,21 @@ def _make_lines(lake: duckdb.DuckDBPyConnection, rolls: str, registrations: str 
             sex_code, birth_date, school_year_start, term,
             row(school_year_start, term, stated_on, delivery_no, _file_sha256, _line_number) as newness,
             known_from, known_until
-        from {rolls} as stated inner join known using (scope_key, {_NEWEST})
-        where pupil_key is not null and not is_withdrawn and known_from < coalesce(known_until, 'infinity')
+        from {rolls} as stated
+        inner join known on stated.scope_key = known.scope and row({_NEWEST}) = known.newest
+        where pupil_key is not null and not is_withdrawn
     """)
     if registrations:
         lake.execute(f"""
             insert into line
+            with {_known(registrations, "pupil_key", f"{_NEWEST}, _line_number")}
             select
                 pupil_key, pupil_key, 'registered', sex_code, birth_date, null, null,
-                row(0, 0, stated_on, delivery_no, _file_sha256, _line_number), recorded_at, known_until
-            from (
-                select *, min(recorded_at) over (
-                    partition by pupil_key
-                    order by stated_on desc, delivery_no desc, _file_sha256 desc, _line_number desc
-                    rows between unbounded preceding and 1 preceding
-                ) as known_until
-                from {registrations}
-            )
-            where not is_withdrawn and recorded_at < coalesce(known_until, 'infinity')
+                row(0, 0, stated_on, delivery_no, _file_sha256, _line_number), known_from, known_until
+            from {registrations} as stated
+            inner join known
+                on stated.pupil_key = known.scope and row({_NEWEST}, _line_number) = known.newest
+            where not is_withdrawn
         """)
     lake.execute("""
         delete from line where token not in (
@@ -122,6 +118,35 @@ def _make_lines(lake: duckdb.DuckDBPyConnection, rolls: str, registrations: str 
             group by document_key having count(distinct token) > 1
         )
     """)
+
+
+def _known(rows: str, scope: str, newest: str) -> str:
+    """`known`: of each scope the newest word that stood, and from when until when it was known as that."""
+    return f"""
+        word as (
+            select {scope} as scope, row({newest}) as newest,
+                min(recorded_at) as told_from, min(gone_from) as gone_from
+            from {rows} left join withdrawn on _delivery_id = delivery_id group by all
+        ),
+        turn as (select distinct scope, unnest([told_from, gone_from]) as moment from word),
+        standing as (
+            select turn.scope, turn.moment, max(word.newest) as newest
+            from turn
+            left join word
+                on turn.scope = word.scope and word.told_from <= turn.moment
+                and turn.moment < coalesce(word.gone_from, 'infinity')
+            where turn.moment is not null
+            group by all
+        ),
+        span as (
+            select scope, newest, moment as known_from,
+                lead(moment) over (partition by scope order by moment) as known_until
+            from (
+                select *, lag(newest) over (partition by scope order by moment) as before from standing
+            )
+            where newest is distinct from before
+        ),
+        known as (select * from span where newest is not null)"""
 
 
 _CHANGES = f"""

@@ -19,7 +19,7 @@ from deltalake import DeltaTable
 
 from jobs import clock, processes
 from jobs.files import replacing
-from jobs.lake import deliveries, tables
+from jobs.lake import deliveries, tables, withdrawals
 from jobs.settings import EXPECTATIONS, Settings, UserError
 
 TABLE = "ops__run"
@@ -61,8 +61,8 @@ def fingerprint(settings: Settings) -> str:
 
 
 def open_run(settings: Settings, trigger: str = "command", seed: int | None = None) -> Run:
-    """Begin a run for the newest delivery day in landing; this process is its owner. Runs that were left open
-    are marked interrupted.
+    """Begin a run for the newest delivery day in landing that stands; this process is its owner. Runs that
+    were left open are marked interrupted.
 
     Raises UserError when nothing has been landed, and for a lake that an earlier version made.
     """
@@ -94,7 +94,10 @@ def _newest_day(settings: Settings) -> date:
             f"nothing has been landed for {settings.site}{aside}.",
             "Hand files in with `./edulake land`, or let `./edulake run` write the site's input.",
         )
-    return max(file.received for file in landing.files)
+    days = ((file.delivery_id, file.received) for file in landing.files)
+    newest = withdrawals.newest_standing(days, withdrawals.load(settings))
+    assert newest is not None
+    return newest
 
 
 def _open(settings: Settings, newest: date, trigger: str, seed: int | None, owner: int | None) -> Run:

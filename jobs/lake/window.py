@@ -20,8 +20,8 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from jobs import clock, declare
-from jobs.lake import history, persons, tables
-from jobs.lake.history import ASKED, PERSON, VIEWS, WRITTEN
+from jobs.lake import history, persons, tables, withdrawals
+from jobs.lake.history import ASKED, PERSON, VIEWS, WITHDRAWN, WRITTEN
 from jobs.settings import Settings, UserError
 from jobs.sql import literals
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _READABLE_FEATURES = {"timestampNtz"}
+# What decides which statements count, and of whom: every window reads it.
+FACTS = (persons.LINKS, withdrawals.TABLE)
 
 
 class PinError(RuntimeError):
@@ -88,21 +90,22 @@ def opened(
             yield window
         return
     with duckdb.connect() as connection:
-        links = {persons.LINKS: tables.open_table(settings, persons.LINKS)}
-        create_views(connection, links | found, as_of_date, known_at)
+        facts = {name: tables.open_table(settings, name) for name in FACTS}
+        create_views(connection, facts | found, as_of_date, known_at)
         yield Window(history.dotted, lambda query: connection.sql(query).to_arrow_table(), connection)
 
 
 def newest_known(settings: Settings) -> datetime:
-    """The end of the newest delivery day that has a receipt, of those until today. Raises UserError where
-    there is none.
+    """The end of the newest day of a delivery that has a receipt and stands, of those until today. Raises
+    UserError where there is none.
     """
     today = clock.today(settings.timezone)
-    receipts = tables.rows(settings, "ops__receipt", ["received_date"])
-    days = [row["received_date"] for row in receipts if row["received_date"] <= today]
-    if not days:
+    receipts = tables.rows(settings, "ops__receipt", ["delivery_id", "received_date"])
+    days = [(r["delivery_id"], r["received_date"]) for r in receipts if r["received_date"] <= today]
+    newest = withdrawals.newest_standing(days, withdrawals.load(settings))
+    if newest is None:
         raise UserError(f"the lake of {settings.site} holds no statement yet.", "./edulake run")
-    return clock.end_of_day(max(days), settings.timezone)
+    return clock.end_of_day(newest, settings.timezone)
 
 
 def _asked(as_of_date: date, known_at: datetime) -> pa.Table:
@@ -117,6 +120,11 @@ def _pairs(known_persons: Mapping[str, str]) -> pa.Table:
     return pa.table([[*known_persons], [*known_persons.values()]], schema=schema)
 
 
+def _gone(deliveries: Iterable[str]) -> pa.Table:
+    """WITHDRAWN: one row per delivery."""
+    return pa.table({"delivery_id": pa.array(sorted({*deliveries}), pa.string())})
+
+
 # DuckDB
 
 
@@ -129,7 +137,7 @@ def create_views(
 ) -> list[str]:
     """Make schema `lake` (each table as written, empty and typed where there is none) and a schema for each
     view; returns the files that they read. Doing it again replaces them. Persons are resolved by the links
-    among `found`.
+    among `found`, and deliveries left out by its withdrawals.
 
     Raises PinError for a table that its list of files would misread, ContractError for one that nobody
     declares.
@@ -143,7 +151,9 @@ def create_views(
         connection.execute(f"create or replace view {WRITTEN}.{table} as {_written(table, delta, own)}")
     links = _links(connection) if found.get(persons.LINKS) else []
     known_persons = persons.resolve(persons.in_force(links, known_at))
-    for name, rows in ((ASKED, _asked(as_of_date, known_at)), (PERSON, _pairs(known_persons))):
+    gone = _gone_by(connection, known_at) if found.get(withdrawals.TABLE) else []
+    made = {ASKED: _asked(as_of_date, known_at), PERSON: _pairs(known_persons), WITHDRAWN: _gone(gone)}
+    for name, rows in made.items():
         connection.register("_rows", rows)
         connection.execute(f"create or replace table {WRITTEN}.{name} as from _rows")
         connection.unregister("_rows")
@@ -158,6 +168,11 @@ def create_views(
 
 def _links(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     return connection.sql(f"from {WRITTEN}.{persons.LINKS}").to_arrow_table().to_pylist()
+
+
+def _gone_by(connection: duckdb.DuckDBPyConnection, known_at: datetime) -> list[str]:
+    query = f"select delivery_id from {WRITTEN}.{withdrawals.TABLE} where recorded_at <= ?"
+    return [delivery for (delivery,) in connection.execute(query, [known_at]).fetchall()]
 
 
 def _written(table: str, delta: DeltaTable | None, files: Sequence[str]) -> str:
@@ -238,6 +253,8 @@ def _in_spark(
     create(WRITTEN, ASKED, spark.createDataFrame(_asked(as_of_date, known_at)))
     pairs = _pairs(persons.persons(settings, known_at))
     create(WRITTEN, PERSON, spark.createDataFrame(pairs, "person_token string, pupil_key string"))
+    gone = [one.delivery_id for one in withdrawals.load(settings).values() if one.recorded_at <= known_at]
+    create(WRITTEN, WITHDRAWN, spark.createDataFrame(_gone(gone), "delivery_id string"))
     try:
         for table in names:
             create(WRITTEN, table, _declared(spark, settings, table))

@@ -20,7 +20,7 @@ from typing import Any
 import duckdb
 
 from jobs import clock
-from jobs.lake import persons, tables, window
+from jobs.lake import tables, window
 from jobs.publish import marts, questions
 from jobs.settings import Settings, UserError
 from jobs.sql import literals
@@ -67,7 +67,8 @@ def _open(
 ) -> questions.Opened:
     readable = tables.readable(settings)
     named = [name for name in marts.models() if re.search(rf"\b{name}\b", text)]
-    found = {table: tables.open_table(settings, table) for table in readable if not table.startswith("ops__")}
+    asked = [table for table in readable if not table.startswith("ops__")]
+    found = {table: tables.open_table(settings, table) for table in (*asked, *window.FACTS)}
     files = window.create_views(connection, found, as_of_date, known_at)
     path = ["in_force"]
     if named:
@@ -95,7 +96,7 @@ def _built(
             f"Ask the steward of {settings.restricted}, or ask the published marts with ./edulake sql.",
         )
     pins = {}
-    for table in sorted(needed | {persons.LINKS}):
+    for table in sorted(needed | {*window.FACTS}):
         delta = tables.open_table(settings, table)
         if delta is not None:
             pins[table] = delta.version()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -18,8 +19,9 @@ from jobs import declare, origin
 from jobs.declare import Contract, model, reasons, words
 from jobs.declare.words import Explanation, Language, Text
 from jobs.ingest import relations
-from jobs.lake import receipt_text, tables
+from jobs.lake import receipt_text, tables, withdrawals
 from jobs.lake.deliveries import LandedFile
+from jobs.lake.withdrawals import Withdrawal
 from jobs.settings import Settings, UserError
 
 OUTCOMES = {
@@ -29,6 +31,7 @@ OUTCOMES = {
     "repeated": Text(
         "重复 (与已收文件相同, 未再处理)", "repeated (equal to an earlier file, not read again)"
     ),
+    "withdrawn": Text("已撤回 (不再生效)", "withdrawn (nothing of it counts)"),
     "failed": Text("读取失败 (系统原因, 无需重报)", "not read (our failure; do not send it again)"),
 }
 WAY_OUT = {
@@ -51,6 +54,11 @@ WAY_OUT = {
         "内容与先前收到的文件完全相同, 无需处理。若本意是更正, 请修改后重新报送。",
         "The content equals that of a file received earlier; there is nothing to do. If it was meant as a "
         "correction, change it and send it again.",
+    ),
+    "withdrawn": Text(
+        "本批数据已按误报撤回, 不再生效。如需报送, 请更正后以新的批次重新报送。",
+        "This delivery was withdrawn as handed in by error, and nothing of it counts. Hand in what should "
+        "count as a new delivery.",
     ),
     "failed": Text(
         "读取程序出错, 与报送内容无关。程序修复后系统自动重读, 无需重新报送。",
@@ -141,7 +149,7 @@ class Report:
         if self.contract:
             dataset = Text(self.contract.zh, self.contract.en)
         none = Text("无", "none").label(language)
-        outcome = OUTCOMES.get(r["outcome"], Text(str(r["outcome"]), ""))
+        outcome = OUTCOMES.get(stands_as(r), Text(str(r["outcome"]), ""))
         facts = [
             (Text("回执编号", "receipt"), r["receipt_id"]),
             (Text("文件", "file"), r["file_name"] or ""),
@@ -154,6 +162,7 @@ class Report:
             (Text("合格行", "accepted"), f"{r['accepted_count']:,}"),
             (Text("其中存疑", "of these in doubt"), f"{r['flagged_count']:,}"),
             (Text("退回行", "refused"), f"{r['refused_count']:,}"),
+            *self._withdrawn(),
             (Text("整批原因", "why"), _told(r["reasons"], language) or none),
             (Text("未读取的内容", "left unread"), _told(r["remarks"], language) or none),
             (Text("关联核对", "against other files"), "; ".join(self.rates) or none),
@@ -163,9 +172,14 @@ class Report:
 
     def way_out(self) -> Text:
         """Return what the sender does next."""
-        if self.receipt["outcome"] == "accepted" and not self.receipt["refused_count"]:
+        outcome = stands_as(self.receipt)
+        if outcome == "accepted" and not self.receipt["refused_count"]:
             return NOTHING_TO_DO
-        return WAY_OUT[self.receipt["outcome"]]
+        return WAY_OUT[outcome]
+
+    def _withdrawn(self) -> list[tuple[Text, str]]:
+        found: Withdrawal | None = self.receipt.get("withdrawal")
+        return [(Text("撤回", "withdrawn"), f"{found.withdrawn_on}: {found.reason}")] if found else []
 
     def by_rule(self) -> list[tuple[str, str, str, int]]:
         """Return severity, heading, rule in words and number of lines: refused first, then by frequency."""
@@ -174,9 +188,20 @@ class Report:
         return [(*what[1:], count) for what, count in ordered]
 
 
+def stands_as(receipt: Mapping[str, Any]) -> str:
+    """Return the outcome as it stands now: `withdrawn`, whatever it was, once the delivery is taken back."""
+    return "withdrawn" if receipt.get("withdrawal") else str(receipt["outcome"])
+
+
+def _receipts(settings: Settings) -> list[dict[str, Any]]:
+    gone = withdrawals.load(settings)
+    rows = receipt_text.receipts(settings)
+    return [row | {"withdrawal": gone.get(row["delivery_id"])} for row in rows]
+
+
 def find_receipt(settings: Settings, start: str) -> dict[str, Any]:
     """Return the receipt whose id begins with `start`. Raises UserError for none, and for more than one."""
-    known = receipt_text.receipts(settings)
+    known = _receipts(settings)
     found = [r for r in known if r["receipt_id"].startswith(start.lower())]
     if len(found) == 1:
         return found[0]
@@ -191,7 +216,7 @@ def find_receipt(settings: Settings, start: str) -> dict[str, Any]:
 def became_of(settings: Settings, file: LandedFile) -> str:
     """Return in English what became of a landed file, and what can be done with it now."""
     received = f"These bytes were landed already, as {file.delivery_id}/{file.name}."
-    rows = [r for r in receipt_text.receipts(settings) if r["receipt_id"] == file.receipt_id]
+    rows = [r for r in _receipts(settings) if r["receipt_id"] == file.receipt_id]
     if not rows:
         return f"{received} The file waits.\nnext: ./edulake run --site {settings.site}"
     (row,) = rows
@@ -205,8 +230,10 @@ def became_of(settings: Settings, file: LandedFile) -> str:
 
 
 def receipts_of(settings: Settings, sender: str | None = None) -> list[dict[str, Any]]:
-    """Return receipts, the newest delivery first; those of one sender where it is given."""
-    found = [r for r in receipt_text.receipts(settings) if sender is None or r["sender_code"] == sender]
+    """Return receipts, the newest delivery first; those of one sender where it is given. `withdrawal` is that
+    of its delivery, if any.
+    """
+    found = [r for r in _receipts(settings) if sender is None or r["sender_code"] == sender]
     return sorted(
         found,
         key=lambda r: (r["received_date"], r["delivery_no"], r["feed"], r["sender_code"], r["receipt_id"]),

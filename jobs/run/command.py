@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from jobs.lake import deliveries, identity, runs
+from jobs.lake import deliveries, identity, runs, withdrawals
 from jobs.publish import release
 from jobs.run import summary
 from jobs.settings import Settings, UserError
@@ -84,7 +84,7 @@ def _run_dag(settings: Settings, seed: int, stages: dict[str, float], console: C
 
 def _has_news(settings: Settings) -> bool:
     """Whether a file waits, a batch is unfinished, the last run was not published (it was killed or it
-    failed), or code or settings changed since.
+    failed), a delivery was withdrawn, or code or settings changed since.
     """
     from jobs.ingest import failures, journal
 
@@ -92,6 +92,8 @@ def _has_news(settings: Settings) -> bool:
     if not last or last[0].state != runs.PUBLISHED or last[0].code_version != runs.fingerprint(settings):
         return True
     if release.current(settings) is None:
+        return True
+    if last[0].inputs.get(withdrawals.TABLE) != withdrawals.version(settings):
         return True
     if failures.due(settings):
         return True

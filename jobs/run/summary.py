@@ -11,7 +11,7 @@ from rich.table import Table
 from jobs import origin
 from jobs.declare import reasons
 from jobs.ingest import failures
-from jobs.lake import deliveries, receipt_text, runs, tables
+from jobs.lake import deliveries, receipt_text, runs, tables, withdrawals
 from jobs.publish import release
 from jobs.settings import Settings, UserError
 
@@ -138,9 +138,12 @@ def status(settings: Settings, console: Console) -> None:
     for run in runs.as_they_stand(settings)[-8:]:
         table.add_row(run.run_id, str(run.as_of_date), run.state, run.trigger, str(run.release_number or ""))
     console.print(table)
+    gone = withdrawals.load(settings)
     receipts = receipt_text.receipts(settings)
+    for row in receipts:
+        row["outcome"] = "withdrawn" if row["delivery_id"] in gone else row["outcome"]
     outcomes = Counter((r["feed"], r["outcome"]) for r in receipts)
-    kinds = ("accepted", "held", "refused", "repeated", "failed")
+    kinds = ("accepted", "held", "refused", "repeated", "failed", "withdrawn")
     table = Table("feed", *kinds, title="files by outcome")
     for feed in settings.feeds:
         table.add_row(feed, *[str(outcomes[feed, kind]) for kind in kinds])

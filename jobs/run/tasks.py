@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs import settings as site_settings
-from jobs.lake import identity, links, runs, tables
+from jobs.lake import identity, links, runs, tables, withdrawals
 from jobs.lake.runs import Run
 from jobs.settings import Settings
 from jobs.spark import server
@@ -33,11 +33,14 @@ def open_scheduled_run() -> str:
 
 
 def write_raw(run_id: str, feed: str) -> Counts:
-    """Landing -> `raw_<feed>`; files on which earlier code failed are read again."""
+    """Landing -> `raw_<feed>`; files on which earlier code failed, and those that a withdrawal judges anew,
+    are read again.
+    """
     from jobs.ingest import failures, journal, raw
 
     settings, run = _context(run_id)
     failures.reopen_due(settings, feed)
+    journal.reopen_after_withdrawals(settings, feed)
     if not journal.has_work(settings, feed):
         return {"files": 0}
     return raw.write_raw(settings, run.run_id, feed)
@@ -62,7 +65,8 @@ def decide(run_id: str, service: str) -> Counts:
     """Clean tables -> `decision_<service>__*`. Without a change of input or code the last decisions stand."""
     maker = importlib.import_module(f"jobs.decide.{service}.job")
     settings, run = _context(run_id)
-    if _stands(settings, run, maker.INPUTS, each_day=getattr(maker, "EACH_DAY", False)):
+    inputs = (*maker.INPUTS, withdrawals.TABLE)
+    if _stands(settings, run, inputs, each_day=getattr(maker, "EACH_DAY", False)):
         return {"unchanged": 1}
     with server.on_demand(settings, f"{run_id}/decide/{service}") as spark:
         counts: Counts = maker.decide(settings, spark, run)

@@ -1,4 +1,4 @@
--- one row per landed file
+-- one row per landed file whose delivery was not withdrawn
 select
     receipt_id,
     feed,
@@ -11,4 +11,8 @@ select
     flagged_count,
     refused_count,
 from {{ source('lake', 'ops__receipt') }}
-where recorded_at <= {{ known_at() }}
+where
+    recorded_at <= {{ known_at() }}
+    and delivery_id not in (
+        select delivery_id from {{ source('lake', 'ops__withdrawal') }} where recorded_at <= {{ known_at() }}
+    )

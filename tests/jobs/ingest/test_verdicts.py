@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from hypothesis import given, settings
@@ -46,15 +47,27 @@ def file(
     )
 
 
-def process(batches: list[list[Filed]]) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """What ingest does, without the lake: judge a batch among the receipts, then take changed files again."""
+def process(
+    batches: list[list[Filed]], withdrawn: Collection[str] = ()
+) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """What ingest does, without the lake: judge a batch among the receipts, then take changed files again.
+
+    Receipts in `withdrawn` are withdrawn when all is done, and changed files taken again.
+    """
     receipts: dict[str, Filed] = {}
+    originals = {f.receipt_id: f for b in batches for f in b}
+    if withdrawn:
+        batches = [*batches, []]
     waiting = list(batches)
     rounds = 0
     while waiting:
         rounds += 1
         assert rounds < 100, "verdicts do not come to rest"
         batch = sorted(waiting.pop(0), key=lambda f: f.stamp)
+        if withdrawn and not waiting:
+            for known_files in (receipts, originals):
+                known_files |= {n: replace(f, is_withdrawn=n in withdrawn) for n, f in known_files.items()}
+            batch = [originals[f.receipt_id] for f in batch]
         known = list(receipts.values())
         read = []
         for one in batch:
@@ -75,7 +88,6 @@ def process(batches: list[list[Filed]]) -> dict[str, tuple[str, tuple[str, ...]]
         for one in again_taken:
             del receipts[one.receipt_id]
         if again_taken:
-            originals = {f.receipt_id: f for b in batches for f in b}
             waiting.insert(0, [originals[f.receipt_id] for f in again_taken])
     return {name: (f.outcome or "", f.reasons) for name, f in receipts.items()}
 
@@ -110,6 +122,21 @@ def test_any_order_of_processing_ends_in_the_same_verdicts(history: list[Filed],
         else:
             batches.append([one])
     assert process(batches) == in_order == process([history])
+
+
+@settings(max_examples=200, deadline=None)
+@given(histories(), st.data())
+def test_a_withdrawal_at_any_time_ends_in_the_same_verdicts(
+    history: list[Filed], data: st.DataObject
+) -> None:
+    """Known from the start, or when all is done; withdrawn files count for no other."""
+    names = data.draw(st.sets(st.sampled_from(sorted(f.receipt_id for f in history)), min_size=1))
+    known = [replace(f, is_withdrawn=f.receipt_id in names) for f in history]
+    in_order = process([[f] for f in sorted(known, key=lambda f: f.stamp)])
+    assert process([[f] for f in sorted(history, key=lambda f: f.stamp)], names) == in_order
+    without = [f for f in history if f.receipt_id not in names]
+    standing = {name: verdict for name, verdict in in_order.items() if name not in names}
+    assert standing == process([[f] for f in sorted(without, key=lambda f: f.stamp)])
 
 
 def outcomes(*files: Filed) -> list[str]:

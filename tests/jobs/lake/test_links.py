@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jobs import declare
-from jobs.lake import links, persons, tables
+from jobs.lake import links, persons, tables, withdrawals
 from jobs.settings import Settings
 
 LATE = datetime(2027, 1, 1, tzinfo=UTC)
@@ -48,7 +48,7 @@ def deliver(settings: Settings, *deliveries: Delivery) -> None:
         at = datetime.fromisoformat(f"{day}T00:00:00+00:00")
         file = f"{dataset} {scope} {day}"
         own = {"stated_on": at.date(), "delivery_no": 1, "recorded_at": at, "scope_key": scope or None}
-        own |= {"is_withdrawn": False, "_file_sha256": file}
+        own |= {"is_withdrawn": False, "_file_sha256": file, "_delivery_id": file}
         lines = [own | {"_line_number": number} | row for number, row in enumerate(rows, 2)]
         full = [{name: row.get(name) for name in schema.names} for row in lines]
         tables.append_rows(settings, contract.table, full, file, "run")
@@ -129,6 +129,29 @@ def test_what_contradicts_a_link_undoes_it_from_that_day_in_any_order(
     assert links.find_links(settings) == 0
     assert known(settings, datetime(2026, 3, 6, tzinfo=UTC)) == {("G1", "L1")}, "as it was known then"
     assert known(settings) == set()
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_withdrawn_delivery_says_nothing_from_its_day_on(settings: Settings, late: bool) -> None:
+    """The wrong roll had parted two numbers; what it had replaced joins them again."""
+    deliver(settings, roll("2025-09-20", 1, pupil("L1")), roll("2026-03-05", 2, pupil("G1")))
+    deliver(settings, roll("2026-04-05", 2, pupil("L1"), pupil("G1")))
+    if late:
+        assert links.find_links(settings) == 0
+    wrong, day = "pupil_roll 110101|2025|2 2026-04-05", date(2026, 5, 6)
+    withdrawals.add(settings, wrong, "somebody", "another school's roll", [(wrong, day)])
+    assert links.find_links(settings) == 1
+    assert known(settings) == {("G1", "L1")}
+    assert known(settings, datetime(2026, 5, 5, tzinfo=UTC)) == set(), "as it was known then"
+    assert known(settings, datetime(2026, 4, 4, tzinfo=UTC)) == {("G1", "L1")}
+
+
+def test_a_withdrawn_registration_joins_nobody(settings: Settings) -> None:
+    deliver(settings, roll("2025-09-20", 1, pupil("G1")), registered("2025-08-20", pupil("E")))
+    assert links.find_links(settings) == 1
+    only = "pupil_registration  2025-08-20"
+    withdrawals.add(settings, only, "somebody", "another district's", [(only, date(2025, 10, 1))])
+    assert links.find_links(settings) == 0
 
 
 def test_a_roll_put_right_makes_the_link_again(settings: Settings) -> None:

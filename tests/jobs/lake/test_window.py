@@ -22,7 +22,7 @@ import yaml
 
 from jobs import declare
 from jobs.declare import ContractError, contracts
-from jobs.lake import history, persons, tables, window
+from jobs.lake import history, persons, tables, window, withdrawals
 from jobs.lake.window import Window
 from jobs.settings import Settings
 
@@ -65,6 +65,10 @@ def link(settings: Settings, one: str, other: str, day: date, **more: Any) -> No
     state(settings, persons.LINKS, [row | more])
 
 
+def withdraw(settings: Settings, delivery: str, day: date) -> None:
+    withdrawals.add(settings, delivery, "somebody", "handed in by error", [(delivery, day)])
+
+
 @contextmanager
 def on_both(
     settings: Settings, spark: SparkSession, datasets: Sequence[str], as_of: date, known_at: datetime
@@ -98,6 +102,8 @@ def test_view_shows_what_the_case_expects(case: Path, settings: Settings) -> Non
     state(settings, table_of(dataset), [told["every_row"] | row for row in stated])
     for one, other, day in told.get("links", ()):
         link(settings, one, other, day)
+    for delivery, day in told.get("withdrawn", ()):
+        withdraw(settings, delivery, day)
     views = [view for view in history.VIEWS if (case / f"{view}.csv").is_file()]
     assert views, "a case expects something"
     with window.opened(settings, told["as_of_date"], known_at, [dataset]) as shown:
@@ -128,6 +134,7 @@ def random_lake(tmp_path_factory: pytest.TempPathFactory) -> Settings:
             "recorded_at": f"{received}T00:00:00Z",
             "sender_code": sender,
             "_file_sha256": f"{CHANCE.randrange(3)}",
+            "_delivery_id": f"delivery {number}",
         }
         for dataset in STATEMENTS:
             made = [
@@ -137,6 +144,8 @@ def random_lake(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         run = {"run_id": f"{received}.{number}", "recorded_at": f"{received}T00:00:00Z"}
         state(settings, DECISIONS[0], [run | {"level": "unit", "lead": lead} for lead in range(3)])
         state(settings, DECISIONS[1], [run | {"alert_id": alert} for alert in CHANCE.sample("abcdef", 3)])
+    for number in (3, 8, 11):
+        withdraw(settings, f"delivery {number}", date(2025, 11, 10 + number))
     for _ in range(40):
         one, other = sorted(CHANCE.sample("abcdefghijklmnopqrst", 2))
         day = date(2025, 10, 1) + timedelta(days=CHANCE.randrange(80))
