@@ -24,15 +24,13 @@ from jobs.settings import Settings, writing
 class Engine:
     """A Spark server. `pid` and `started` are null for a server that is not ours (EDULAKE_SPARK).
 
-    `restarts` counts how often this command's server died and was started again; `owner` names the process
-    with which the server ends (`jobs.processes`).
+    `restarts` counts how often this command's server died and was started again.
     """
 
     url: str
     pid: int | None = None
     started: float | None = None
     restarts: int = 0
-    owner: dict[str, Any] | None = None
 
 
 def path(settings: Settings) -> Path:

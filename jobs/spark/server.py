@@ -1,8 +1,9 @@
-"""One Spark Connect server for a site's command: started on loopback, used by every task, stopped by pid.
+"""One Spark Connect server for a site: started on loopback by its first user, ended with the last one.
 
 `start` → `session` (any number, from any process) → `stop`. The server's record is `run/spark.json`, its log
-`logs/spark.log`. Tasks connect and never start a Java machine of their own, except `session` without a
-server: it starts one and stops it again.
+`logs/spark.log`. A command is a user from `start` to `stop`, a task for the length of its `session`: tasks of
+a command find its server, and scheduled tasks that run side by side share one. `jobs.spark.guard` ends it
+also when its users were killed.
 """
 
 from __future__ import annotations
@@ -22,11 +23,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import psutil
 
-from jobs import processes
 from jobs.settings import Settings, UserError, writing
 from jobs.spark import archive, guard, launch, record
 from jobs.spark.java import Java, classpath, find_java
@@ -48,19 +48,23 @@ def running(settings: Settings) -> Engine | None:
     if settings.spark_url:
         return Engine(settings.spark_url) if record.answers(settings.spark_url) else None
     recorded = record.read(settings)
-    if recorded is None or (recorded.owner and processes.living(recorded.owner) is None):
-        return None  # without its owner it is about to end
-    return recorded if record.listens(recorded) else None
+    return recorded if recorded and record.listens(recorded) else None
 
 
 def start(settings: Settings, java_options: Sequence[str] = ()) -> Engine:
     """The running server of this site, or a new one. Returns when the server takes calls.
 
-    A new one ends with this process, also when that is killed. With EDULAKE_SPARK the given server is used
-    and none is started. Raises UserError without Java or Delta's jars, if the given
-    server does not answer, or if a new one does not come up.
+    This process uses it until `stop` or its own end. With EDULAKE_SPARK the given server is used and none is
+    started. Raises UserError without Java or Delta's jars, if the given server does not answer, or if a new
+    one does not come up.
     """
-    engine = _start(settings, java_options, counts=False)
+    if not settings.spark_url and settings.run not in _commands:
+        _commands[settings.run] = _use(settings)
+    try:
+        engine = _start(settings, java_options, counts=False)
+    except BaseException:
+        stop(settings)
+        raise
     if engine.restarts:
         # The count is one command's: an earlier command's restarts do not count here.
         engine = replace(engine, restarts=0)
@@ -69,11 +73,50 @@ def start(settings: Settings, java_options: Sequence[str] = ()) -> Engine:
 
 
 def stop(settings: Settings) -> None:
-    """Stop this site's server, if we started one, and remove its leftovers. Harmless to repeat."""
+    """Stop this site's server and remove its leftovers, unless others use it. Harmless to repeat."""
     if settings.spark_url:
         return
-    with _locked(settings):
-        _stop_all(settings)
+    held = _commands.pop(settings.run) if settings.run in _commands else _use(settings)
+    _leave(settings, held)
+
+
+# By run folder: what this process holds from `start` to `stop`.
+_commands: dict[Path, IO[str]] = {}
+
+
+def _use(settings: Settings) -> IO[str]:
+    """Be a user of the server from now on; waits while one without users is being ended."""
+    file = guard.users_file(settings.run)
+    with writing(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        users = file.open("a")
+    fcntl.flock(users, fcntl.LOCK_SH)
+    return users
+
+
+def _leave(settings: Settings, users: IO[str]) -> None:
+    """Be a user no more. The last one stops the server."""
+    with users, _locked(settings):
+        fcntl.flock(users, fcntl.LOCK_UN)
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            # Granted at once where others use it, else as soon as its guard has ended it.
+            fcntl.flock(users, fcntl.LOCK_SH)
+        else:
+            _stop_all(settings)
+
+
+@contextmanager
+def _used(settings: Settings) -> Iterator[None]:
+    if settings.spark_url:
+        yield
+        return
+    users = _use(settings)
+    try:
+        yield
+    finally:
+        _leave(settings, users)
 
 
 @contextmanager
@@ -83,12 +126,8 @@ def session(settings: Settings, tag: str | None = None) -> Iterator[SparkSession
     `tag` names the piece of work (`<run_id>/<task>`). If an earlier attempt under the same tag was killed and
     still works on the server, that work is ended first. Raises UserError if the server died twice.
     """
-    recorded = None if settings.spark_url else record.read(settings)
-    engine = running(settings)
-    is_own = engine is None and recorded is None and not settings.spark_url
-    if engine is None:
-        engine = _start(settings)
-    try:
+    with _used(settings):
+        engine = running(settings) or _start(settings)
         if tag:
             interrupt_leftovers(settings, engine, tag)
         session_id = str(uuid.uuid4())
@@ -102,9 +141,6 @@ def session(settings: Settings, tag: str | None = None) -> Iterator[SparkSession
             spark.stop()
             if tag:
                 _session_note(settings, tag).unlink(missing_ok=True)
-    finally:
-        if is_own:
-            stop(settings)
 
 
 @contextmanager
@@ -162,12 +198,10 @@ def _start(settings: Settings, java_options: Sequence[str] = (), *, counts: bool
                 "docs/runbooks/dead-engine.md has the steps.",
             )
         _stop_all(settings)
-        # A task that starts it again ends long before the run does.
-        owner = processes.living(found.owner) if found else None
-        return _launch(settings, deaths, owner.pid if owner else os.getpid(), java_options)
+        return _launch(settings, deaths, java_options)
 
 
-def _launch(settings: Settings, restarts: int, owner: int, java_options: Sequence[str]) -> Engine:
+def _launch(settings: Settings, restarts: int, java_options: Sequence[str]) -> Engine:
     """Start a server; once more if its port was taken in between or Java cannot bear the archive."""
     java, jars = find_java(), classpath()
     log = settings.logs / "spark.log"
@@ -180,9 +214,9 @@ def _launch(settings: Settings, restarts: int, owner: int, java_options: Sequenc
         options = java_options or ([] if is_archive_bad else archive.java_options(java, jars))
         begin = log.stat().st_size if log.exists() else 0
         process, engine = _spawn(settings, java, jars, options)
-        engine = replace(engine, restarts=restarts, owner=processes.noted(owner))
+        engine = replace(engine, restarts=restarts)
         with suppress(ProcessLookupError):  # ended already: seen below
-            guard.tie(process.pid, owner)
+            guard.tie(process.pid, settings.run)
         record.write(settings, engine)
         _until(lambda: process.poll() is not None or record.listens(engine), deadline)  # noqa: B023
         if process.poll() is None and record.listens(engine):

@@ -244,7 +244,7 @@ def test_session_brings_its_own_server_in_packaged_java_and_ends_all_of_it(
         assert len(family) > 1, "a Python worker should be there"
     assert server.running(own) is None
     assert _wait(lambda: not any(process.is_running() for process in family), 10)
-    assert sorted(path.name for path in own.run.iterdir()) == ["spark.lock"]
+    assert sorted(path.name for path in own.run.iterdir()) == ["spark.lock", "spark.users"]
     server.stop(own)
 
 
