@@ -23,7 +23,7 @@ import yaml
 from jobs.files import keep_from_others, replacing
 
 if TYPE_CHECKING:
-    from jobs.site import Places, RealInput, Sql
+    from jobs.site import KeptReleases, Places, RealInput, Sql
 
 ROOT = Path(__file__).resolve().parent.parent
 SITES = ROOT / "infra" / "sites"
@@ -116,6 +116,7 @@ class Settings:
     real_input: tuple[RealInput, ...]
     places: Places
     sql: Sql
+    kept_releases: KeptReleases
     jurisdictions: tuple[str, ...]
     districts: Path | None
     senders: Path | None

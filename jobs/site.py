@@ -57,6 +57,18 @@ class Sql(_Part):
     rows: Annotated[int, Field(ge=1, description="Rows that `--csv` prints")] = 1_000_000
 
 
+class KeptReleases(_Part):
+    """Which releases stay; the others go with the next publication."""
+
+    newest: Annotated[
+        int,
+        Field(ge=2, description="The newest ones, so many; readers may still be at the one before the last"),
+    ] = 5
+    last_of_month: Annotated[
+        bool, Field(description="The last one that shows a day of its month, of every month")
+    ] = True
+
+
 class RealInput(_Part):
     """A file that stands with the site and is landed by the first run."""
 
@@ -100,6 +112,9 @@ class Site(_Part):
     real_input: Annotated[tuple[RealInput, ...], Field(description="Files that the first run lands")] = ()
     places: Annotated[Places, Field(description="What the forecast of places must know")] = Places()
     sql: Annotated[Sql, Field(description="What one question in SQL may take of the machine")] = Sql()
+    kept_releases: Annotated[
+        KeptReleases, Field(description="Which releases stay, beside those that have a name")
+    ] = KeptReleases()
     jurisdictions: Annotated[
         tuple[str, ...], Field(description="Whose safety rules hold here beside the national ones")
     ] = ()
@@ -212,7 +227,12 @@ def _problem(error: Mapping[str, Any], lines: Mapping[tuple[str | int, ...], int
 
 def _model(path: tuple[str | int, ...]) -> type[BaseModel]:
     """The part of the model that a path leads to."""
-    parts: dict[str | int, type[BaseModel]] = {"places": Places, "real_input": RealInput, "sql": Sql}
+    parts: dict[str | int, type[BaseModel]] = {
+        "places": Places,
+        "real_input": RealInput,
+        "sql": Sql,
+        "kept_releases": KeptReleases,
+    }
     return parts.get(path[0], Site) if path else Site
 
 

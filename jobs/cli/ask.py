@@ -26,7 +26,7 @@ def serve(site: Site = None, port: Port = 8090) -> None:
 def sql(
     query: Annotated[str, typer.Argument(help="One SELECT over the marts of the release.")],
     site: Site = None,
-    release: Annotated[int | None, typer.Option(help="Number of an older release.")] = None,
+    release: Annotated[str | None, typer.Option(help="Number or name of an older release.")] = None,
     lake: Annotated[
         bool, typer.Option("--lake", help="Query the Delta tables of the lake instead of the marts.")
     ] = False,
@@ -39,12 +39,13 @@ def sql(
 
     Example: `./edulake sql "from dim_school limit 5"`
     """
-    from jobs.publish import questions
+    from jobs.publish import kept, questions
 
     settings = site_settings.load(site)
     if lake and release is not None:
         raise UserError("--release and --lake ask two different things.", "Leave one of them out.")
-    asked = questions.on_lake(settings, query) if lake else questions.on_release(settings, query, release)
+    number = None if release is None else kept.numbered(settings, release)
+    asked = questions.on_lake(settings, query) if lake else questions.on_release(settings, query, number)
     with asked as answer:
         print_answer(answer, csv=csv, limit=limit)
 

@@ -15,7 +15,19 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from jobs import settings as site_settings
-from jobs.cli import ask, delivery, develop, feed, fitness, forget, identity, lake, places, safety
+from jobs.cli import (
+    ask,
+    delivery,
+    develop,
+    feed,
+    fitness,
+    forget,
+    identity,
+    lake,
+    places,
+    release,
+    safety,
+)
 from jobs.settings import UserError
 
 # A package that writes a site's input brings its own commands: `edulake city` of `synthetic.city`.
@@ -31,6 +43,7 @@ PANELS: dict[str, dict[str, Any]] = {
     "运维 Looking after a site": {
         "doctor": lake.doctor,
         "airflow": lake.airflow,
+        "release": release.app,
         "identity": identity.app,
         "forget": forget.forget,
         "clean": lake.clean,

@@ -25,7 +25,7 @@ from jobs.forget.trace import Trace
 from jobs.ingest import journal
 from jobs.lake import deliveries, forgotten, persons, runs, tables
 from jobs.publish import publication
-from jobs.publish.release import read
+from jobs.publish.release import current, numbers, publishing_alone, read
 from jobs.settings import Settings, UserError
 from jobs.sql import literals
 
@@ -109,7 +109,7 @@ def _alone(settings: Settings) -> Iterator[None]:
         for feed in settings.feeds:
             stack.enter_context(journal.feed_lock(settings, feed))
         settings.releases.mkdir(parents=True, exist_ok=True)
-        stack.enter_context(publication.publishing_alone(settings.releases))
+        stack.enter_context(publishing_alone(settings.releases))
         yield
 
 
@@ -241,7 +241,7 @@ def _amend_receipts(settings: Settings, planned: Plan) -> None:
 
 
 def _releases(settings: Settings, found: Trace) -> dict[str, int]:
-    kept = publication.numbers(settings.releases) if settings.releases.is_dir() else []
+    kept = numbers(settings.releases) if settings.releases.is_dir() else []
     counted = {
         f"releases/{number}": releases.count(read(settings.releases / str(number)), found.tokens)
         for number in kept
@@ -250,8 +250,8 @@ def _releases(settings: Settings, found: Trace) -> dict[str, int]:
 
 
 def _amend_releases(settings: Settings, found: Trace) -> None:
-    pointed = publication.current(settings)
-    for number in publication.numbers(settings.releases):
+    pointed = current(settings)
+    for number in numbers(settings.releases):
         releases.amend(read(settings.releases / str(number)), found.tokens, clock.today(settings.timezone))
         if pointed is not None and number == pointed.number:
             publication.point(settings.releases, read(settings.releases / str(number)))

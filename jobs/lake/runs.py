@@ -24,6 +24,9 @@ from jobs.settings import EXPECTATIONS, Settings, UserError
 
 TABLE = "ops__run"
 RUNNING, PUBLISHED, FAILED, INTERRUPTED = "running", "published", "failed", "interrupted"
+# It found what the current release shows, which therefore stays.
+UNCHANGED = "unchanged"
+DONE = frozenset({PUBLISHED, UNCHANGED})
 
 
 @dataclass(frozen=True)

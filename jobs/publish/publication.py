@@ -1,16 +1,15 @@
 """Publish the marts of one run: build all files aside, rename the folder, then move the one pointer.
 
 `restricted/builds/build-<run_id>.duckdb` → `releases/<n>/{full,city,district-<code>,public}.duckdb` and
-`manifest.json` → `releases/CURRENT`. Renaming CURRENT into place is the one act of publication.
+`manifest.json` → `releases/CURRENT`. Renaming CURRENT into place is the one act of publication. What the
+current release shows already is not published again.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import duckdb
 import orjson
 
 from jobs.files import fsync, sha256
+from jobs.publish import kept
 from jobs.publish.audience_files import (
     described,
     district_codes,
@@ -29,11 +29,19 @@ from jobs.publish.published_models import (
     Model,
     checked_columns,
 )
-from jobs.publish.release import CITY, Release, current, read
+from jobs.publish.release import (
+    CITY,
+    Release,
+    ReleaseError,
+    content,
+    current,
+    numbers,
+    publishing_alone,
+    read,
+    verify,
+)
 from jobs.settings import Settings, UserError, writing
 from jobs.sql import literals
-
-KEPT_RELEASES = 5
 
 
 def publish(
@@ -46,21 +54,21 @@ def publish(
     as_of_date: str,
     known_at: str,
     code_version: str,
-    keep: int = KEPT_RELEASES,
 ) -> Release:
     """Publish the marts of one run, all or nothing. Returns the release; of a published run, the one it has.
 
-    `inputs` are the versions of the Delta tables that the run read. Whenever this is killed, CURRENT names a
-    complete release, and the next call removes what was left half built. Keeps the newest `keep` releases.
-    Raises ReleaseError when a model would show pupils to those who may not see them, is not built or has no
-    such scope column; UserError when the disk is full or locked.
+    A run whose marts, with what is declared of them, are those of the current release gets that one, and
+    nothing is written. `inputs` are the versions of the Delta tables that the run read. Whenever this is
+    killed, CURRENT names a complete release, and the next call removes what was left half built. Releases
+    that the site's rule does not keep go (`kept`). Raises ReleaseError when a model would show pupils to
+    those who may not see them, is not built or has no such scope column; UserError when the disk is full or
+    locked.
     """
-    if keep < 2:
-        raise ValueError("a reader may be opening the release before this one: keep at least 2")
     with writing(settings.releases):
         settings.releases.mkdir(parents=True, exist_ok=True)
         with publishing_alone(settings.releases):
             _sweep(settings.releases)
+            pointed = current(settings)
             release = _of_run(settings.releases, run_id)
             if release is None:
                 columns = checked_columns(build_file, models)
@@ -79,12 +87,20 @@ def publish(
                     "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
                     "inputs": dict(sorted(inputs.items())),
                 }
-                release = _build(settings.releases, about, build_file, models, columns)
-            pointed = current(settings)
+                release = _build(settings.releases, about, build_file, models, columns, pointed)
             if pointed is None or pointed.number < release.number:
                 point(settings.releases, release)
-            _forget_old(settings.releases, keep)
+            _forget_others(settings)
     return release
+
+
+def is_sound(release: Release) -> bool:
+    """Whether all files of a release are as they were published."""
+    try:
+        verify(release)
+    except (ReleaseError, OSError):
+        return False
+    return True
 
 
 def _build(
@@ -93,7 +109,9 @@ def _build(
     build_file: Path,
     models: Mapping[str, Model],
     columns: Columns,
+    before: Release | None,
 ) -> Release:
+    """The files of a release in a folder of its number; `before` where that one shows the same."""
     aside = releases / f".build-{about['release']}-{os.getpid()}"
     aside.mkdir()
     published = [models[name] for name in sorted(models)]
@@ -103,6 +121,10 @@ def _build(
         with duckdb.connect(config={"threads": 2, "memory_limit": "1GB"}) as writer:
             writer.execute(f"attach {literals(build_file)} as build (read_only)")
             tables = {model.name: described(writer, model, columns[model.name]) for model in published}
+            is_shown = before and content({**about, "tables": tables}) == content(before.manifest)
+            if before and is_shown and is_sound(before):
+                aside.rmdir()
+                return before
             audiences: list[tuple[str, list[Model], str | None]] = [
                 ("full", published, None),
                 (CITY, shown, None),
@@ -148,16 +170,12 @@ def _of_run(releases: Path, run_id: str) -> Release | None:
     return next((release for release in kept if release.run_id == run_id), None)
 
 
-def numbers(releases: Path) -> list[int]:
-    """The numbers of the kept releases, newest first."""
-    return sorted((int(path.name) for path in releases.iterdir() if path.name.isdecimal()), reverse=True)
-
-
-def _forget_old(releases: Path, keep: int) -> None:
-    for number in numbers(releases)[keep:]:
-        # Renamed first: a folder with a number is complete, even while its files are going.
-        gone = (releases / str(number)).rename(releases / f".gone-{number}-{os.getpid()}")
-        shutil.rmtree(gone)
+def _forget_others(settings: Settings) -> None:
+    for number, reasons in kept.why(settings, kept.all_kept(settings)).items():
+        if not reasons:
+            # Renamed first: a folder with a number is complete, even while its files are going.
+            folder = settings.releases / str(number)
+            shutil.rmtree(folder.rename(settings.releases / f".gone-{number}-{os.getpid()}"))
 
 
 def _sweep(releases: Path) -> None:
@@ -167,14 +185,6 @@ def _sweep(releases: Path) -> None:
             shutil.rmtree(orphan)
     for orphan in releases.glob(".CURRENT-*"):
         orphan.unlink()
-
-
-@contextmanager
-def publishing_alone(releases: Path) -> Iterator[None]:
-    """One publisher at a time. The kernel releases the lock when its holder is killed."""
-    with (releases / ".lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _write_durably(path: Path, content: Mapping[str, Any]) -> None:

@@ -79,7 +79,9 @@ def on_release(settings: Settings, text: str, number: int | None = None) -> Iter
     if found is None:
         raise UserError(
             f"there is no release{'' if number is None else f' {number}'} of {settings.site}.",
-            f"./edulake run --site {settings.site}",
+            "./edulake release list"
+            if releases.current(settings)
+            else f"./edulake run --site {settings.site}",
         )
 
     def opening(connection: duckdb.DuckDBPyConnection) -> Opened:

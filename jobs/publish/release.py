@@ -6,7 +6,9 @@ never used twice and a file never overwritten: DuckDB caches instances by path.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import fcntl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -128,3 +130,29 @@ def read(folder: Path) -> Release:
     """The release in a folder; FileNotFoundError without a manifest."""
     manifest = orjson.loads((folder / "manifest.json").read_bytes())
     return Release(manifest["release"], manifest["run_id"], folder, manifest)
+
+
+def numbers(releases: Path) -> list[int]:
+    """The numbers of the kept releases, newest first."""
+    return sorted((int(path.name) for path in releases.iterdir() if path.name.isdecimal()), reverse=True)
+
+
+@contextmanager
+def publishing_alone(releases: Path) -> Iterator[None]:
+    """One publisher at a time. The kernel releases the lock when its holder is killed."""
+    with (releases / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+# What a manifest says of the act of publishing. All else is what the release shows.
+_OF_THE_ACT = frozenset({"release", "run_id", "code_version", "published_at", "inputs", "files", "amended"})
+
+
+def content(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What a release shows: the digest of each table, what is declared of it, the days it is about.
+
+    Two releases with equal content answer every question alike.
+    """
+    shown: dict[str, Any] = orjson.loads(orjson.dumps(dict(manifest)))
+    return {name: value for name, value in shown.items() if name not in _OF_THE_ACT}

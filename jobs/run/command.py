@@ -38,7 +38,7 @@ def run(settings: Settings, scale: float, seed: int, console: Console) -> None:
             number = current.number if current else 0
             settings.remember()
             console.print(
-                f"Nothing new: every landed file has a receipt, and this code made release {number}. "
+                f"Nothing new: every landed file has a receipt, and release {number} shows them all. "
                 f"({time.monotonic() - begun:.1f} s)"
             )
             summary.left_aside(settings, deliveries.survey(settings), console)
@@ -83,13 +83,13 @@ def _run_dag(settings: Settings, seed: int, stages: dict[str, float], console: C
 
 
 def _has_news(settings: Settings) -> bool:
-    """Whether a file waits, a batch is unfinished, the last run was not published (it was killed or it
+    """Whether a file waits, a batch is unfinished, the last run did not come to its end (it was killed or it
     failed), a delivery was withdrawn, or code or settings changed since.
     """
     from jobs.ingest import failures, journal
 
     last = runs.all_runs(settings)[-1:]
-    if not last or last[0].state != runs.PUBLISHED or last[0].code_version != runs.fingerprint(settings):
+    if not last or last[0].state not in runs.DONE or last[0].code_version != runs.fingerprint(settings):
         return True
     if release.current(settings) is None:
         return True

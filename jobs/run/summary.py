@@ -51,7 +51,9 @@ def finished(settings: Settings, stages: dict[str, float], console: Console) -> 
         feeds.add_row(feed, str(len(own)), *[f"{n:,}" for n in sums], str(held))
     console.print(feeds)
     current = release.current(settings)
-    if current:
+    if run.state == runs.UNCHANGED:
+        console.print(f"Nothing to publish: release {run.release_number} shows the same already.")
+    elif current:
         marts = Table("mart", "rows", title=f"marts of release {current.number}")
         for name, entry in sorted(current.manifest["files"]["full.duckdb"]["tables"].items()):
             marts.add_row(name, f"{entry:,}")

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from jobs import settings as site_settings
-from jobs.lake import identity, links, runs, tables, withdrawals
+from jobs.files import replacing
+from jobs.lake import identity, links, runs, tables, window, withdrawals
 from jobs.lake.runs import Run
 from jobs.settings import Settings
 from jobs.spark import server
@@ -74,7 +75,7 @@ def decide(run_id: str, service: str) -> Counts:
 
 
 def build_marts(run_id: str) -> Counts:
-    """Build, test and audit the marts from pinned table versions.
+    """Build, test and audit the marts from pinned table versions, unless the current release shows them.
 
     Checks cross-feed relations first, and that no line was lost. Raises CheckFailedError if a check that
     stops the release failed.
@@ -85,9 +86,12 @@ def build_marts(run_id: str) -> Counts:
     from jobs.publish.audit import audit_marts
 
     settings, run = _context(run_id)
+    if standing := _standing_release(settings, run):
+        _note_pins(settings, run_id, tables.pin(settings), standing)
+        return {"unchanged": 1}
     related = relations.measure(settings, run)
     pins = tables.pin(settings)
-    _pins_note(settings, run_id).write_text(json.dumps(pins, sort_keys=True))
+    _note_pins(settings, run_id, pins, None)
     built = marts.build(settings, run, pins)
     checks = [*built.checks(), *audit_marts(built.file, run_id)]
     checks += [*related, balance.check(settings, run_id)]
@@ -99,11 +103,20 @@ def build_marts(run_id: str) -> Counts:
 
 
 def publish_release(run_id: str) -> Counts:
-    """Marts of the run -> a release folder, then the pointer CURRENT; the run is then published."""
+    """Marts of the run -> a release folder, then the pointer CURRENT; the run is then published.
+
+    Where the current release shows the same, it stays, and the run is unchanged.
+    """
     from jobs.publish import marts, publication, published_models
 
     settings, run = _context(run_id)
-    pins = json.loads(_pins_note(settings, run_id).read_text())
+    if run.state in runs.DONE:
+        return {"release": run.release_number}
+    note = json.loads(_pins_note(settings, run_id).read_text())
+    pins = note["pins"]
+    if note["standing"]:
+        runs.finish(settings, run_id, runs.UNCHANGED, note["standing"], pins)
+        return {"release": note["standing"], "unchanged": 1}
     published = publication.publish(
         settings,
         run_id,
@@ -115,8 +128,9 @@ def publish_release(run_id: str) -> Counts:
         code_version=run.code_version,
     )
     marts.remove_build(settings, run_id)
-    runs.finish(settings, run_id, runs.PUBLISHED, published.number, pins)
-    return {"release": published.number}
+    is_new = published.run_id == run_id
+    runs.finish(settings, run_id, runs.PUBLISHED if is_new else runs.UNCHANGED, published.number, pins)
+    return {"release": published.number} | ({} if is_new else {"unchanged": 1})
 
 
 def _context(run_id: str) -> tuple[Settings, Run]:
@@ -128,12 +142,43 @@ def _pins_note(settings: Settings, run_id: str) -> Path:
     return settings.run / f"pins-{run_id}.json"
 
 
+def _note_pins(settings: Settings, run_id: str, pins: dict[str, int], standing: int | None) -> None:
+    """Note for the publication what the marts were built from, or which release shows them already."""
+    note = {"pins": pins, "standing": standing}
+    with replacing(_pins_note(settings, run_id)) as fresh:
+        fresh.write_text(json.dumps(note, sort_keys=True))
+
+
+def _standing_release(settings: Settings, run: Run) -> int | None:
+    """The number of the current release, if it is whole and the marts of this run would be those it shows:
+    nothing that they are made of has changed since.
+    """
+    from jobs.publish import marts, publication, release
+
+    current = release.current(settings)
+    last = _last_done(settings)
+    if current is None or last is None or last.release_number != current.number:
+        return None
+    if any(getattr(last, of) != getattr(run, of) for of in ("code_version", "as_of_date", "known_at")):
+        return None
+    now = tables.pin(settings)
+    read = {*marts.tables_behind(marts.models()), *window.FACTS}
+    if any(last.inputs.get(table) != now.get(table) for table in read):
+        return None
+    return current.number if publication.is_sound(current) else None
+
+
+def _last_done(settings: Settings) -> Run | None:
+    done = [run for run in runs.all_runs(settings) if run.state in runs.DONE]
+    return done[-1] if done else None
+
+
 def _stands(settings: Settings, run: Run, inputs: tuple[str, ...], *, each_day: bool = False) -> bool:
     """Whether the last decisions still stand. With `each_day`, a new day needs new ones."""
-    published = [r for r in runs.all_runs(settings) if r.state == runs.PUBLISHED]
-    if not published or published[-1].code_version != run.code_version:
+    last = _last_done(settings)
+    if last is None or last.code_version != run.code_version:
         return False
-    if each_day and published[-1].as_of_date != run.as_of_date:
+    if each_day and last.as_of_date != run.as_of_date:
         return False
     now = tables.pin(settings)
-    return all(published[-1].inputs.get(table) == now.get(table) for table in inputs)
+    return all(last.inputs.get(table) == now.get(table) for table in inputs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from jobs.publish import publication
 from jobs.publish.published_models import Column, Model
 from jobs.publish.release import CITY, Release
 from jobs.settings import Settings
+from jobs.site import KeptReleases
 
 FORECAST = [
     {"x": 2022, "y": 1012300},
@@ -216,6 +218,7 @@ def _build(path: Path, run_number: int, schools: int) -> None:
 
 
 def _publish(folder: Path, run_number: int, *, site: Settings, schools: int = 240, keep: int = 5) -> Release:
+    site = replace(site, kept_releases=KeptReleases(newest=keep, last_of_month=False))
     build_file = folder / f"build-{run_number}.duckdb"
     _build(build_file, run_number, schools)
     return publication.publish(
@@ -227,7 +230,6 @@ def _publish(folder: Path, run_number: int, *, site: Settings, schools: int = 24
         as_of_date="2026-09-10",
         known_at="2026-09-10",
         code_version="0.1.0",
-        keep=keep,
     )
 
 

@@ -239,7 +239,7 @@ def test_the_pupil_is_nowhere_and_all_others_are_as_before(site: Settings) -> No
 
 
 def kept(settings: Settings) -> list[published.Release]:
-    return [published.read(settings.releases / str(n)) for n in publication.numbers(settings.releases)]
+    return [published.read(settings.releases / str(n)) for n in published.numbers(settings.releases)]
 
 
 def test_what_is_sent_again_is_refused_and_what_is_read_again_is_whole(

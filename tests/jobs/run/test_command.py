@@ -14,13 +14,14 @@ from pathlib import Path
 
 import psutil
 import pytest
+from deltalake import DeltaTable
 from rich.console import Console
 
 from jobs import declare
 from jobs import settings as site_settings
 from jobs.judging import audit
 from jobs.lake import deliveries, runs, tables
-from jobs.publish import release
+from jobs.publish import marts, release
 from jobs.reading import reader
 from jobs.run import airflow, command, tasks
 from jobs.settings import Settings, UserError
@@ -148,6 +149,70 @@ def own_copy(
         return site_settings.load().prepare()
 
     return copy
+
+
+def night(settings: Settings) -> dict[str, tasks.Counts]:
+    """What the scheduled DAGs do in one night: the same functions, in the order of the assets."""
+    run_id = tasks.open_scheduled_run()
+    done: dict[str, tasks.Counts] = {}
+    for feed in settings.feeds:
+        done[f"raw {feed}"] = tasks.write_raw(run_id, feed)
+        done[f"clean {feed}"] = tasks.clean_rows(run_id, feed)
+    for service in settings.services:
+        done[service] = tasks.decide(run_id, service)
+    done["marts"] = tasks.build_marts(run_id)
+    done["release"] = tasks.publish_release(run_id)
+    assert tasks.publish_release(run_id)["release"] == done["release"]["release"], "again: nothing"
+    return done
+
+
+def published_bytes(settings: Settings) -> dict[str, tuple[int, int]]:
+    return {
+        str(path.relative_to(settings.releases)): (path.stat().st_mtime_ns, path.stat().st_size)
+        for path in settings.releases.rglob("*")
+        if path.name != ".lock"
+    }
+
+
+def test_a_night_without_news_builds_and_publishes_nothing(
+    own_copy: Callable[[], Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = own_copy()
+    before, checks = published_bytes(mine), len(tables.rows(mine, "ops__check"))
+    with monkeypatch.context() as patch:
+        # Neither Java nor dbt is asked for anything.
+        patch.setenv("EDULAKE_SPARK", "sc://127.0.0.1:1")
+        patch.setattr(marts, "build", None)
+        for _ in range(2):
+            done = night(mine)
+            assert {counts["files"] for name, counts in done.items() if " " in name} == {0}
+            assert {done[service]["unchanged"] for service in mine.services} == {1}
+            assert (done["marts"], done["release"]) == ({"unchanged": 1}, {"release": 1, "unchanged": 1})
+    assert published_bytes(mine) == before
+    assert len(tables.rows(mine, "ops__check")) == checks
+    assert [(run.state, run.release_number) for run in runs.all_runs(mine)] == [
+        (runs.PUBLISHED, 1),
+        (runs.UNCHANGED, 1),
+        (runs.UNCHANGED, 1),
+    ]
+    assert not command._has_news(mine)
+
+    # A table has another version and the same rows: the marts are built, and found equal.
+    receipts = DeltaTable(str(tables.path(mine, "ops__receipt")))
+    receipts.alter.set_table_properties({"delta.logRetentionDuration": "interval 90 days"})
+    done = night(mine)
+    assert done["marts"]["marts"] > 20
+    assert done["release"] == {"release": 1, "unchanged": 1}
+    assert published_bytes(mine) == before
+    assert (mine.restricted / "builds").is_dir()
+    assert not list((mine.restricted / "builds").glob("*.duckdb")), "what was built held rows of pupils"
+
+    # The release is damaged: the same night heals it by a new one.
+    damaged = mine.releases / "1" / "public.duckdb"
+    damaged.chmod(0o600)
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    assert night(mine)["release"] == {"release": 2}
+    release.verify(release.current(mine))  # type: ignore[arg-type]
 
 
 def test_a_bad_release_is_stopped_and_the_old_one_keeps_serving(own_copy: Callable[[], Settings]) -> None:
