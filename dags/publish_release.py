@@ -1,11 +1,13 @@
 """The release that portal and analysts read, for the schedule.
 
     asset marts  ->  publish_release  ->  asset release, which carries run_id
+                     publish_release >> check_files
 
 Triggered by: an update of the marts, which has passed its tests and its audit.
 Run again: a run that is published already is found by its `run_id`, and the pointer stays. Started by hand it
 needs the parameter `run_id`.
-Called when it fails: the data engineer on duty (`owner`), at once: readers keep the old release.
+Called when it fails: the data engineer on duty (`owner`), at once: readers keep the old release. Where only
+`check_files` failed, the release is out, and lacks files on which this machine or our code failed.
 """
 
 from airflow.sdk import DAG
@@ -25,4 +27,6 @@ with DAG(
     tags={"domain:all", "tier:1"},
     doc_md=__doc__,
 ):
-    wiring.release(wiring.CARRIED_RUN_ID, outlets=(wiring.RELEASE,))
+    wiring.release(wiring.CARRIED_RUN_ID, outlets=(wiring.RELEASE,)) >> wiring.files_checked(
+        wiring.CARRIED_RUN_ID
+    )

@@ -156,6 +156,15 @@ def publish_release(run_id: str) -> Counts:
     return tasks.publish_release(run_id)
 
 
+@task
+@_stop_where_a_person_must_act
+def check_files(run_id: str) -> Counts:
+    """Fail where files are left out of the release because we failed on them. The release serves on."""
+    from jobs.run import tasks
+
+    return tasks.check_files(run_id)
+
+
 # --- one task or group, ready to be linked ------------------------------------------------------------------
 
 
@@ -183,6 +192,11 @@ def marts(run_id: str, outlets: tuple[Asset, ...] = ()) -> Any:
 def release(run_id: str, outlets: tuple[Asset, ...] = ()) -> Any:
     """The task `publish_release`."""
     return publish_release.override(**_emits(outlets))(run_id=run_id)
+
+
+def files_checked(run_id: str) -> Any:
+    """The task `check_files`."""
+    return check_files(run_id=run_id)
 
 
 def _emits(outlets: tuple[Asset, ...]) -> dict[str, Any]:

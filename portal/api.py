@@ -34,7 +34,7 @@ async def _current(shelf: Annotated[Shelf, Depends(_shelf)]) -> Snapshot:
         snapshot = shelf.unchanged()
         return snapshot if snapshot is not None else await run_in_threadpool(shelf.current)
     except NoReleaseError as error:
-        raise _no_release() from error
+        raise _no_release(shelf) from error
 
 
 OneShelf = Annotated[Shelf, Depends(_shelf)]
@@ -124,7 +124,12 @@ async def healthz(shelf: OneShelf) -> Response:
     try:
         snapshot = await _current(shelf)
     except ProblemError:
-        health = Health(status="no_release", release=None, synthetic=shelf.is_synthetic, fault=shelf.fault)
+        health = Health(
+            status="unreadable" if shelf.fault else "no_release",
+            release=None,
+            synthetic=shelf.is_synthetic,
+            fault=shelf.fault,
+        )
         return Response(health.model_dump_json(), 503, media_type="application/json")
     status: Literal["ok", "stale"] = "stale" if shelf.fault else "ok"
     health = Health(
@@ -136,7 +141,14 @@ async def healthz(shelf: OneShelf) -> Response:
     return Response(health.model_dump_json(), media_type="application/json")
 
 
-def _no_release() -> ProblemError:
+def _no_release(shelf: Shelf) -> ProblemError:
+    if shelf.fault:
+        return ProblemError(
+            503,
+            "release-unreadable",
+            "已发布的版本暂时无法打开",
+            f"the published release cannot be opened now: {API}/healthz says why",
+        )
     return ProblemError(
         503, "no-release", "尚未发布任何版本", "nothing is published yet: ./edulake run makes a release"
     )
@@ -146,7 +158,7 @@ def _pinned(shelf: Shelf, number: int) -> Snapshot:
     try:
         return shelf.of(number)
     except NoReleaseError as error:
-        raise _no_release() from error
+        raise _no_release(shelf) from error
     except ReleaseGoneError as error:
         raise ProblemError(
             410,

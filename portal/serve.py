@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
+import duckdb
 import uvicorn
 
 from jobs.publish import release as releases
@@ -21,13 +23,18 @@ def _say(address: str) -> None:
 def serve(settings: Settings, port: int = DEFAULT_PORT, announce: Callable[[str], None] = _say) -> None:
     """Serve the site until interrupted. `announce` gets the address as soon as it can be opened.
 
-    Port 0 takes any that is free. Raises UserError when the port is taken or nothing is published yet.
+    Port 0 takes any that is free. Raises UserError when the port is taken, nothing is published yet, or
+    another program has locked what is published.
     """
-    if releases.current(settings) is None:
+    published = releases.current(settings)
+    if published is None:
         raise UserError(
             f"the site {settings.site} has no release to serve yet.",
             f"Make one first: ./edulake run --site {settings.site}",
         )
+    # A lock is told at once. Whatever else keeps a release closed is told by each answer, and may heal.
+    with suppress(releases.ReleaseError, KeyError, ValueError, OSError, duckdb.Error):
+        releases.open_release(published)
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         # A port that was served a moment ago is free again at once; one that is served now stays taken.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -20,7 +20,7 @@ import duckdb
 
 from jobs.publish import release as releases
 from jobs.publish.release import Release, ReleaseError
-from jobs.settings import Settings
+from jobs.settings import Settings, UserError
 
 _log = logging.getLogger(__name__)
 
@@ -171,8 +171,8 @@ class Shelf:
             if release is not None:
                 self._current = self._opened(release)
             self.fault = None
-        except (ReleaseError, KeyError, ValueError, OSError, duckdb.Error) as error:
-            self.fault = f"{type(error).__name__}: {error}"
+        except (ReleaseError, UserError, KeyError, ValueError, OSError, duckdb.Error) as error:
+            self.fault = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             self._retry_at = time.monotonic() + _RETRY_SECONDS
             _log.error("the release that CURRENT names cannot be opened: %s", self.fault)
         self._seen = mark

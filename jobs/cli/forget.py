@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from jobs import faults
 from jobs import settings as site_settings
 from jobs.cli.options import Site
 from jobs.cli.screen import console, print_table
@@ -27,7 +28,8 @@ def forget(
     from jobs.forget import act
 
     settings = site_settings.load(site)
-    planned = act.plan(settings, number)
+    with faults.told(settings):
+        planned = act.plan(settings, number)
     print_table(("from", "lines or rows"), list(act.listed(settings, planned).items()))
     if dry_run:
         return
@@ -36,7 +38,8 @@ def forget(
         and typer.prompt("This cannot be undone. Type the pupil number again").strip() != number.strip()
     ):
         raise UserError("the number is another one: nothing was removed.", "Call the command again.")
-    proof = act.forget(settings, planned)
+    with faults.told(settings):
+        proof = act.forget(settings, planned)
     home = settings.home
     if proof.left:
         listed = ", ".join(str(path.relative_to(home)) for path in proof.left[:5])

@@ -43,10 +43,15 @@ def log(settings: Settings, receipt_id: str, run_id: str, traceback: str | None)
         fresh.write_text(f"{earlier}run {run_id}\n{traceback}", encoding="utf-8")
 
 
+def standing(settings: Settings) -> list[dict[str, Any]]:
+    """Return the receipts of the files that failed and were not read since, as rows of `ops__receipt`."""
+    receipts = tables.rows(settings, "ops__receipt", _COLUMNS)
+    return [row for row in receipts if row["outcome"] == FAILED]
+
+
 def due(settings: Settings) -> list[dict[str, Any]]:
     """Return the receipts of failed files that the next run takes again, as rows of `ops__receipt`."""
-    receipts = tables.rows(settings, "ops__receipt", _COLUMNS)
-    failed = [row for row in receipts if row["outcome"] == FAILED]
+    failed = standing(settings)
     if not failed:
         return []
     today = runs.fingerprint(settings)

@@ -2,7 +2,8 @@
 
     pins {table: version} -> build-<run_id>.pins.json -> dbt (own process) -> build-<run_id>.duckdb
 
-Both lie in `restricted/builds/`, for a build holds rows of pupils; once published, the build goes.
+Both lie in `restricted/builds/`, for a build holds rows of pupils, and dbt's messages may quote them; once
+published, the build goes.
 dbt runs in a process of its own, so that its DuckDB file is certainly closed when it ends: inside one process
 the adapter keeps the file open, and nothing else can open it. Importing dbt costs two seconds there.
 `python -m jobs.publish.marts` writes the files of the dbt project that repeat declarations.
@@ -41,7 +42,14 @@ _HEAD = "Written by `python -m jobs.publish.marts` from expectations/; a test co
 
 
 class MartsError(RuntimeError):
-    """dbt could not build. Names the model that failed, or what is wrong with the project, and the log."""
+    """dbt could not build: which models, and what it said of each, which may quote a cell.
+
+    `shown` names the models alone, for who may not read the restricted zone.
+    """
+
+    def __init__(self, shown: str, said: str) -> None:
+        super().__init__(f"{shown}:\n{said}")
+        self.shown = shown
 
 
 @dataclass(frozen=True)
@@ -125,7 +133,7 @@ def build(
     Raises MartsError when a model cannot be built or a table cannot be read as pinned.
     """
     _builds(settings).mkdir(parents=True, exist_ok=True)
-    target, file = settings.run / "dbt", build_file(settings, run.run_id)
+    target, file = _builds(settings) / "dbt", build_file(settings, run.run_id)
     _remove_builds(settings, run.run_id)
     kind = "with_unit_tests" if with_unit_tests else "without_unit_tests"
     _dbt(settings, run.as_of_date, run.known_at, pins, file, target, kind)
@@ -193,7 +201,7 @@ def _dbt(
     options = [
         *("--project-dir", str(PROJECT)),
         *("--profiles-dir", str(PROJECT)),
-        *("--log-path", str(settings.logs / "dbt")),
+        *("--log-path", str(settings.restricted / "logs" / "dbt")),
         *("--vars", json.dumps(dates | {"site": settings.site, "small_cell": settings.small_cell})),
         "--quiet",
         "--no-use-colors",
@@ -217,10 +225,13 @@ def _dbt(
         check=False,
     )
     if errors := [r for r in _results(target, "models") if r["status"] == "error"]:
-        messages = "\n".join(f"  {r['unique_id'].split('.')[-1]}: {r['message']}" for r in errors)
-        raise MartsError(f"{len(errors)} models of {file.stem} could not be built:\n{messages}")
+        said = {r["unique_id"].split(".")[-1]: r["message"] for r in errors}
+        raise MartsError(
+            f"{len(said)} models of {file.stem} could not be built ({', '.join(said)})",
+            "\n".join(f"  {name}: {message}" for name, message in said.items()),
+        )
     if done.returncode:
-        raise MartsError(f"dbt could not go on:\n{done.stdout}{done.stderr}".rstrip())
+        raise MartsError("dbt could not go on", f"{done.stdout}{done.stderr}".rstrip())
 
 
 def _results(target: Path, step: str) -> list[dict[str, Any]]:

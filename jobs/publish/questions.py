@@ -21,7 +21,7 @@ from typing import Any
 import duckdb
 import psutil
 
-from jobs import origin
+from jobs import faults, origin
 from jobs.publish import release as releases
 from jobs.settings import Settings, UserError
 from jobs.sql import literals
@@ -178,6 +178,8 @@ def _told(bounds: Any, way_out: str) -> Iterator[None]:
             "Ask for less (where, fewer columns), or raise `sql.memory_mb` or `disk_mb` in the site's file.",
         ) from error
     except duckdb.Error as error:
+        if (words := faults.locked(error)) is not None:
+            raise words from error
         raise UserError(f"the query was refused: {error}", way_out) from error
 
 

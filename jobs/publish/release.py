@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 import orjson
 
+from jobs import faults
 from jobs.files import sha256
 from jobs.settings import Settings, UserError
 from jobs.sql import identifier
@@ -95,11 +96,15 @@ def find(settings: Settings, number: int) -> Release | None:
 def open_release(release: Release, audience: str = CITY) -> duckdb.DuckDBPyConnection:
     """A read-only connection that reaches nothing outside the file, whose content is checked by the manifest.
 
-    Raises KeyError for an audience without a file, ReleaseError when number, tables or rows differ.
-    Do not close it: another reader may share it. It closes when the last reference is dropped.
+    Raises KeyError for an audience without a file, ReleaseError when number, tables or rows differ, UserError
+    for a file that another program holds. Do not close the connection: another reader may share it. It closes
+    when the last reference is dropped.
     """
     path = release.file(audience)
-    connection = duckdb.connect(str(path), read_only=True, config=HARDENED)
+    try:
+        connection = duckdb.connect(str(path), read_only=True, config=HARDENED)
+    except duckdb.IOException as error:
+        raise faults.locked(error) or error from error
     check(connection, release, audience)
     return connection
 

@@ -8,6 +8,7 @@ file beside the lake's restricted tables, so that a sheet of a million rows pass
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import resource
@@ -25,13 +26,13 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
-from traceback import extract_tb
 from typing import IO, Any
 
 import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs import faults
 from jobs.declare import Contract, reasons
 from jobs.reading import reader
 from jobs.reading.sheet import UnreadableError
@@ -86,6 +87,8 @@ class Found:
     remarks: list[str] = field(default_factory=list)
     milliseconds: int = 0
     traceback: str | None = None
+    # What was read could not be written: the next file would meet the same.
+    is_disk_full: bool = False
 
 
 def read_all(
@@ -93,7 +96,8 @@ def read_all(
 ) -> Iterator[tuple[Found, Iterator[pa.RecordBatch]]]:
     """Yield what each file holds and its lines (schema BLOCKS), in the order given; take the lines at once.
 
-    `stage` is a folder for the files in between; each is removed when its lines have been taken.
+    `stage` is a folder for the files in between; each is removed when its lines have been taken. Raises
+    OSError when its disk is full.
     """
     size = min(READERS, len(paths), 1 + sum(p.stat().st_size for p in paths) // BYTES_FOR_ANOTHER)
     if not size:
@@ -111,6 +115,8 @@ def read_all(
         try:
             for number, future in enumerate(waiting):
                 found = future.result()
+                if found.is_disk_full:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(stage))
                 yield found, _lines(stage / f"{number}.arrow", found)
                 (stage / f"{number}.arrow").unlink(missing_ok=True)
         finally:
@@ -281,7 +287,7 @@ def _answer(theirs: Connection) -> Found:
     except (EOFError, OSError):
         raise
     except Exception as error:  # a contract of other code than this process has
-        return _failed(_died(), _traceback(error))
+        return _failed(_died(), faults.without_values(error))
     _bound_time()
     return _read(path, contracts, into)
 
@@ -309,11 +315,14 @@ def _read(path: Path, contracts: Sequence[Contract], into: Path) -> Found:
         reading.reasons.append(error.reason)
     except OSError as error:
         # The disk is full or gone: the machine's.
-        failed = _failed(_died(), _traceback(error))
+        found.is_disk_full = faults.is_full(error)
+        failed = _failed(_died(), faults.without_values(error))
         reading.reasons, found.traceback = failed.reasons, failed.traceback
     except Exception as error:
         # Our own fault: the file has failed, and the others go on.
-        failed = _failed(reasons.text("reader_failed", error=type(error).__name__), _traceback(error))
+        failed = _failed(
+            reasons.text("reader_failed", error=type(error).__name__), faults.without_values(error)
+        )
         reading.reasons, found.traceback = failed.reasons, failed.traceback
     found.container, found.encoding = reading.container, reading.encoding
     found.reasons, found.remarks = reading.reasons, reading.remarks
@@ -333,21 +342,6 @@ def _died() -> str:
 def _ending(code: int) -> str:
     """How a process ended, by its exit code."""
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
-
-
-def _traceback(error: BaseException) -> str:
-    """Files, lines and functions down to the error, its causes below it; no message and no source line.
-
-    Both could quote a cell.
-    """
-    lines = []
-    for frame in extract_tb(error.__traceback__):
-        file = Path(frame.filename)
-        shown = file.relative_to(ROOT) if file.is_relative_to(ROOT) else Path(*file.parts[-3:])
-        lines.append(f"  {shown}:{frame.lineno} in {frame.name}")
-    lines.append(f"{type(error).__module__}.{type(error).__qualname__}")
-    cause = error.__cause__ or error.__context__
-    return "\n".join(lines) + (f"\ncaused by\n{_traceback(cause)}" if cause else "\n")
 
 
 def _fill(

@@ -12,24 +12,30 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from jobs import faults
 from jobs.lake import deliveries, identity, runs, withdrawals
 from jobs.publish import release
 from jobs.run import summary
 from jobs.settings import Settings, UserError
 from jobs.spark import make_archive, server
 
+# Exit codes of `run`; an error that a person must put right ends with 1, a wrong call with 2.
+ALL_WELL, FILES_FAILED = 0, 3
 
-def run(settings: Settings, scale: float, seed: int, console: Console) -> None:
+
+def run(settings: Settings, scale: float, seed: int, console: Console) -> int:
     """Take all landed files into the lake, publish a release, and print what was done.
 
-    Raises UserError with the way out.
+    Returns the exit code: FILES_FAILED while files are left out of the release because our code or this
+    machine failed on them. Files that were held or refused are their senders' to mend. Raises UserError with
+    the way out.
     """
     begun = time.monotonic()
     settings.prepare()
     identity.check(settings)
     for gap in settings.gaps:
         console.print(f"[yellow]note[/] {settings.site} brings {gap}", soft_wrap=True)
-    with runs.only_run(settings):
+    with faults.told(settings), runs.only_run(settings):
         stages: dict[str, float] = {}
         with _timed(stages, "input"):
             prepare_input(settings, scale, seed, console)
@@ -42,14 +48,29 @@ def run(settings: Settings, scale: float, seed: int, console: Console) -> None:
                 f"({time.monotonic() - begun:.1f} s)"
             )
             summary.left_aside(settings, deliveries.survey(settings), console)
+            code = _exit_code(settings, console)
             summary.next_steps(settings, console)
-            return
+            return code
         _run_dag(settings, seed, stages, console)
         settings.remember()
         stages["all"] = time.monotonic() - begun
         summary.finished(settings, stages, console)
         if settings.spark_url is None:
             make_archive.make_later()
+        return _exit_code(settings, console)
+
+
+def _exit_code(settings: Settings, console: Console) -> int:
+    from jobs.ingest import failures
+
+    left_out = len(failures.standing(settings))
+    if not left_out:
+        return ALL_WELL
+    console.print(
+        f"[red]{left_out} file{'s' * (left_out > 1)} not in the release[/]: what failed is ours, not the "
+        f"sender's; exit code {FILES_FAILED}. `./edulake status` names them."
+    )
+    return FILES_FAILED
 
 
 def _run_dag(settings: Settings, seed: int, stages: dict[str, float], console: Console) -> None:
@@ -69,6 +90,7 @@ def _run_dag(settings: Settings, seed: int, stages: dict[str, float], console: C
         for task in outcome.tasks:
             stages[task.group] = stages.get(task.group, 0.0) + (task.seconds or 0.0)
         if outcome.failure:
+            faults.watch_disk(settings)
             raise UserError(
                 f"run {this.run_id} failed in {outcome.failure.task_id}:\n{outcome.failure.message}",
                 f"The release before it keeps serving. The log is {outcome.failure.log}. "
@@ -76,10 +98,19 @@ def _run_dag(settings: Settings, seed: int, stages: dict[str, float], console: C
             )
         state = runs.PUBLISHED
     finally:
-        if state == runs.FAILED:
-            runs.finish(settings, this.run_id, runs.FAILED)
         with _timed(stages, "stop Spark and Airflow"), ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda stop: stop(settings), (orchestrate.down, server.stop)))
+        if state == runs.FAILED:
+            _note_failure(settings, this.run_id)
+
+
+def _note_failure(settings: Settings, run_id: str) -> None:
+    try:
+        runs.finish(settings, run_id, runs.FAILED)
+    except Exception as error:
+        # On a full disk not even this can be written. Without its owner the run counts as interrupted.
+        if faults.explained(settings, error) is None:
+            raise
 
 
 def _has_news(settings: Settings) -> bool:

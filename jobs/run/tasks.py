@@ -17,12 +17,14 @@ from jobs import settings as site_settings
 from jobs.files import replacing
 from jobs.lake import identity, links, runs, tables, window, withdrawals
 from jobs.lake.runs import Run
-from jobs.settings import Settings
+from jobs.run.boundary import guarded
+from jobs.settings import Settings, UserError
 from jobs.spark import server
 
 Counts = dict[str, Any]
 
 
+@guarded
 def open_scheduled_run() -> str:
     """The `run_id` that tasks of today's schedule share."""
     from jobs.run.airflow import processes
@@ -33,6 +35,7 @@ def open_scheduled_run() -> str:
     return runs.join_run(settings, "schedule", airflow.launcher if airflow else None).run_id
 
 
+@guarded
 def write_raw(run_id: str, feed: str) -> Counts:
     """Landing -> `raw_<feed>`; files on which earlier code failed, and those that a withdrawal judges anew,
     are read again.
@@ -47,6 +50,7 @@ def write_raw(run_id: str, feed: str) -> Counts:
     return raw.write_raw(settings, run.run_id, feed)
 
 
+@guarded
 def clean_rows(run_id: str, feed: str) -> Counts:
     """`raw_<feed>` -> clean tables, refused rows, checks, receipts; then who of its pupils is one person."""
     from jobs.ingest import clean, journal
@@ -62,6 +66,7 @@ def clean_rows(run_id: str, feed: str) -> Counts:
     return counts
 
 
+@guarded
 def decide(run_id: str, service: str) -> Counts:
     """Clean tables -> `decision_<service>__*`. Without a change of input or code the last decisions stand."""
     maker = importlib.import_module(f"jobs.decide.{service}.job")
@@ -74,6 +79,7 @@ def decide(run_id: str, service: str) -> Counts:
         return counts
 
 
+@guarded
 def build_marts(run_id: str) -> Counts:
     """Build, test and audit the marts from pinned table versions, unless the current release shows them.
 
@@ -102,6 +108,7 @@ def build_marts(run_id: str) -> Counts:
     return {"marts": len(built.rows), "rows": sum(built.rows.values()), "checks": len(checks)}
 
 
+@guarded
 def publish_release(run_id: str) -> Counts:
     """Marts of the run -> a release folder, then the pointer CURRENT; the run is then published.
 
@@ -131,6 +138,22 @@ def publish_release(run_id: str) -> Counts:
     is_new = published.run_id == run_id
     runs.finish(settings, run_id, runs.PUBLISHED if is_new else runs.UNCHANGED, published.number, pins)
     return {"release": published.number} | ({} if is_new else {"unchanged": 1})
+
+
+@guarded
+def check_files(run_id: str) -> Counts:
+    """Raise UserError while files are left out of the release because our code or this machine failed."""
+    from jobs.ingest import failures
+
+    settings, _ = _context(run_id)
+    if left_out := failures.standing(settings):
+        raise UserError(
+            f"{len(left_out)} files are not in the release, since we failed on them: "
+            f"{', '.join(row['receipt_id'] for row in left_out[:5])}.",
+            f"What happened stands in {failures.folder(settings)}. The next run takes again those that the "
+            "machine stopped; the others wait for a change of the code or `./edulake feed retry <receipt>`.",
+        )
+    return {"failed": 0}
 
 
 def _context(run_id: str) -> tuple[Settings, Run]:

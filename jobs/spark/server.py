@@ -1,9 +1,9 @@
 """One Spark Connect server for a site: started on loopback by its first user, ended with the last one.
 
-`start` → `session` (any number, from any process) → `stop`. The server's record is `run/spark.json`, its log
-`logs/spark.log`. A command is a user from `start` to `stop`, a task for the length of its `session`: tasks of
-a command find its server, and scheduled tasks that run side by side share one. `jobs.spark.guard` ends it
-also when its users were killed.
+`start` → `session` (any number, from any process) → `stop`. The server's record is `run/spark.json`; its log
+lies in the restricted zone, for an error of Spark may quote a cell. A command is a user from `start` to
+`stop`, a task for the length of its `session`: tasks of a command find its server, and scheduled tasks that
+run side by side share one. `jobs.spark.guard` ends it also when its users were killed.
 """
 
 from __future__ import annotations
@@ -70,6 +70,11 @@ def start(settings: Settings, java_options: Sequence[str] = ()) -> Engine:
         engine = replace(engine, restarts=0)
         record.write(settings, engine)
     return engine
+
+
+def log_file(settings: Settings) -> Path:
+    """What the site's servers have written."""
+    return settings.restricted / "logs" / "spark.log"
 
 
 def stop(settings: Settings) -> None:
@@ -194,7 +199,7 @@ def _start(settings: Settings, java_options: Sequence[str] = (), *, counts: bool
         if counts and deaths > 1:
             raise UserError(
                 "the Spark server died twice in this run.",
-                f"Most often the machine has too little memory. Its log is {settings.logs / 'spark.log'}; "
+                f"Most often the machine has too little memory. Its log is {log_file(settings)}; "
                 "docs/runbooks/dead-engine.md has the steps.",
             )
         _stop_all(settings)
@@ -204,9 +209,10 @@ def _start(settings: Settings, java_options: Sequence[str] = (), *, counts: bool
 def _launch(settings: Settings, restarts: int, java_options: Sequence[str]) -> Engine:
     """Start a server; once more if its port was taken in between or Java cannot bear the archive."""
     java, jars = find_java(), classpath()
-    log = settings.logs / "spark.log"
+    log = log_file(settings)
     deadline = time.monotonic() + START_SECONDS
     with writing(log):
+        log.parent.mkdir(exist_ok=True)
         if log.exists() and log.stat().st_size > 10_000_000:
             log.replace(log.with_suffix(".log.1"))
     is_archive_bad = False
@@ -246,7 +252,7 @@ def _spawn(
     temporary = settings.run / "spark"
     with writing(temporary):
         (temporary / "tmp").mkdir(parents=True, exist_ok=True)
-    log = settings.logs / "spark.log"
+    log = log_file(settings)
     with writing(log), log.open("ab") as output:
         process = subprocess.Popen(
             launch.command(settings, java, jars, port, java_options),

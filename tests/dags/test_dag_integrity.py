@@ -40,7 +40,7 @@ WAITS_FOR = {
     "decide_safety": {"enrollment", "campus_safety", "district_statistics"},
     "decide_evaluation": {"district_statistics"},
 }
-VERBS = {"open", "write", "clean", "decide", "build", "publish"}
+VERBS = {"open", "write", "clean", "decide", "build", "publish", "check"}
 
 ReadDags = Callable[[str], "DagBag"]
 
@@ -87,7 +87,7 @@ def test_every_dag_says_whose_it_is_and_what_it_does(read_dags: ReadDags, site: 
 
 def test_every_task_repeats_once_soon_and_is_documented(read_dags: ReadDags, site: str) -> None:
     tasks = list(all_tasks(read_dags(site)))
-    assert len(tasks) == {"beijing": 18 + 18 + 4 + 2, "nyc": 5 + 3 + 1 + 2, "us": 7 + 6 + 1 + 2}[site]
+    assert len(tasks) == {"beijing": 18 + 18 + 4 + 3, "nyc": 5 + 3 + 1 + 3, "us": 7 + 6 + 1 + 3}[site]
     for task in tasks:
         assert 1 <= task.retries <= 2, task
         assert task.retry_delay.total_seconds() <= 30, task
@@ -164,6 +164,7 @@ def test_every_task_calls_one_function_that_the_pipeline_has(read_dags: ReadDags
         "decide": ("decide", ("run_id", "service")),
         "build_marts": ("build_marts", ("run_id",)),
         "publish_release": ("publish_release", ("run_id",)),
+        "check_files": ("check_files", ("run_id",)),
     }
     seen = set()
     for task in all_tasks(read_dags(site)):

@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 
+from jobs import faults
 from jobs.run.airflow.home import USER, password
 from jobs.run.airflow.processes import Airflow, broke, last_lines
 from jobs.settings import Settings, UserError
@@ -20,8 +21,13 @@ DAG_ID = "build_lake"
 
 # Seconds: ends a wait for something that will never come.
 PARSE_LIMIT = 90.0
+ANSWER_LIMIT = 180.0
+# Without a new heartbeat: the scheduler hangs, or cannot write to its database. It beats every five seconds.
+HEARTBEAT_LIMIT = 300.0
 POLL = 0.5
 ATTEMPTS = 10
+# Polls from one look at the scheduler to the next.
+LOOK_EACH = 10
 
 Progress = Callable[[Sequence["Task"]], None]
 
@@ -73,7 +79,8 @@ def run_dag(
     """Run `build_lake` once with this `run_id`; calls `on_progress` twice a second. Returns the outcome.
 
     A failed run is an Outcome, not an error. Raises UserError when the DAG cannot be read, another run is
-    under way, or Airflow's processes end. Interrupted: the DAG run is failed, so that the next can start.
+    under way, Airflow's processes end or hang, or the disk gets full. Interrupted: the DAG run is failed, so
+    that the next can start.
     """
     with _Api(settings, airflow) as api:
         api.switch_on(DAG_ID)
@@ -116,7 +123,9 @@ def dag_runs(settings: Settings, airflow: Airflow) -> list[tuple[str, str]]:
 
 def _follow(api: _Api, dag_run_id: str, on_progress: Progress | None) -> tuple[str, list[Task]]:
     order: dict[str, int] = {}
+    watch = _Watch(api)
     while True:
+        watch.look()
         state = api.state(dag_run_id)
         tasks = api.tasks(dag_run_id)
         # A repeated task gets a new id and would move to the end of the list.
@@ -128,6 +137,37 @@ def _follow(api: _Api, dag_run_id: str, on_progress: Progress | None) -> tuple[s
         if state in ("success", "failed"):
             return state, tasks
         time.sleep(POLL)
+
+
+class _Watch:
+    """Ends the wait for a run that cannot end by itself.
+
+    On a full disk a task's end cannot be noted, and the run's state stays as it is for ever; so it does where
+    the scheduler hangs, or another program keeps Airflow's database from it. Reading goes on all the while.
+    """
+
+    def __init__(self, api: _Api) -> None:
+        self._api = api
+        self._looks = 0
+        self._beat: str | None = None
+        self._since = time.monotonic()
+
+    def look(self) -> None:
+        """Raise UserError when there is nothing to wait for."""
+        faults.watch_disk(self._api.settings)
+        self._looks += 1
+        if self._looks % LOOK_EACH:
+            return
+        beat = self._api.heartbeat()
+        if beat != self._beat:
+            self._beat, self._since = beat, time.monotonic()
+        elif time.monotonic() - self._since > HEARTBEAT_LIMIT:
+            raise UserError(
+                f"Airflow's scheduler has done nothing for {HEARTBEAT_LIMIT:.0f} s: it hangs, or cannot "
+                f"write to its database in {self._api.settings.airflow}.",
+                f"Its log is {self._api.settings.logs}/airflow-scheduler.log. End what holds the database, "
+                "and run again: finished work is kept.",
+            )
 
 
 class _Api:
@@ -162,11 +202,15 @@ class _Api:
         """The JSON of the answer. None for 404 (absent) and 409 (exists already).
 
         Repeats the call while Airflow lives: one lost answer on a busy machine must not end a run of minutes.
-        Raises UserError when Airflow is gone or refuses.
+        Raises UserError when Airflow is gone or refuses, or the disk is full.
         """
         detail = ""
+        deadline = time.monotonic() + ANSWER_LIMIT
         for attempt in range(ATTEMPTS):
             if attempt:
+                faults.watch_disk(self.settings)
+                if time.monotonic() > deadline:
+                    break
                 time.sleep(POLL)
             try:
                 answer = self.http.request(method, f"/api/v2{path}", **arguments)
@@ -257,6 +301,12 @@ class _Api:
             )
             for task in (found or {"task_instances": []})["task_instances"]
         ]
+
+    def heartbeat(self) -> str | None:
+        """When the scheduler last wrote to its database that it lives."""
+        health = self.call("GET", "/monitor/health") or {}
+        beat: str | None = health.get("scheduler", {}).get("latest_scheduler_heartbeat")
+        return beat
 
     def fail(self, dag_run_id: str) -> None:
         """Fail a DAG run; Airflow then ends its running tasks."""

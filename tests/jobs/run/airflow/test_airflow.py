@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from jobs import faults
 from jobs import settings as site_settings
 from jobs.run import airflow as orchestrate
 from jobs.run.airflow import dag_run, home
@@ -225,6 +226,38 @@ def test_a_failed_run_names_its_task_its_cause_and_its_log(
     assert states["publish_release"] == "upstream_failed"
     assert max(task.try_number for task in outcome.tasks) == 1, "an error for a person was tried again"
     assert seen[-1] == [task.state for task in outcome.tasks]
+
+
+def test_a_run_that_cannot_end_is_not_waited_for(
+    site: Settings, airflow: orchestrate.Airflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scheduler that hangs ends nothing, and all the while the API answers: the run is under way."""
+    monkeypatch.setattr(dag_run, "HEARTBEAT_LIMIT", 3.0)
+    monkeypatch.setattr(dag_run, "LOOK_EACH", 1)
+    note = json.loads((site.run / "airflow.json").read_text())
+    scheduler = psutil.Process(note["processes"]["scheduler"]["pid"])
+    seen: list[list[str | None]] = []
+    scheduler.suspend()
+    try:
+        with pytest.raises(UserError, match="scheduler has done nothing") as told:
+            orchestrate.run_dag(
+                site, airflow, UNKNOWN_RUN, lambda tasks: seen.append([task.state for task in tasks])
+            )
+    finally:
+        scheduler.resume()
+    assert "airflow-scheduler.log" in told.value.way_out
+    assert seen, "the API had answered"
+
+
+def test_a_full_disk_ends_the_wait_at_once(
+    site: Settings, airflow: orchestrate.Airflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever Airflow could still write: nothing is waited for on a disk with less left than the reserve."""
+    assert until(lambda: {state for _, state in orchestrate.dag_runs(site, airflow)} == {"failed"})
+    monkeypatch.setattr(faults, "RESERVE_BYTES", 2**60)
+    with pytest.raises(UserError, match=f"the disk of {site.home} is full") as told:
+        orchestrate.run_dag(site, airflow, UNKNOWN_RUN)
+    assert "run again" in told.value.way_out
 
 
 def test_a_second_command_joins_and_leaves_it_running(site: Settings, airflow: orchestrate.Airflow) -> None:
