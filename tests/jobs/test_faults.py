@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from deltalake import write_deltalake
 from jobs import faults
 from jobs import settings as site
 from jobs.settings import Settings, UserError
+
+from ..holding import held, small_disk
 
 ROWS = pa.table({"text": [os.urandom(200).hex() for _ in range(20_000)]})
 
@@ -65,19 +67,6 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "sqlite": _sqlite,
     "python": _python,
 }
-
-
-@contextmanager
-def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
-    """A disk of a few megabytes. Skips the test where none can be mounted."""
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
-    if not shutil.which("mount") or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("NOT RUN: no disk can be mounted here (only root may)")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 @pytest.fixture(scope="module")
@@ -141,28 +130,6 @@ def test_the_words_have_the_path_the_figures_and_the_way_out(disk: Path, tmp_pat
     faults.watch_disk(roomy)
     with pytest.raises(UserError, match="is full"):
         faults.watch_disk(settings)
-
-
-HOLD = """
-import duckdb, sys
-held = duckdb.connect(sys.argv[1])
-print("held", flush=True)
-sys.stdin.read()
-"""
-
-
-@contextmanager
-def held(file: Path) -> Iterator[int]:
-    """Another process has opened the file for writing; its id."""
-    file.chmod(0o600)
-    command = [sys.executable, "-c", HOLD, str(file)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"held\n"
-        try:
-            yield holder.pid
-        finally:
-            holder.kill()
 
 
 @pytest.mark.parametrize("way", ["connect", "attach"])

@@ -6,13 +6,20 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 
 import httpx
 import psutil
 import pytest
+from fastapi.testclient import TestClient
 
+from jobs.publish.release import Release
 from jobs.settings import ROOT, Settings, UserError
+from portal import snapshot
+from portal.app import create_app
 from portal.serve import serve
+
+from ..holding import held
 
 SERVE = """
 import sys
@@ -64,3 +71,40 @@ def test_serving_without_a_release_says_how_to_make_one(settings: Settings) -> N
     with pytest.raises(UserError) as told:
         serve(settings, 0)
     assert "./edulake run --site beijing" in told.value.way_out
+
+
+def test_a_release_that_another_program_holds_is_told_at_the_start(
+    publish: Callable[..., Release], settings: Settings
+) -> None:
+    file = publish(1).folder / "city.duckdb"
+    with held(file) as pid, pytest.raises(UserError) as told:
+        serve(settings, 0)
+    assert f"{file} is locked by " in told.value.message
+    assert f"process {pid}" in told.value.message
+
+
+def test_a_held_release_is_not_called_unpublished_and_is_opened_when_it_is_free(
+    publish: Callable[..., Release], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "_RETRY_SECONDS", 0.0)
+    first = publish(1)
+    app = create_app(settings)
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        with held(first.folder / "city.duckdb") as pid:
+            answer = client.get("/api/v1/cards")
+            assert (answer.status_code, answer.json()["type"]) == (
+                503,
+                "urn:edulake:problem:release-unreadable",
+            )
+            health = client.get("/api/v1/healthz")
+            assert (health.status_code, health.json()["status"]) == (503, "unreadable")
+            assert f"process {pid}" in health.json()["fault"]
+        assert client.get("/api/v1/cards").headers["x-data-release"] == "1"
+
+        # A newer one is held: the one before it goes on.
+        with held(publish(2).folder / "city.duckdb") as pid:
+            assert client.get("/api/v1/cards").headers["x-data-release"] == "1"
+            health = client.get("/api/v1/healthz")
+            assert (health.status_code, health.json()["status"]) == (200, "stale")
+            assert f"process {pid}" in health.json()["fault"]
+        assert client.get("/api/v1/cards").headers["x-data-release"] == "2"

@@ -15,12 +15,18 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from typer.testing import CliRunner
 
+from jobs import faults
+from jobs.cli.main import app
+from jobs.forget import act
+from jobs.forget.trace import Trace
 from jobs.publish import audience_files, publication
 from jobs.publish import release as releases
 from jobs.publish.release import CITY, Release, ReleaseError
 from jobs.settings import Settings, UserError
 
+from ...holding import held
 from .conftest import MODELS, build
 
 
@@ -255,6 +261,33 @@ def test_a_full_disk_is_told_to_the_person(
     assert "full" in told.value.message
     assert releases.current(settings).number == 1
     assert not list(settings.releases.glob(".build-*"))
+
+
+def test_every_door_names_a_file_that_another_program_holds(
+    publish: Callable[..., Release], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = publish("2026-09-10.1")
+    monkeypatch.setenv("EDULAKE_HOME", str(settings.home.parent))
+    pupil = Trace(tokens={"a-token"})
+    doors: dict[str, Callable[[], object]] = {
+        "sql": lambda: CliRunner().invoke(app, ["sql", "show tables"], catch_exceptions=False),
+        "sql --release": lambda: CliRunner().invoke(
+            app, ["sql", "--release", "1", "show tables"], catch_exceptions=False
+        ),
+        "a notebook": lambda: releases.open_release(release, "full"),
+        "forget": lambda: act._releases(settings, pupil),
+    }
+    with held(release.folder / "full.duckdb") as pid:
+        for door, knock in doors.items():
+            with pytest.raises(UserError) as told, faults.told(settings):
+                knock()
+            assert "full.duckdb is locked by " in told.value.message, door
+            assert f"process {pid}" in told.value.message, door
+        # These open no file of it, and go on.
+        for command in (["release", "list"], ["status"]):
+            done = CliRunner().invoke(app, command, catch_exceptions=False)
+            assert (done.exit_code, "2026-09-10" in done.output) == (0, True), done.output
+        assert publish("2026-09-10.2").number == 2
 
 
 PUBLISHER = """

@@ -16,13 +16,16 @@ import psutil
 import pytest
 from deltalake import DeltaTable
 from rich.console import Console
+from typer.testing import CliRunner
 
 from jobs import declare
 from jobs import settings as site_settings
+from jobs.cli.main import app
+from jobs.ingest import failures
 from jobs.judging import audit
 from jobs.lake import deliveries, runs, tables
 from jobs.publish import marts, release
-from jobs.reading import reader
+from jobs.reading import isolated, reader
 from jobs.run import airflow, command, tasks
 from jobs.settings import Settings, UserError
 from jobs.spark import server
@@ -149,6 +152,48 @@ def own_copy(
         return site_settings.load().prepare()
 
     return copy
+
+
+# In the reading process: our own code fails on every file.
+BROKEN = """
+import sys
+from jobs.reading import isolated, recognize
+def fails(*_):
+    raise AssertionError
+recognize.recognize = fails
+isolated.serve(int(sys.argv[1]))
+"""
+
+
+def test_files_on_which_we_failed_are_told_to_the_scheduler(
+    own_copy: Callable[[], Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = own_copy()
+    called = ["run", "--scale", "0.002"]
+    assert CliRunner().invoke(app, called, catch_exceptions=False).exit_code == 0
+    source = mine.home / "b.csv"
+    source.write_text("区,出生年,出生人数\n东城区,2025,98\n", encoding="utf-8")
+    deliveries.land(mine, source, "place_demand", "110000", date(2025, 11, 20))
+    run_id = runs.open_run(mine, "test").run_id
+    with monkeypatch.context() as patch:
+        patch.setattr(isolated, "_idle", [])
+        patch.setattr(isolated, "_SERVE", BROKEN)
+        tasks.write_raw(run_id, "place_demand")
+        assert tasks.clean_rows(run_id, "place_demand")["failed"] == 1
+        for process in isolated._idle:
+            process._end()
+    with pytest.raises(UserError, match="1 files are not in the release"):
+        tasks.check_files(run_id)
+    # It was published without the file; the same code would fail again, so there is no news.
+    runs.finish(mine, run_id, runs.PUBLISHED, 1)
+    done = CliRunner().invoke(app, called, catch_exceptions=False)
+    assert (done.exit_code, "1 file not in the release" in done.output) == (command.FILES_FAILED, True)
+    (failed,) = failures.standing(mine)
+    failures.retry(mine, failed)
+    tasks.write_raw(run_id, "place_demand")
+    tasks.clean_rows(run_id, "place_demand")
+    assert tasks.check_files(run_id) == {"failed": 0}
+    assert CliRunner().invoke(app, called, catch_exceptions=False).exit_code == 0
 
 
 def night(settings: Settings) -> dict[str, tasks.Counts]:
