@@ -51,12 +51,17 @@ def why(settings: Settings, kept: Collection[Release]) -> dict[int, list[str]]:
 
 
 def names(settings: Settings) -> dict[str, int]:
-    """Name -> the release that has it."""
+    """Name -> the release that has it. Raises UserError where the file of names is damaged."""
     try:
-        found: dict[str, int] = orjson.loads(_names_file(settings).read_bytes())
+        found = orjson.loads(_names_file(settings).read_bytes())
+        return {str(text): int(number) for text, number in found.items()}
     except FileNotFoundError:
         return {}
-    return found
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"the names of releases are damaged: {_names_file(settings)}",
+            "Put it back from a copy, or remove it and name the releases again. No release goes meanwhile.",
+        ) from error
 
 
 def name(settings: Settings, number: int, text: str) -> None:

@@ -171,7 +171,11 @@ def _of_run(releases: Path, run_id: str) -> Release | None:
 
 
 def _forget_others(settings: Settings) -> None:
-    for number, reasons in kept.why(settings, kept.all_kept(settings)).items():
+    try:
+        why = kept.why(settings, kept.all_kept(settings))
+    except UserError:
+        return  # While it is not known which have names, all stay.
+    for number, reasons in why.items():
         if not reasons:
             # Renamed first: a folder with a number is complete, even while its files are going.
             folder = settings.releases / str(number)

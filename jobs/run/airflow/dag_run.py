@@ -26,6 +26,7 @@ ANSWER_LIMIT = 180.0
 HEARTBEAT_LIMIT = 300.0
 POLL = 0.5
 ATTEMPTS = 10
+MOST_REPETITIONS = 100
 # Polls from one look at the scheduler to the next.
 LOOK_EACH = 10
 
@@ -237,6 +238,7 @@ class _Api:
         deadline = time.monotonic() + PARSE_LIMIT
         started = psutil.Process(self.airflow.launcher).create_time()
         while time.monotonic() < deadline:
+            faults.watch_disk(self.settings)
             dag = self.call("GET", f"/dags/{dag_id}")
             if dag and _epoch(dag["last_parsed_time"]) >= started and not dag["has_import_errors"]:
                 if dag["is_paused"]:
@@ -269,15 +271,17 @@ class _Api:
                 f"({self.airflow.url}).",
                 "Wait for its end, or stop the command that started it.",
             )
-        name, repetition = run_id, 1
-        while True:
+        for repetition in range(1, MOST_REPETITIONS + 1):
+            name = run_id if repetition == 1 else f"{run_id}~{repetition}"
             body = {"dag_run_id": name, "logical_date": None, "conf": {"run_id": run_id}}
             made = self.call("POST", f"/dags/{DAG_ID}/dagRuns", json=body)
             # Refused, as the name is known: by an earlier run, or by this one when the first answer was lost.
             if made or self.state(name) in ("queued", "running"):
                 return name
-            repetition += 1
-            name = f"{run_id}~{repetition}"
+        raise UserError(
+            f"Airflow takes no run {run_id} of {DAG_ID}.",
+            f"See {self.settings.logs}/airflow-dag-processor.log, and run again.",
+        )
 
     def state(self, dag_run_id: str) -> str:
         """The state of a DAG run: queued, running, success or failed."""

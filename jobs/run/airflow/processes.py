@@ -21,6 +21,7 @@ from typing import Any
 
 import psutil
 
+from jobs import faults
 from jobs.processes import living
 from jobs.run.airflow import home
 from jobs.run.airflow.home import USER, password
@@ -157,6 +158,7 @@ def _launch(settings: Settings, port: int, began: float) -> Airflow:
 def _await_api(settings: Settings, airflow: Airflow, launcher: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_LIMIT
     while time.monotonic() < deadline:
+        faults.watch_disk(settings)
         if launcher.poll() is not None:
             raise broke(settings)
         with suppress(OSError), socket.create_connection(("127.0.0.1", airflow.port), timeout=1):

@@ -114,6 +114,20 @@ def test_a_named_release_stays_until_its_name_is_taken_away(
     assert left(settings) == [7, 8]
 
 
+def test_no_release_goes_while_names_cannot_be_read(
+    publish_day: Callable[..., Release], settings: Settings
+) -> None:
+    for day in range(1, 4):
+        publish_day(f"2026-01-0{day}")
+    kept.name(settings, 2, "年初")
+    (settings.releases / "names.json").write_bytes(b'{"\xe5')
+    for day in range(4, 7):
+        publish_day(f"2026-01-0{day}")
+    assert left(settings) == [2, 3, 4, 5, 6]
+    with pytest.raises(UserError, match=r"damaged: .*names\.json"):
+        kept.names(settings)
+
+
 def test_the_list_and_the_names_on_the_command_line(
     publish_day: Callable[..., Release], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -119,7 +119,7 @@ def test_a_full_disk_ends_a_task_with_words_and_no_second_try(
         raise RuntimeError("IO Error: Could not write file: No space left on device")
 
     monkeypatch.setattr(job, "decide", full)
-    with pytest.raises(UserError, match="is full"):
+    with pytest.raises(UserError, match="a disk was full"):
         tasks.decide(run_id, "evaluation")
 
 
