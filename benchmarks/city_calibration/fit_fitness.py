@@ -7,6 +7,8 @@ Draws the pupils of one roll, scores them with the national tables, and bisects.
 
 from __future__ import annotations
 
+import argparse
+
 import numpy as np
 import pyarrow as pa
 
@@ -89,4 +91,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0]).parse_args()
     main()

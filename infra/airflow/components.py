@@ -11,6 +11,7 @@ code 1. When this process is killed, or a component, the kernel ends what it had
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import ctypes
 import gc
@@ -50,8 +51,13 @@ def _end_with_parent() -> None:
 
 def main() -> int:
     """Start everything, wait for the parent's end or a component's, stop everything."""
-    state, logs, port = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-    must_migrate = "--migrate" in sys.argv
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("state", type=Path)
+    parser.add_argument("logs", type=Path)
+    parser.add_argument("port", type=int)
+    parser.add_argument("--migrate", action="store_true", help="bring the database up to date first")
+    given = parser.parse_args()
+    state, logs, port, must_migrate = given.state, given.logs, given.port, given.migrate
     owner, launcher = os.getppid(), os.getpid()
     # Inherited: the scheduler's workers and the tasks that they fork do the same.
     os.register_at_fork(before=lambda: _forking.__setitem__(0, os.getpid()), after_in_child=_end_with_parent)

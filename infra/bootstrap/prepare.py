@@ -7,6 +7,7 @@ at once wait for each other. Needs a network only for what is missing.
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import os
 import re
@@ -142,8 +143,10 @@ def say(words: str) -> None:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("stamp", help="what the wrapper says of uv.lock, the jars and this checkout")
     try:
-        main(sys.argv[1])
+        main(parser.parse_args().stamp)
     except NotPreparedError as error:
         if str(error):
             say(str(error))

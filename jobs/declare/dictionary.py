@@ -6,6 +6,7 @@ that read the table. `python -m jobs.declare.dictionary` writes `docs/reference/
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -171,4 +172,5 @@ def _readers() -> dict[str, list[str]]:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0]).parse_args()
     write()

@@ -13,20 +13,22 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pyarrow as pa
-import pyarrow.dataset as ds
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
-from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
-from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
 
 from jobs import declare
 from jobs.settings import Settings, UserError
 from jobs.sql import literals
+
+if TYPE_CHECKING:
+    # Most commands read a few small tables: they wait neither for Spark nor for pandas, which Arrow's
+    # datasets load.
+    import duckdb
+    import pyarrow.dataset as ds
+    from pyspark.sql import DataFrame, SparkSession
 
 # Rows of people stand apart: raw as sent, what senders typed, and the keys that lead back to persons;
 # `contracts` knows the others.
@@ -93,6 +95,8 @@ def open_arrow(settings: Settings, table: str) -> ds.Dataset | None:
     found = open_table(settings, table)
     if found is None:
         return None
+    from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
+
     # delta-rs would hand Arrow a file system written in Python. Arrow's threads let go of it when they come
     # to it, and one that does so while the interpreter ends aborts the process, its work well done.
     files = SubTreeFileSystem(str(path(settings, table)), LocalFileSystem())
@@ -105,6 +109,8 @@ def append(df: DataFrame, settings: Settings, table: str, app_id: str, run_id: s
     The frame's columns must be the table's declared ones. When another commit of the same transaction won
     the race (the ghost of a killed client), the rows stand there already, and that is no error.
     """
+    from pyspark.errors import PySparkException
+
     writer = (
         df.write.format("delta")
         .mode("append")
@@ -204,8 +210,23 @@ def append_batches(
 
 def rows(settings: Settings, table: str, columns: list[str] | None = None) -> list[dict[str, Any]]:
     """All rows of a small table as dictionaries; none where it does not exist."""
-    found = open_arrow(settings, table)
-    return [] if found is None else found.to_table(columns=columns).to_pylist()
+    from pyarrow.parquet import ParquetFile
+
+    found = open_table(settings, table)
+    if found is None:
+        return []
+    names = columns or [field.name for field in found.schema().fields]
+    listed = []
+    for file in _files(settings, table, found):
+        # A file written before the table had a column holds null for it.
+        held = ParquetFile(file, memory_map=True).read(columns=columns)
+        listed += [{name: row.get(name) for name in names} for row in held.to_pylist()]
+    return listed
+
+
+def _files(settings: Settings, table: str, found: DeltaTable) -> list[Path]:
+    folder = path(settings, table)
+    return [folder / str(added) for added in pa.table(found.get_add_actions())["path"].to_pylist()]
 
 
 def pin(settings: Settings) -> dict[str, int]:

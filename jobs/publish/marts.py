@@ -11,6 +11,7 @@ the adapter keeps the file open, and nothing else can open it. Importing dbt cos
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -342,5 +343,6 @@ def _meaning(table: str) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0]).parse_args()
     for path, text in generated().items():
         path.write_text(text, encoding="utf-8")

@@ -10,6 +10,7 @@ meanwhile (`pidfd_open`).
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import os
 import select
@@ -53,7 +54,12 @@ def tie(pid: int, run: Path) -> None:
 
 def main() -> None:
     """Wait until nobody uses the server, then end it; who comes meanwhile waits, and finds none."""
-    users, own, pid = (int(argument) for argument in sys.argv[1:4])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    for name in ("users", "own", "pid"):
+        parser.add_argument(name, type=int)
+    parser.add_argument("run", type=Path)
+    given = parser.parse_args()
+    users, own, pid, run = given.users, given.own, given.pid, given.run
     is_ours = threading.Event()
     threading.Thread(target=_end_with, args=[own, pid, is_ours], daemon=True).start()
     fcntl.flock(users, fcntl.LOCK_EX)
@@ -62,7 +68,6 @@ def main() -> None:
         signal.pidfd_send_signal(own, signal.SIGKILL)
     select.select([own], [], [])
     _end_session(pid)
-    run = Path(sys.argv[4])
     # Without its record nobody takes this end for a death.
     (run / "spark.json").unlink(missing_ok=True)
     for left in ("spark", "sessions"):

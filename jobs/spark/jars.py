@@ -6,6 +6,7 @@ on is among Spark's own jars. `python -m jobs.spark.jars` fetches what is missin
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import sys
@@ -108,8 +109,10 @@ def _compare(jar: Path, expected: str, way_out: str) -> None:
 
 
 def _main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("folder", type=Path, nargs="?", help="default: that of the environment")
     try:
-        fetch(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
+        fetch(parser.parse_args().folder)
     except UserError as error:
         print(f"edulake: {error.message}\n{error.way_out}", file=sys.stderr)
         return 1

@@ -6,6 +6,7 @@ leaves nothing that would be used.
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import os
 import shutil
@@ -117,5 +118,6 @@ def _warm_up(spark: SparkSession, lake: Path) -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0]).parse_args()
     os.nice(19)
     make()
