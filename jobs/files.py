@@ -13,6 +13,9 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from jobs import UMASK_OF_CALLER
 
@@ -44,6 +47,14 @@ def replacing(target: Path, mode: int = 0o600) -> Iterator[Path]:
         fresh.replace(target)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def parse_yaml(text: str) -> Any:
+    """The content of a YAML document. Raises yaml.YAMLError.
+
+    By libyaml where the package has it: in Python, our declarations take most of a short command's time.
+    """
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def keep_from_others(folder: Path) -> None:

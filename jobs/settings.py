@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal
 
 import yaml
 
-from jobs.files import keep_from_others, replacing
+from jobs.files import keep_from_others, parse_yaml, replacing
 
 if TYPE_CHECKING:
     from jobs.site import KeptReleases, Places, RealInput, Sql
@@ -32,7 +32,7 @@ DEFAULT_SITE = "beijing"
 # Another folder by the environment, for the whole process: to try a declaration before it is ours.
 EXPECTATIONS = Path(os.environ.get("EDULAKE_EXPECTATIONS", ROOT / "expectations"))
 
-_DECLARED = yaml.safe_load((EXPECTATIONS / "feeds.yaml").read_text(encoding="utf-8"))
+_DECLARED = parse_yaml((EXPECTATIONS / "feeds.yaml").read_text(encoding="utf-8"))
 FEEDS = tuple(_DECLARED["feeds"])
 DOMAIN_OF_FEED: dict[str, str] = {feed: entry["domain"] for feed, entry in _DECLARED["feeds"].items()}
 SERVICES = tuple(_DECLARED["services"])
@@ -228,7 +228,7 @@ def input_packages() -> list[str]:
     found = set()
     for path in _site_files().values():
         with suppress(yaml.YAMLError, ValueError, OSError):
-            declared = yaml.safe_load(path.read_text(encoding="utf-8"))
+            declared = parse_yaml(path.read_text(encoding="utf-8"))
             found |= {declared["input"]} if isinstance(declared, dict) and declared.get("input") else set()
     return sorted(found)
 

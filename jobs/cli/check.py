@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
 from rich.console import Console
 from rich.table import Table
 
+from jobs.files import parse_yaml
 from jobs.settings import ROOT
 
 HOOKS = ROOT / ".pre-commit-config.yaml"
@@ -74,7 +74,7 @@ def run_chaos(seed: int | None, console: Console) -> int:
 
 def linters(hooks: Path = HOOKS) -> dict[str, list[str]]:
     """Step → command, of every hook that runs before a commit. Tools come from the running environment."""
-    declared = yaml.safe_load(hooks.read_text(encoding="utf-8"))
+    declared = parse_yaml(hooks.read_text(encoding="utf-8"))
     commands = {}
     for repository in declared["repos"]:
         for hook in repository["hooks"]:

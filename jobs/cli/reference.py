@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import typer
-import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from jobs import declare
+from jobs.files import parse_yaml
 from jobs.settings import ROOT, SET_BY_US, VARIABLES
 from jobs.site import CODE_LISTS, Places, RealInput, Site, Sql
 
@@ -222,7 +222,7 @@ def _title(model: dict[str, Any]) -> str:
 def _models() -> list[dict[str, Any]]:
     """Every mart that a release shows, by name."""
     files = sorted((ROOT / "dbt" / "models" / "marts").rglob("*.yml"))
-    found = [m for f in files for m in (yaml.safe_load(f.read_text("utf-8")) or {}).get("models", ())]
+    found = [m for f in files for m in (parse_yaml(f.read_text("utf-8")) or {}).get("models", ())]
     return sorted((m for m in found if "meta" in m["config"]), key=lambda model: str(model["name"]))
 
 

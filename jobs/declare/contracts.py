@@ -11,10 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from jobs.declare import units
 from jobs.declare.model import Column, Contract, ContractError, RowRule
+from jobs.files import parse_yaml
 from jobs.settings import EXPECTATIONS
 
 # A table of statements that the lake makes -> the dataset whose history it follows.
@@ -36,7 +35,7 @@ def load() -> dict[str, Contract]:
 
     Raises ContractError, which names file and column.
     """
-    described = yaml.safe_load((EXPECTATIONS / "fields.yaml").read_text(encoding="utf-8"))
+    described = parse_yaml((EXPECTATIONS / "fields.yaml").read_text(encoding="utf-8"))
     return {
         path.stem: _contract(path, described) for path in sorted((EXPECTATIONS / "contracts").glob("*.yaml"))
     }
@@ -48,7 +47,7 @@ def datasets_of(feed: str) -> list[Contract]:
 
 
 def _contract(path: Path, described: Mapping[str, Mapping[str, Any]]) -> Contract:
-    declared = yaml.safe_load(path.read_text(encoding="utf-8"))
+    declared = parse_yaml(path.read_text(encoding="utf-8"))
     columns = []
     for name, own in declared.pop("columns").items():
         if name not in described:
@@ -124,7 +123,7 @@ def made_declarations() -> dict[str, dict[str, Any]]:
     """Table -> declaration, for the tables that the lake itself makes (`expectations/tables/`)."""
     declared: dict[str, dict[str, Any]] = {}
     for path in sorted((EXPECTATIONS / "tables").glob("*.yaml")):
-        declared |= yaml.safe_load(path.read_text(encoding="utf-8"))
+        declared |= parse_yaml(path.read_text(encoding="utf-8"))
     return declared
 
 

@@ -13,10 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from jobs.declare import words
 from jobs.declare.contracts import load
+from jobs.files import parse_yaml
 
 Language = Literal["zh", "en"]
 Detail = str | int | float | list[str]
@@ -91,7 +90,7 @@ def joined(reasons: Iterable[str] | None, language: Language) -> str:
 @cache
 def sentences() -> Mapping[str, Mapping[str, str]]:
     """Return code -> language -> sentence, with the details' names in braces."""
-    found: dict[str, dict[str, str]] = yaml.safe_load(_WORDS.read_text(encoding="utf-8"))
+    found: dict[str, dict[str, str]] = parse_yaml(_WORDS.read_text(encoding="utf-8"))
     return found
 
 

@@ -14,11 +14,10 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-import yaml
-
 from jobs.declare import bounds, codes, headings, shapes
 from jobs.declare.headings import STATING, WITHDRAWING, heading_key
 from jobs.declare.model import Column, Contract, RowRule
+from jobs.files import parse_yaml
 
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
@@ -134,7 +133,7 @@ def has_words(contract: Contract, column_name: str, rule: str) -> bool:
 @cache
 def sentences() -> Mapping[str, Mapping[str, Mapping[Language, str]]]:
     """Return rule -> part -> language -> sentence, with what is filled in in braces."""
-    found: dict[str, dict[str, dict[Language, str]]] = yaml.safe_load(
+    found: dict[str, dict[str, dict[Language, str]]] = parse_yaml(
         Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8")
     )
     return found

@@ -14,7 +14,6 @@ from typing import Any
 
 from jobs.declare import reasons
 from jobs.files import replacing
-from jobs.ingest import journal, reopening
 from jobs.ingest.verdicts import FAILED, REFUSED
 from jobs.lake import runs, tables
 from jobs.settings import Settings, UserError
@@ -92,6 +91,9 @@ _COLUMNS = ["receipt_id", "run_id", "feed", "outcome", "reasons", "delivery_id",
 
 
 def _reopen(settings: Settings, receipt: Mapping[str, Any], occasion: str) -> None:
+    # Commands that only look (`status`) do not wait for the reading of files.
+    from jobs.ingest import journal, reopening
+
     with journal.feed_lock(settings, receipt["feed"]):
         # The batch is part of the occasion: a file that fails once more does so in another batch.
         because = f"{receipt['batch_id']} retry {occasion}"
@@ -100,6 +102,8 @@ def _reopen(settings: Settings, receipt: Mapping[str, Any], occasion: str) -> No
 
 def _retries(settings: Settings, receipt: Mapping[str, Any], code_version: str) -> int:
     """How often earlier runs took the file again with this code; a retaking that was killed is not ended."""
+    from jobs.ingest import reopening
+
     own, this = f"{receipt['receipt_id']} ", f"{receipt['receipt_id']} {receipt['batch_id']} "
     return sum(
         occasion.startswith(own) and not occasion.startswith(this) and occasion.endswith(f" {code_version}")

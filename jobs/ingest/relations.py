@@ -13,10 +13,10 @@ from functools import cache
 from typing import Any
 
 import duckdb
-import yaml
 
 from jobs import clock, declare
 from jobs.declare import EXPECTATIONS, Contract, ContractError
+from jobs.files import parse_yaml
 from jobs.lake import tables, window
 from jobs.lake.runs import Run
 from jobs.settings import Settings
@@ -50,7 +50,7 @@ class Relation:
 @cache
 def load() -> dict[str, Relation]:
     """Name -> relation. Raises ContractError for an unknown kind, dataset or column."""
-    declared = yaml.safe_load((EXPECTATIONS / "relations.yaml").read_text(encoding="utf-8"))
+    declared = parse_yaml((EXPECTATIONS / "relations.yaml").read_text(encoding="utf-8"))
     known = declare.load()
     found = {}
     for name, entry in declared.items():

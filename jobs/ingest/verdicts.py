@@ -16,7 +16,6 @@ from typing import Any
 
 from jobs import clock
 from jobs.declare import Contract, reasons
-from jobs.reading import recognize
 
 ACCEPTED, HELD, REFUSED, REPEATED = "accepted", "held", "refused", "repeated"
 # Our own code failed on the file: no verdict on what its sender sent (`jobs.ingest.failures`).
@@ -68,6 +67,8 @@ class Filed:
     @property
     def named_period(self) -> tuple[int, int] | None:
         """School year and term that the file's name states."""
+        from jobs.reading import recognize
+
         return recognize.period_in_name(self.file_name)
 
     @property

@@ -12,11 +12,11 @@ from functools import cache, reduce
 from operator import and_, or_
 
 import pyarrow as pa
-import yaml
 
 from jobs.declare import EXPECTATIONS, Contract, code_list, examples
 from jobs.declare import Column as Declared
 from jobs.declare.model import ASIDE, DIFFERS, EXAMPLE, NO_DATA, SUM
+from jobs.files import parse_yaml
 from jobs.judging import expressions as sql
 from jobs.judging.expressions import Sql, choose, coalesce, col, lit
 from jobs.judging.values import value_of
@@ -29,7 +29,7 @@ _DAY = r"^\d{4}年\d{1,2}月(\d{1,2}日)?$"
 
 @cache
 def _words() -> Mapping[str, list[str]]:
-    found: dict[str, list[str]] = yaml.safe_load((EXPECTATIONS / "no_data.yaml").read_text(encoding="utf-8"))
+    found: dict[str, list[str]] = parse_yaml((EXPECTATIONS / "no_data.yaml").read_text(encoding="utf-8"))
     return found
 
 

@@ -19,11 +19,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from jobs.files import replacing
 from jobs.settings import Settings, UserError
+
+if TYPE_CHECKING:
+    import duckdb
 
 SHORTEST_SECRET = 32
 _DIGITS = 32

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -216,17 +217,25 @@ def rows(settings: Settings, table: str, columns: list[str] | None = None) -> li
     if found is None:
         return []
     names = columns or [field.name for field in found.schema().fields]
-    listed = []
-    for file in _files(settings, table, found):
+    folder = path(settings, table)
+    listed: list[dict[str, Any]] = []
+    for file in found.get_add_actions()["path"].to_pylist():
+        held = ParquetFile(folder / file, memory_map=True).read(columns=columns)
+        values = dict(zip(held.schema.names, map(_values, held.columns), strict=True))
         # A file written before the table had a column holds null for it.
-        held = ParquetFile(file, memory_map=True).read(columns=columns)
-        listed += [{name: row.get(name) for name in names} for row in held.to_pylist()]
+        missing = [None] * len(held)
+        cells = zip(*(values.get(name, missing) for name in names), strict=True)
+        listed += [dict(zip(names, row, strict=True)) for row in cells]
     return listed
 
 
-def _files(settings: Settings, table: str, found: DeltaTable) -> list[Path]:
-    folder = path(settings, table)
-    return [folder / str(added) for added in pa.table(found.get_add_actions())["path"].to_pylist()]
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    """Python values of a column; Arrow would load pandas to make an instant of Delta's microseconds."""
+    if not pa.types.is_timestamp(column.type):
+        return column.to_pylist()
+    since = datetime(1970, 1, 1, tzinfo=UTC)
+    instants = (value for chunk in column.chunks for value in chunk.view(pa.int64()).to_pylist())
+    return [None if value is None else since + timedelta(microseconds=value) for value in instants]
 
 
 def pin(settings: Settings) -> dict[str, int]:

@@ -15,7 +15,6 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pandas as pd
 import pyarrow as pa
 from deltalake import DeltaTable
 
@@ -26,6 +25,7 @@ from jobs.settings import Settings, UserError
 from jobs.sql import literals
 
 if TYPE_CHECKING:
+    import pandas as pd
     from pyspark.sql import SparkSession
 
 _READABLE_FEATURES = {"timestampNtz"}

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import yaml
 
 from jobs.declare import EXPECTATIONS
+from jobs.files import parse_yaml
 from jobs.judging.audit import audit
 
 
 def mart_checks() -> dict[str, list[dict[str, Any]]]:
     """Mart -> its checks."""
-    declared: dict[str, list[dict[str, Any]]] = yaml.safe_load(
+    declared: dict[str, list[dict[str, Any]]] = parse_yaml(
         (EXPECTATIONS / "suites" / "marts.yaml").read_text(encoding="utf-8")
     )
     return declared

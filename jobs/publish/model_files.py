@@ -15,6 +15,7 @@ import yaml
 
 from jobs import declare
 from jobs.declare import EXPECTATIONS, ContractError
+from jobs.files import parse_yaml
 from jobs.settings import ROOT
 
 MODELS = ROOT / "dbt" / "models"
@@ -67,14 +68,14 @@ def other_meanings(column: str) -> set[Meaning]:
 @cache
 def mart_columns() -> dict[str, Meaning]:
     """The columns that only dbt makes."""
-    declared = yaml.safe_load(MART_COLUMNS.read_text("utf-8"))
+    declared = parse_yaml(MART_COLUMNS.read_text("utf-8"))
     return {name: (declare.duckdb_type(kind), zh, en) for name, (kind, zh, en) in declared.items()}
 
 
 @cache
 def _fields() -> dict[str, Meaning]:
     stored = {c.name: c.stored_type for contract in declare.load().values() for c in contract.columns}
-    declared = yaml.safe_load((EXPECTATIONS / "fields.yaml").read_text("utf-8"))
+    declared = parse_yaml((EXPECTATIONS / "fields.yaml").read_text("utf-8"))
     return {
         name: (declare.duckdb_type(stored.get(name, field["type"])), field["zh"], field["en"])
         for name, field in declared.items()
@@ -96,7 +97,7 @@ def _filled_in(path: Path) -> str:
 
     def block(found: re.Match[str]) -> str:
         try:
-            return _COLUMNS + "".join(_line(c["name"], tables) for c in yaml.safe_load(found["listed"]))
+            return _COLUMNS + "".join(_line(c["name"], tables) for c in parse_yaml(found["listed"]))
         except ContractError as error:
             raise ContractError(f"{path.name}: {error}") from error
 

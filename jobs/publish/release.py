@@ -12,15 +12,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import orjson
 
 from jobs import faults
 from jobs.files import sha256
 from jobs.settings import Settings, UserError
 from jobs.sql import identifier
+
+if TYPE_CHECKING:
+    import duckdb
 
 CITY = "city"
 
@@ -100,6 +102,8 @@ def open_release(release: Release, audience: str = CITY) -> duckdb.DuckDBPyConne
     for a file that another program holds. Do not close the connection: another reader may share it. It closes
     when the last reference is dropped.
     """
+    import duckdb
+
     path = release.file(audience)
     try:
         connection = duckdb.connect(str(path), read_only=True, config=HARDENED)

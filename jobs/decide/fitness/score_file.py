@@ -15,7 +15,7 @@ import yaml
 from jobs.cells import Writer
 from jobs.decide.fitness import score as core
 from jobs.decide.fitness.standard import DEFAULTS, ScoringOptions
-from jobs.files import OUTPUT_MODE
+from jobs.files import OUTPUT_MODE, parse_yaml
 from jobs.settings import UserError, writing
 
 CHUNK_ROWS = 50_000
@@ -57,7 +57,7 @@ def read_settings(path: Path) -> ScoringOptions:
     known = ", ".join(field.name for field in fields(ScoringOptions))
     way_out = f"Known settings: {known}; docs/decisions/fitness-scoring.md says what each may be."
     try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        given = parse_yaml(path.read_text(encoding="utf-8")) or {}
         settings = ScoringOptions(**given)
         core.check_settings(settings)
     except FileNotFoundError as error:
