@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from rich.console import Console
 
 from jobs import settings as site_settings
+from jobs.screen import Screen
 from jobs.settings import Settings
 from jobs.spark import server as spark_engine
 
@@ -129,7 +129,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, engine_url: str) -> tuple
         patch.setenv("EDULAKE_SITE", "beijing")
         patch.setenv("EDULAKE_SPARK", engine_url)
         settings = site_settings.load().prepare()
-        command.prepare_input(settings, scale=0.002, seed=7, console=Console(quiet=True))
+        command.prepare_input(settings, scale=0.002, seed=7, console=Screen(quiet=True))
         typed = canaries.plant(settings.landing)
         run_id = runs.open_run(settings, "test", seed=7).run_id
         for feed in settings.feeds:

@@ -12,10 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.console import Console
-from rich.table import Table
-
 from jobs.files import parse_yaml
+from jobs.screen import Screen
 from jobs.settings import ROOT
 
 HOOKS = ROOT / ".pre-commit-config.yaml"
@@ -35,7 +33,7 @@ class Outcome(NamedTuple):
     output: str = ""
 
 
-def run(everything: bool, only: str, console: Console) -> int:
+def run(everything: bool, only: str, console: Screen) -> int:
     """Run every check. Returns the exit code: 0 if each one passed, 1 if not.
 
     `only` chooses tests by a pytest expression. `everything` adds the slow tests; without `only` it also
@@ -86,7 +84,7 @@ def linters(hooks: Path = HOOKS) -> dict[str, list[str]]:
     return commands
 
 
-def run_steps(steps: Mapping[str, list[str]], console: Console, beside: Sequence[str] = ()) -> int:
+def run_steps(steps: Mapping[str, list[str]], console: Screen, beside: Sequence[str] = ()) -> int:
     """Run all commands and print a table of outcomes. Returns 0, or 1 if one failed.
 
     They run one after the other, those named in `beside` in the background; a background command's output is
@@ -102,14 +100,12 @@ def run_steps(steps: Mapping[str, list[str]], console: Console, beside: Sequence
         for number, (name, running) in enumerate(started.items(), start=len(shown) + 1):
             console.rule(f"{number}/{len(steps)} {name}")
             outcomes[name] = running.result()
-            console.print(outcomes[name].output, markup=False, highlight=False, soft_wrap=True)
-    table = Table("step", "seconds", "outcome")
-    for name, outcome in outcomes.items():
-        table.add_row(name, f"{outcome.seconds:.1f}", outcome.word)
-    console.print(table)
+            console.say(outcomes[name].output)
+    rows = [(name, f"{outcome.seconds:.1f}", outcome.word) for name, outcome in outcomes.items()]
+    console.table(("step", "seconds", "outcome"), rows)
     failures = {"failed"} | ({"NOT RUN"} if os.environ.get("CI") else set())
     failed = [name for name, outcome in outcomes.items() if outcome.word in failures]
-    console.print(f"[red]failed: {', '.join(failed)}[/]" if failed else "[green]every check passed[/]")
+    console.say((f"failed: {', '.join(failed)}", "red") if failed else ("every check passed", "green"))
     return 1 if failed else 0
 
 

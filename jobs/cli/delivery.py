@@ -9,7 +9,7 @@ import typer
 
 from jobs import settings as site_settings
 from jobs.cli.options import Limit, Site
-from jobs.cli.screen import console, print_table, wide
+from jobs.screen import console
 
 app = typer.Typer(help="批次 What was handed in together; take a delivery back.", no_args_is_help=True)
 
@@ -35,9 +35,9 @@ def list_deliveries(
         )
         for one in found[:limit]
     ]
-    print_table(("delivery", "files", "withdrawn"), rows)
+    console.table(("delivery", "files", "withdrawn"), rows, breakable=("files", "withdrawn"))
     if len(found) > limit:
-        wide().print(f"{limit} of {len(found)} deliveries shown; --limit shows more")
+        console.say(f"{limit} of {len(found)} deliveries shown; --limit shows more")
 
 
 @app.command()
@@ -66,15 +66,12 @@ def withdraw(
     done = withdrawing.withdraw(settings, delivery, by or getpass.getuser(), reason)
     told = done.withdrawal
     word = "withdrawn" if done.is_new else "was withdrawn already"
-    console.print(
+    console.say(
         f"{told.delivery_id} {word}: from {told.withdrawn_on} on, by {told.withdrawn_by}: {told.reason}",
-        soft_wrap=True,
-        markup=False,
     )
     for file in done.judged_anew:
-        console.print(f"  judged anew by the next run: {file}", soft_wrap=True, markup=False)
-    console.print(
+        console.say(f"  judged anew by the next run: {file}")
+    console.say(
         f"what its sender is told: ./edulake feed report --all-of {told.delivery_id.split('/')[1]}"
         f" --site {settings.site}\nnext: ./edulake run --site {settings.site}",
-        soft_wrap=True,
     )

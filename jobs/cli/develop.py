@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from jobs.cli.screen import console
+from jobs.screen import console
 
 
 def run_tests(
@@ -36,4 +36,4 @@ def dictionary(context: typer.Context) -> None:
 
     root = context.find_root().command
     assert isinstance(root, TyperGroup)
-    console.print(f"{pages.write() + reference.write(root)} pages in {reference.FOLDER}", soft_wrap=True)
+    console.say(f"{pages.write() + reference.write(root)} pages in {reference.FOLDER}")

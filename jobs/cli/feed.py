@@ -9,7 +9,7 @@ import typer
 
 from jobs import settings as site_settings
 from jobs.cli.options import Dataset, Limit, Site
-from jobs.cli.screen import console, print_table, wide
+from jobs.screen import console
 from jobs.settings import UserError
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ def list_datasets() -> None:
     """
     from jobs import declare
 
-    contracts = sorted(declare.load().values(), key=lambda c: (c.feed, c.dataset))
-    rows = [(c.feed, c.dataset, c.zh, c.sender, c.grain) for c in contracts]
-    print_table(("feed", "dataset", "数据表", "sender", "one row"), rows)
+    for feed in sorted({contract.feed for contract in declare.load().values()}):
+        rows = [(c.dataset, c.zh, c.sender, c.grain) for c in declare.datasets_of(feed)]
+        console.table(("dataset", "数据表", "sender", "one row"), rows, title=feed, breakable=("one row",))
 
 
 @app.command()
@@ -52,7 +52,7 @@ def template(
     contract = _contract(dataset)
     target = output or Path(f"{contract.zh}_模板.xlsx")
     write_template(contract, target)
-    console.print(f"{target}: {contract.zh}, {len(contract.columns)} columns", soft_wrap=True)
+    console.say(f"{target}: {contract.zh}, {len(contract.columns)} columns")
 
 
 @app.command()
@@ -73,7 +73,7 @@ def contract(
         return
     with replacing(output, OUTPUT_MODE) as fresh:
         fresh.write_text(text, encoding="utf-8")
-    console.print(f"{output}", soft_wrap=True)
+    console.say(str(output))
 
 
 @app.command()
@@ -105,18 +105,18 @@ def receipts(
         for r in found[:limit]
     ]
     headings = ("receipt", "delivery", "file", "dataset", "outcome")
-    print_table((*headings, "lines", "accepted", "flagged", "refused"), rows)
+    console.table((*headings, "lines", "accepted", "flagged", "refused"), rows)
     for r in found[:limit]:
         if gone := r["withdrawal"]:
             told = (
                 f"  {r['receipt_id']} withdrawn on {gone.withdrawn_on} by {gone.withdrawn_by}: {gone.reason}"
             )
-            wide().print(told, soft_wrap=True, markup=False)
+            console.say(told)
         elif r["reasons"]:
             why = reasons.joined(r["reasons"], settings.language)
-            wide().print(f"  {r['receipt_id']} {r['outcome']}: {why}", soft_wrap=True)
+            console.say(f"  {r['receipt_id']} {r['outcome']}: {why}")
     if len(found) > limit:
-        wide().print(f"{limit} of {len(found)} receipts shown; --limit shows more")
+        console.say(f"{limit} of {len(found)} receipts shown; --limit shows more")
 
 
 @app.command()
@@ -148,18 +148,17 @@ def report(
         made = reports.gather(settings, row)
         files = report_files.write(settings, made, out)
         outcome = reports.OUTCOMES[reports.stands_as(row)]
-        console.print(
+        console.say(
             f"{row['receipt_id']} {row['file_name'] or ''}: "
-            f"{outcome.label(settings.language)}, {len(made.problems):,} 条问题",
-            soft_wrap=True,
+            f"{outcome.label(settings.language)}, {len(made.problems):,} 条问题"
         )
         for reason in row["reasons"] or []:
-            console.print(f"  {reasons.sentence(reason, settings.language)}", soft_wrap=True)
+            console.say(f"  {reasons.sentence(reason, settings.language)}")
         if reports.stands_as(row) != "accepted" or made.problems:
-            console.print(f"  {made.way_out().told(settings.language)}", soft_wrap=True)
+            console.say(f"  {made.way_out().told(settings.language)}")
         for kind, file in files.items():
             note = " (restricted: holds values)" if kind == "marked" else ""
-            console.print(f"  {kind}: {file}{note}", soft_wrap=True)
+            console.say(f"  {kind}: {file}{note}")
 
 
 @app.command()
@@ -179,9 +178,8 @@ def retry(
     settings = site_settings.load(site)
     row = reports.find_receipt(settings, receipt)
     failures.retry(settings, row)
-    console.print(
+    console.say(
         f"{row['receipt_id']} {row['file_name']} waits. Next: ./edulake run --site {settings.site}",
-        soft_wrap=True,
     )
 
 

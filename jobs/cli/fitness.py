@@ -10,7 +10,7 @@ import typer
 from rich.progress import Progress
 
 from jobs.cli.options import OutputCsv
-from jobs.cli.screen import remarks
+from jobs.screen import remarks
 
 app = typer.Typer(
     help="体质健康 How fit pupils are, by the national standard (2014 edition).", no_args_is_help=True
@@ -56,6 +56,6 @@ def score(
     with Progress(console=remarks, transient=True, disable=not remarks.is_terminal) as shown:
         task = shown.add_task("评分 scoring", total=input.stat().st_size if input.is_file() else None)
         counts = score_file(input, output, open_points, lambda read: shown.update(task, completed=read))
-    remarks.print(f"{counts.total():,} rows in {output}, {time.monotonic() - begun:.1f} s", soft_wrap=True)
+    remarks.say(f"{counts.total():,} rows in {output}, {time.monotonic() - begun:.1f} s")
     for status, count in counts.most_common():
-        remarks.print(f"  {count:>9,}  {status} {STATUS_ZH[status]}")
+        remarks.say(f"  {count:>9,}  {status} {STATUS_ZH[status]}")

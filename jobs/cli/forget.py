@@ -9,7 +9,7 @@ import typer
 from jobs import faults
 from jobs import settings as site_settings
 from jobs.cli.options import Site
-from jobs.cli.screen import console, print_table
+from jobs.screen import console
 from jobs.settings import UserError
 
 
@@ -30,7 +30,7 @@ def forget(
     settings = site_settings.load(site)
     with faults.told(settings):
         planned = act.plan(settings, number)
-    print_table(("from", "lines or rows"), list(act.listed(settings, planned).items()))
+    console.table(("from", "lines or rows"), list(act.listed(settings, planned).items()))
     if dry_run:
         return
     if (
@@ -47,6 +47,6 @@ def forget(
             f"values of the pupil still stand in {len(proof.left)} files: {listed}",
             "Call it again; where another pupil's line holds them, have its sender correct that line first.",
         )
-    console.print("searched every file of the site: number, documents and keys stand nowhere")
+    console.say("searched every file of the site: number, documents and keys stand nowhere")
     for path in proof.namesakes:
-        console.print(f"[yellow]Note[/] the name stands in {path.relative_to(home)}, of another person")
+        console.say(("Note", "yellow"), f" the name stands in {path.relative_to(home)}, of another person")

@@ -10,7 +10,7 @@ import typer
 
 from jobs import settings as site_settings
 from jobs.cli.options import DecisionDay, Site
-from jobs.cli.screen import console, print_table
+from jobs.screen import console
 from jobs.settings import UserError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def links(site: Site = None) -> None:
 
     rows = tables.rows(site_settings.load(site), persons.LINKS)
     rows = sorted(rows, key=lambda r: (r["person_token"], r["linked_person_token"], r["stated_on"]))
-    print_table(
+    console.table(
         ("token", "linked token", "reason", "stated on", "withdrawn", "note"),
         [
             (
@@ -93,9 +93,9 @@ def rotate(
     if not lookup:
         raise UserError("a real site needs the next key.", "Name its file with --new-key.")
     counts = rotation.rotate(settings, lookup)
-    console.print(f"{counts['identifiers']:,} identifiers stand under key version {counts['version']}")
+    console.say(f"{counts['identifiers']:,} identifiers stand under key version {counts['version']}")
     if new_key:
-        console.print(f"now name {new_key} in EDULAKE_HMAC_KEY_FILE, and destroy the old key", soft_wrap=True)
+        console.say(f"now name {new_key} in EDULAKE_HMAC_KEY_FILE, and destroy the old key")
 
 
 def _decide(
@@ -105,7 +105,7 @@ def _decide(
 
     day = on.date() if on else _newest(settings)
     persons.decide(settings, token, other, reason, day, are_one=are_one)
-    console.print(f"stated on {day}; from the next run on, pupil_key follows it")
+    console.say(f"stated on {day}; from the next run on, pupil_key follows it")
 
 
 def _newest(settings: Settings) -> date:

@@ -10,7 +10,7 @@ import typer
 
 from jobs import settings as site_settings
 from jobs.cli.options import ReceivedDay, Site
-from jobs.cli.screen import console
+from jobs.screen import console
 from jobs.settings import UserError
 
 if TYPE_CHECKING:
@@ -69,11 +69,11 @@ def land(
 
     settings = site_settings.load(site).prepare()
     if earlier := deliveries.same(settings, file, feed, sender):
-        console.print(report.became_of(settings, earlier), soft_wrap=True)
+        console.say(report.became_of(settings, earlier))
         return
     day = received.date() if received else _newest_day(settings)
     where = deliveries.land(settings, file, feed, sender, day)
-    console.print(f"landed: {where}\nnext: ./edulake run --site {settings.site}", soft_wrap=True)
+    console.say(f"landed: {where}\nnext: ./edulake run --site {settings.site}")
 
 
 def doctor(site: Site = None) -> None:
@@ -97,7 +97,7 @@ def airflow(
     from jobs.run import airflow as orchestrate
 
     settings = site_settings.load(site).prepare()
-    orchestrate.serve_ui(settings, **({"port": port} if port else {}), say=console.print)
+    orchestrate.serve_ui(settings, **({"port": port} if port else {}), say=console.say)
 
 
 def clean(
@@ -115,14 +115,14 @@ def clean(
 
     settings = site_settings.load(site)
     if not settings.home.exists():
-        console.print(f"nothing to remove: {settings.home} does not exist", soft_wrap=True)
+        console.say(f"nothing to remove: {settings.home} does not exist")
         return
     if not yes:
         typer.confirm(f"Remove {settings.home} with all its tables and releases?", abort=True)
     orchestrate.down(settings)
     server.stop(settings)
     shutil.rmtree(settings.home)
-    console.print(f"removed {settings.home}", soft_wrap=True)
+    console.say(f"removed {settings.home}")
 
 
 def _newest_day(settings: Settings) -> date:

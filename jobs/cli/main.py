@@ -11,7 +11,6 @@ import sys
 from typing import Any
 
 import typer
-from rich.console import Console
 from typer.core import TyperGroup
 
 from jobs import settings as site_settings
@@ -28,6 +27,7 @@ from jobs.cli import (
     release,
     safety,
 )
+from jobs.screen import remarks
 from jobs.settings import UserError
 
 # A package that writes a site's input brings its own commands: `edulake city` of `synthetic.city`.
@@ -81,14 +81,13 @@ def main() -> None:
     # When asked to end, a command stops what it started, as it does when interrupted.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     for unknown in site_settings.unknown_variables():
-        Console(stderr=True, highlight=False).print(f"[yellow]Note[/] {unknown}", soft_wrap=True)
+        remarks.say(("Note", "yellow"), f" {unknown}")
     try:
         app(prog_name="edulake")
     except UserError as error:
-        shown = Console(stderr=True, highlight=False)
-        shown.print(f"[bold red]Error[/] {error.message}", soft_wrap=True)
-        shown.print(f"[bold]What to do[/] {error.way_out}", soft_wrap=True)
+        remarks.say(("Error", "bold red"), f" {error.message}")
+        remarks.say(("What to do", "bold"), f" {error.way_out}")
         sys.exit(1)
     except KeyboardInterrupt:
-        Console(stderr=True).print("Interrupted. Nothing is lost: run the same command again.")
+        remarks.say("Interrupted. Nothing is lost: run the same command again.")
         sys.exit(130)

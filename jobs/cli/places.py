@@ -15,7 +15,8 @@ import typer
 from jobs import settings as site_settings
 from jobs.cli import scenario
 from jobs.cli.options import Site, grouped
-from jobs.cli.screen import print_origin, print_table, remarks
+from jobs.cli.screen import print_origin
+from jobs.screen import console, remarks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +69,7 @@ class Inputs:
         pupils = read_enrollment(self.enrollment)
         born = read_births(self.births) if self.births else None
         of_births = "" if born is None else f", {len(born):,} of births"
-        remarks.print(f"read {len(pupils):,} lines of pupils{of_births}")
+        remarks.say(f"read {len(pupils):,} lines of pupils{of_births}")
         return pupils, born, read_events(self.events, build_panel(pupils, born)) if self.events else []
 
 
@@ -96,8 +97,8 @@ def forecast(
             made = forecast_frame(pupils, born, origin, inputs.horizon, inputs.entry_lag, events=events)
             write_output(made, inputs.output)
     if made.empty:
-        remarks.print(f"{origin}: not in the file, so no forecast from it")
-    remarks.print(f"{len(made):,} rows in {inputs.output}, {time.monotonic() - begun:.1f} s")
+        remarks.say(f"{origin}: not in the file, so no forecast from it")
+    remarks.say(f"{len(made):,} rows in {inputs.output}, {time.monotonic() - begun:.1f} s")
 
 
 @app.command()
@@ -122,9 +123,9 @@ def backtest(
         accuracy = score(made, pupils)
     found = set(made["origin"])
     for year in (y for y in wanted if y not in found):
-        remarks.print(f"{year}: not in the file, so no forecast from it")
+        remarks.say(f"{year}: not in the file, so no forecast from it")
     _print_accuracy(accuracy)
-    remarks.print(f"{len(made):,} rows in {inputs.output}, {time.monotonic() - begun:.1f} s")
+    remarks.say(f"{len(made):,} rows in {inputs.output}, {time.monotonic() - begun:.1f} s")
 
 
 app.command("scenario")(scenario.run)
@@ -147,7 +148,7 @@ def report(
 
     settings = site_settings.load(site)
     page.write(read.findings(settings, release.published_day(settings), district), output)
-    remarks.print(f"written: {output}")
+    remarks.say(f"written: {output}")
     print_origin(settings)
 
 
@@ -183,13 +184,13 @@ def _shown_errors() -> Iterator[None]:
     try:
         yield
     except (InputError, OSError) as error:
-        remarks.print(f"[red]error:[/red] {error}", soft_wrap=True)
+        remarks.say(("error:", "red"), f" {error}")
         raise typer.Exit(2) from error
 
 
 def _print_accuracy(accuracy: pd.DataFrame) -> None:
     if accuracy.empty:
-        remarks.print("no target year is in the file, so there is nothing to compare with")
+        remarks.say("no target year is in the file, so there is nothing to compare with")
         return
     rows = [
         (
@@ -199,4 +200,4 @@ def _print_accuracy(accuracy: pd.DataFrame) -> None:
         for lead, count, error, in_80, in_90, score_80, score_90 in accuracy.to_numpy()
     ]
     headings = ("lead", "count", "error %", "in 80 %", "in 90 %", "score 80", "score 90")
-    print_table(headings, rows, title="Totals of units with 50 pupils or more, against what happened")
+    console.table(headings, rows, title="Totals of units with 50 pupils or more, against what happened")

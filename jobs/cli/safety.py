@@ -13,8 +13,9 @@ from rich.progress import Progress
 from jobs import settings as site_settings
 from jobs.cli.detect_options import EarsOptions, FarringtonOptions, SeriesOptions
 from jobs.cli.options import OutputCsv, Site, grouped
-from jobs.cli.screen import print_notes, print_table, remarks
+from jobs.cli.screen import print_notes
 from jobs.decide.safety.choices import StepsOfYear
+from jobs.screen import console, remarks
 from jobs.settings import UserError
 
 app = typer.Typer(
@@ -31,6 +32,14 @@ from fct_safety_inspection_plan
 order by visit_rank
 limit {visits}
 """
+# What the printed plan can do without on a narrow screen; --output has all columns.
+_SPARE = (
+    "visit_number",
+    "incident_rate",
+    "open_hazard_count",
+    "risk_before",
+    "risk_lowered_total",
+)
 
 
 @app.command()
@@ -78,7 +87,7 @@ def detect(
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     write(found, output)
-    remarks.print(
+    remarks.say(
         f"{found['unit'].nunique()} units, {int(found['alarm'].notna().sum())} of {len(found)} rows judged,"
         f" {int(found['alarm'].sum())} alarms → {output}"
     )
@@ -115,13 +124,13 @@ def plan(
         )
     closing = f"{len(rows)} visits lower the incidents expected by {rows[-1][-1]}"
     if output is None:
-        print_table(columns, rows)
-        remarks.print(closing)
+        console.table(columns, rows, spare=_SPARE)
+        remarks.say(closing)
     else:
         if settings.is_synthetic:
             columns, rows = [*columns, origin.COLUMN], [(*row, "true") for row in rows]
         _write_csv(columns, rows, output)
-        remarks.print(f"{closing} → {output}")
+        remarks.say(f"{closing} → {output}")
     print_notes(notes)
 
 

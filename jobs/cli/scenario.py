@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from jobs import settings as site_settings
 from jobs.cli.options import Site
-from jobs.cli.screen import console, print_origin
+from jobs.cli.screen import print_origin
+from jobs.screen import console
 from jobs.settings import UserError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from jobs.decide.places.scenario import Mix
 
 CITY = "全市 city"
+_COLUMNS = ("where", "stage", "year", "pupils", "places", "gap", "pupils'", "places'", "gap'", "change")
 _RESULT = ["pupils", "places", "gap", "shortage_probability", "surplus_probability"]
 
 
@@ -73,8 +75,8 @@ def run(
     if shown.empty:
         raise UserError("no such district, stage or year.", 'See `./edulake sql "from fct_places_gap"`.')
     for name, texts in named.items():
-        console.print(f"{name}: {'; '.join(texts) or 'as things stand'}")
-    console.print(_table(shown, district))
+        console.say(f"{name}: {'; '.join(texts) or 'as things stand'}")
+    console.table(_COLUMNS, _rows(shown, district), title="places minus pupils, side by side")
     if district and stage and year:
         table = standards.frame("places/levers", day, needed=True)
         most = scenario.limits(made["scenario"], district, stage, year, table)
@@ -96,39 +98,35 @@ def _meant(rows: pd.DataFrame, district: str | None, stage: str | None, year: in
     return held
 
 
-def _table(rows: pd.DataFrame, district: str | None) -> Table:
-    table = Table(title="places minus pupils, side by side")
-    for heading in ("", "stage", "year", "pupils", "places", "gap", "pupils'", "places'", "gap'", "change"):
-        table.add_column(heading, justify="right")
+def _rows(rows: pd.DataFrame, district: str | None) -> Iterator[tuple[str, ...]]:
     counts = [f"{column}_{name}" for name in ("against", "scenario") for column in _RESULT[:3]]
     sums = rows.groupby(["stage_code", "school_year_start"], sort=False)[counts].sum().reset_index()
     for row in sums.to_dict("records"):
         values = [row[column] for column in counts]
-        table.add_row(
+        yield (
             district or CITY,
             str(row["stage_code"]),
             str(row["school_year_start"]),
             *(f"{value:,.0f}" for value in values),
             f"{values[5] - values[2]:+,.0f}",
         )
-    return table
 
 
 def _tell(mix: Mix, most: dict[str, int], table: pd.DataFrame) -> None:
     """Print the mix, what it assumes, and how many places are missing where it cannot close the gap."""
     if not mix.places and not mix.lacking:
-        console.print("no places are missing, so nothing needs to be done")
+        console.say("no places are missing, so nothing needs to be done")
         return
     names = dict(zip(table["lever"], table["lever_zh"], strict=True))
     costs = dict(zip(table["lever"], table["cost_per_place_yuan"], strict=True))
     for name, count in mix.places.items():
-        console.print(
+        console.say(
             f"{names[name]} {name}: {count:,} places of at most {most[name]:,}, {costs[name]:,} yuan each"
         )
-    console.print(
+    console.say(
         f"cost: {mix.cost_yuan:,.0f} yuan, at the assumed costs of expectations/standards/places/levers.csv"
     )
     if mix.lacking:
-        console.print(
-            f"[bold]cannot be closed: {mix.lacking:,} places are missing even with every lever used[/]"
+        console.say(
+            (f"cannot be closed: {mix.lacking:,} places are missing even with every lever used", "bold")
         )

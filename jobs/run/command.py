@@ -8,14 +8,15 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from jobs import faults
 from jobs.lake import deliveries, identity, runs, withdrawals
 from jobs.publish import release
 from jobs.run import summary
+from jobs.screen import Screen
 from jobs.settings import Settings, UserError
 from jobs.spark import make_archive, server
 
@@ -23,7 +24,7 @@ from jobs.spark import make_archive, server
 ALL_WELL, FILES_FAILED = 0, 3
 
 
-def run(settings: Settings, scale: float, seed: int, console: Console) -> int:
+def run(settings: Settings, scale: float, seed: int, console: Screen) -> int:
     """Take all landed files into the lake, publish a release, and print what was done.
 
     Returns the exit code: FILES_FAILED while files are left out of the release because our code or this
@@ -34,7 +35,7 @@ def run(settings: Settings, scale: float, seed: int, console: Console) -> int:
     settings.prepare()
     identity.check(settings)
     for gap in settings.gaps:
-        console.print(f"[yellow]note[/] {settings.site} brings {gap}", soft_wrap=True)
+        console.say(("note", "yellow"), f" {settings.site} brings {gap}")
     with faults.told(settings), runs.only_run(settings):
         stages: dict[str, float] = {}
         with _timed(stages, "input"):
@@ -43,7 +44,7 @@ def run(settings: Settings, scale: float, seed: int, console: Console) -> int:
             current = release.current(settings)
             number = current.number if current else 0
             settings.remember()
-            console.print(
+            console.say(
                 f"Nothing new: every landed file has a receipt, and release {number} shows them all. "
                 f"({time.monotonic() - begun:.1f} s)"
             )
@@ -60,28 +61,28 @@ def run(settings: Settings, scale: float, seed: int, console: Console) -> int:
         return _exit_code(settings, console)
 
 
-def _exit_code(settings: Settings, console: Console) -> int:
+def _exit_code(settings: Settings, console: Screen) -> int:
     from jobs.ingest import failures
 
     left_out = len(failures.standing(settings))
     if not left_out:
         return ALL_WELL
-    console.print(
-        f"[red]{left_out} file{'s' * (left_out > 1)} not in the release[/]: what failed is ours, not the "
-        f"sender's; exit code {FILES_FAILED}. `./edulake status` names them."
+    console.say(
+        (f"{left_out} file{'s' * (left_out > 1)} not in the release", "red"),
+        f": what failed is ours, not the sender's; exit code {FILES_FAILED}. `./edulake status` names them.",
     )
     return FILES_FAILED
 
 
-def _run_dag(settings: Settings, seed: int, stages: dict[str, float], console: Console) -> None:
+def _run_dag(settings: Settings, seed: int, stages: dict[str, float], console: Screen) -> None:
     from jobs.run import airflow as orchestrate
 
     this = runs.open_run(settings, "command", seed if settings.is_synthetic else None)
-    console.print(f"run {this.run_id} of {settings.site}: as of {this.as_of_date}, code {this.code_version}")
+    console.say(f"run {this.run_id} of {settings.site}: as of {this.as_of_date}, code {this.code_version}")
     state = runs.FAILED
     try:
         with _timed(stages, "start Spark and Airflow"), ThreadPoolExecutor(2) as pool:
-            console.print("starting Spark and Airflow …")
+            console.say("starting Spark and Airflow …")
             starting = pool.submit(server.start, settings)
             airflow = orchestrate.up(settings)
             starting.result()
@@ -131,7 +132,7 @@ def _has_news(settings: Settings) -> bool:
     return bool(deliveries.pending(settings)) or any(journal.unfinished(settings, f) for f in settings.feeds)
 
 
-def prepare_input(settings: Settings, scale: float, seed: int, console: Console) -> None:
+def prepare_input(settings: Settings, scale: float, seed: int, console: Screen) -> None:
     """Let the site's input package write its files, or land its real files. What has landed already stays."""
     if settings.input:
         maker = importlib.import_module(f"{settings.input}.landing")
@@ -158,7 +159,7 @@ def _timed(stages: dict[str, float], name: str) -> Iterator[None]:
 class _Progress:
     """The DAG run as it goes: a live table on a terminal, else one line per finished task."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Screen) -> None:
         self._console = console
         self._live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
         self._told: set[str] = set()
@@ -174,16 +175,18 @@ class _Progress:
 
     def show(self, tasks: Sequence[summary.TaskLike]) -> None:
         if self._live:
-            table = Table("stage", "task", "state", "seconds", box=None)
+            table = Table(
+                *(Column(name, overflow="fold") for name in ("stage", "task", "state", "seconds")), box=None
+            )
             for task in tasks:
                 color = {"success": "green", "failed": "red", "running": "yellow"}.get(
                     task.state or "", "dim"
                 )
                 seconds = "" if task.seconds is None else f"{task.seconds:.1f}"
-                table.add_row(task.group, task.name, f"[{color}]{task.state or 'waiting'}[/]", seconds)
+                table.add_row(task.group, task.name, Text(task.state or "waiting", color), seconds)
             self._live.update(table)
             return
         for task in tasks:
             if task.state in {"success", "failed", "upstream_failed"} and task.task_id not in self._told:
                 self._told.add(task.task_id)
-                self._console.print(f"  {task.state:<8} {task.task_id} {task.seconds or 0:.1f} s")
+                self._console.say(f"  {task.state:<8} {task.task_id} {task.seconds or 0:.1f} s")

@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Literal
 
 import psutil
-from rich.console import Console
-from rich.table import Table
 
 from jobs.lake import identity, runs
 from jobs.run import airflow
+from jobs.screen import Screen
 from jobs.settings import LEAST_FREE_BYTES, ROOT, Settings, UserError, unknown_variables
 from jobs.spark import jars, server
 from jobs.spark.java import find_java
@@ -69,16 +68,15 @@ def report(settings: Settings) -> list[Check]:
     ]
 
 
-def show(settings: Settings, console: Console) -> bool:
+def show(settings: Settings, console: Screen) -> bool:
     """Print the report as a table. Returns True if nothing that the lake needs is missing."""
     checks = report(settings)
-    marks = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "missing": "[bold red]missing[/]"}
-    table = Table(title=f"edulake on this machine, site {settings.site}", title_justify="left")
-    for heading in ("", "what", "found", "what to do"):
-        table.add_column(heading, overflow="fold")
-    for check in checks:
-        table.add_row(marks[check.state], check.name, check.found, check.way_out)
-    console.print(table)
+    console.table(
+        ("state", "what", "found, and what to do"),
+        [(check.state, check.name, f"{check.found}\n{check.way_out}".strip()) for check in checks],
+        title=f"edulake on this machine, site {settings.site}",
+        breakable=("found, and what to do",),
+    )
     return all(check.state != "missing" for check in checks)
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from jobs.screen import console, remarks
 from jobs.settings import UserError, writing
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _COLUMNS = (
     TextColumn("{task.fields[files]} files"),
     TimeElapsedColumn(),
     TimeRemainingColumn(),
-    TextColumn("{task.description}"),
+    TextColumn("{task.description}", markup=False),
 )
 
 
@@ -72,11 +72,10 @@ def city(
         raise typer.BadParameter("give the folder to write to: --out DIR", context)
     from synthetic.city.write import write_city
 
-    console = Console(stderr=True)
     begun = time.monotonic()
     try:
         span = parse_years(years)
-        with Progress(*_COLUMNS, console=console, transient=True) as progress:
+        with Progress(*_COLUMNS, console=remarks, transient=True) as progress:
             task = progress.add_task("schools and pupils", total=None, files=0)
             count = 0
 
@@ -97,7 +96,7 @@ def city(
                 lambda done, total: progress.update(task, completed=done, total=total),
             )
     except UserError as error:
-        console.print(f"[red]edulake city:[/] {error.message}\n{error.way_out}", highlight=False)
+        remarks.say(("edulake city:", "red"), f" {error.message}\n{error.way_out}")
         raise typer.Exit(2) from error
     _print_summary(summary, time.monotonic() - begun)
 
@@ -128,17 +127,16 @@ def report(
     from synthetic.city.report import look
     from synthetic.city.report_page import write_page
 
-    console = Console(stderr=True)
     out = out.expanduser()
     target = page or out / "city-report.html"
     try:
-        with console.status("reading the city's files …"):
+        with remarks.status("reading the city's files …"):
             found = look(out, truth or out.parent / "truth")
         with writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             write_page(found, target)
     except UserError as error:
-        console.print(f"[red]edulake city report:[/] {error.message}\n{error.way_out}", highlight=False)
+        remarks.say(("edulake city report:", "red"), f" {error.message}\n{error.way_out}")
         raise typer.Exit(2) from error
     typer.echo(f"{target}")
 
@@ -148,6 +146,5 @@ def faults() -> None:
     """List the kinds of faults: what the sender did, and the standard share of lines, files or classes."""
     from synthetic.city.faults import KINDS
 
-    width = max(map(len, KINDS))
-    for name, kind in KINDS.items():
-        typer.echo(f"{name:<{width}}  {kind.rate:>7g} / {kind.unit:4}  {kind.meaning}")
+    rows = [(name, f"{kind.rate:g}", kind.unit, kind.meaning) for name, kind in KINDS.items()]
+    console.table(("kind", "share", "of", "what the sender did"), rows, breakable=("what the sender did",))

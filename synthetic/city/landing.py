@@ -7,16 +7,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from jobs.files import replacing
+from jobs.screen import Screen
 from jobs.settings import Settings, UserError
 from synthetic.city.write import write_city
 
 CITY_YEARS = (2024, 2025)
 
 
-def write_landing(settings: Settings, scale: float, seed: int, console: Console) -> None:
+def write_landing(settings: Settings, scale: float, seed: int, console: Screen) -> None:
     """Write the city into the site's landing, once; a killed move is done again by the next call.
 
     Raises UserError where the lake holds a city of another scale or seed.

@@ -9,7 +9,6 @@ import duckdb
 import pandas as pd
 import pytest
 from pydantic import BaseModel
-from rich.console import Console
 
 from jobs import declare, site
 from jobs import settings as site_settings
@@ -22,6 +21,7 @@ from jobs.declare.words import explain
 from jobs.lake import deliveries, identity
 from jobs.publish import views
 from jobs.run import command, doctor
+from jobs.screen import Screen
 from jobs.settings import EXPECTATIONS, FEEDS, ROOT, SERVICES, Settings, UserError, load
 from jobs.spark import server
 
@@ -193,7 +193,7 @@ def test_a_site_with_persons_asks_for_its_key_before_anything_starts(
     (key,) = (check for check in doctor.report(third) if check.name == "persons' key")
     assert key.state == "missing"
     with pytest.raises(UserError, match="no key to make them opaque"):
-        command.run(third, 0.01, 7, Console(quiet=True))
+        command.run(third, 0.01, 7, Screen(quiet=True))
     assert list(third.landing.iterdir()) == []
     assert not server.running(third)
     file = tmp_path / "key"

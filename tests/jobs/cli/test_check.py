@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from rich.console import Console
 
 from jobs.cli import check
+from jobs.screen import Screen
 from jobs.settings import ROOT
 
 PASSES = [sys.executable, "-c", ""]
@@ -69,7 +69,7 @@ def test_each_step_runs_and_failures_are_named(
     if in_ci:
         monkeypatch.setenv("CI", "true")
     printed = io.StringIO()
-    assert check.run_steps(steps, Console(file=printed, width=100)) == code
+    assert check.run_steps(steps, Screen(file=printed, width=100)) == code
     assert says in printed.getvalue()
     assert "2/2 b" in printed.getvalue(), "a failure must not end the steps after it"
 
@@ -78,9 +78,7 @@ def test_a_slow_linter_runs_beside_the_tests_and_its_words_are_shown(monkeypatch
     monkeypatch.delenv("CI", raising=False)
     wrong = [sys.executable, "-c", "print('line 7: [wrong]'); raise SystemExit(1)"]
     printed = io.StringIO()
-    code = check.run_steps(
-        {"slow": wrong, "tests": PASSES}, Console(file=printed, width=100), beside=["slow"]
-    )
+    code = check.run_steps({"slow": wrong, "tests": PASSES}, Screen(file=printed, width=100), beside=["slow"])
     assert code == 1
     assert "failed: slow" in printed.getvalue()
     assert "line 7: [wrong]" in printed.getvalue()

@@ -22,7 +22,7 @@ def feed(*words: object) -> Result:
 
 def test_list_names_every_dataset() -> None:
     shown = feed("list").output
-    assert [name for name in declare.load() if f" {name} " not in shown] == []
+    assert [name for name in declare.load() if f"\n{name} " not in shown] == []
 
 
 def test_template_is_a_workbook_with_the_contracts_headings(tmp_path: Path) -> None:

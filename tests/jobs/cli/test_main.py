@@ -39,7 +39,7 @@ def test_each_command_has_help(path: list[str]) -> None:
 
 # Each takes a tenth of a second or more to load; none of the commands below needs it.
 HEAVY = {"airflow", "dbt", "great_expectations", "pandas", "pyspark", "scipy", "sqlglot"}
-ENGINES = {"deltalake", "duckdb", "numpy", "pyarrow", "pydantic"}
+ENGINES = {"deltalake", "duckdb", "numpy", "pyarrow"}
 LOADED = """
 import atexit, json, runpy, sys
 atexit.register(lambda: print(json.dumps(sorted(sys.modules)), file=sys.stderr))

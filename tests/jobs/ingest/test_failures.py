@@ -6,7 +6,6 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
 from jobs.cli import feed
@@ -15,6 +14,7 @@ from jobs.ingest import balance, clean, failures, journal, raw
 from jobs.lake import deliveries, receipt_text, runs, tables
 from jobs.reading import isolated
 from jobs.run import summary
+from jobs.screen import Screen
 from jobs.settings import Settings, UserError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def test_a_failed_file_is_taken_again_by_hand_and_by_new_code(
     assert failed["reasons"] == [reasons.text("reader_failed", error="AssertionError")]
     log = failures.folder(settings) / f"{failed['receipt_id']}.txt"
     assert "jobs/reading/reader.py:" in log.read_text(encoding="utf-8")
-    console = Console(record=True, width=300)
+    console = Screen(record=True, width=300)
     summary.status(settings, console)
     shown = console.export_text()
     assert "1 file failed here; no sender did anything wrong." in shown

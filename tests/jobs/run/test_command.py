@@ -15,7 +15,6 @@ from pathlib import Path
 import psutil
 import pytest
 from deltalake import DeltaTable
-from rich.console import Console
 from typer.testing import CliRunner
 
 from jobs import declare
@@ -27,6 +26,7 @@ from jobs.lake import deliveries, runs, tables
 from jobs.publish import marts, release
 from jobs.reading import isolated, reader
 from jobs.run import airflow, command, tasks
+from jobs.screen import Screen
 from jobs.settings import Settings, UserError
 from jobs.spark import server
 
@@ -42,7 +42,7 @@ def nothing_may_start(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def said(settings: Settings, scale: float = 0.002, seed: int = 7) -> str:
     out = io.StringIO()
-    command.run(settings, scale=scale, seed=seed, console=Console(file=out, width=200))
+    command.run(settings, scale=scale, seed=seed, console=Screen(file=out, width=200))
     return out.getvalue()
 
 
@@ -71,7 +71,7 @@ def test_a_second_run_at_once_is_refused(lake: Settings) -> None:
 def test_a_city_whose_landing_was_killed_is_landed_whole(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quiet = Console(quiet=True)
+    quiet = Screen(quiet=True)
     real = Path.replace
     moved: list[Path] = []
 

@@ -6,9 +6,9 @@ import socket
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from jobs.run import doctor
+from jobs.screen import Screen
 from jobs.settings import Settings, load
 from jobs.spark import jars
 
@@ -19,7 +19,7 @@ def _checks(settings: Settings) -> dict[str, doctor.Check]:
 
 def test_a_sound_machine_lacks_nothing(settings: Settings) -> None:
     found = io.StringIO()
-    assert doctor.show(settings, Console(file=found, width=200))
+    assert doctor.show(settings, Screen(file=found, width=200))
     for name in ("Python", "Java", "Delta's jars", "home", "disk", "memory"):
         assert name in found.getvalue()
 
@@ -36,7 +36,7 @@ def test_each_fault_is_told_with_a_way_out_and_ends_no_other(
         assert checks[name].state == "missing"
         assert checks[name].way_out
     assert {checks[name].state for name in ("chromium", "node", "Rscript", "psql")} == {"note"}
-    assert not doctor.show(site, Console(file=io.StringIO()))
+    assert not doctor.show(site, Screen(file=io.StringIO()))
 
 
 def test_port_in_use_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
