@@ -50,7 +50,7 @@ def run(everything: bool, only: str, console: Screen) -> int:
     return run_steps(linters() | {"tests": tests}, console, beside=SLOW_LINTERS)
 
 
-def run_chaos(seed: int | None, console: Console) -> int:
+def run_chaos(seed: int | None, console: Screen) -> int:
     """Kill sixty whole runs, or the one of a seed, and run each again (tests/test_chaos.py).
 
     Returns the exit code: 0 where tables and release equalled those of an undisturbed run each time.

@@ -17,6 +17,7 @@ print_table = console.table
 
 
 def wide() -> Screen:
+    """The console; it goes as soon as no command calls it."""
     return console
 
 

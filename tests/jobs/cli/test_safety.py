@@ -10,7 +10,6 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
 from jobs import settings as site_settings
@@ -18,6 +17,7 @@ from jobs.cli.safety import app
 from jobs.publish import publication
 from jobs.publish.published_models import Model
 from jobs.run import summary
+from jobs.screen import Screen
 from jobs.settings import UserError
 
 GOLDEN = Path(__file__).parents[1] / "decide" / "safety" / "golden"
@@ -96,7 +96,7 @@ def test_a_plan_of_visits_says_in_its_file_and_beside_it_whether_its_city_is_mad
     assert ("合成数据" in result.stderr) == is_synthetic
     assert (plan.columns[-1] == "is_synthetic") == is_synthetic
     assert plan.iloc[0, -1] in ((True,) if is_synthetic else (0.1,))
-    told = Console(file=io.StringIO())
+    told = Screen(file=io.StringIO())
     summary.status(site_settings.load("own"), told)
     assert ("合成数据" in told.file.getvalue()) == is_synthetic  # type: ignore[attr-defined]
 

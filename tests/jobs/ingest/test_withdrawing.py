@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
 from jobs import settings as site_settings
@@ -18,6 +17,7 @@ from jobs.lake import deliveries, receipt_text, runs, tables
 from jobs.publish import asof
 from jobs.replies import report
 from jobs.run import command, summary
+from jobs.screen import Screen
 from jobs.settings import Settings, UserError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def test_held_failed_and_waiting_deliveries_are_withdrawn_too(
         assert withdrawing.withdraw(settings, one, "somebody", "wrong").is_new
     assert take(settings, spark)["2024-09-26_1"] == "accepted", "read as any file, so any order ends alike"
     assert pupils(settings) == 40 * 10
-    shown = Console(record=True, width=200)
+    shown = Screen(record=True, width=200)
     summary.status(settings, shown)
     text = shown.export_text()
     assert "withdrawn" in text
