@@ -98,7 +98,7 @@ def _beside(
     small, though headings are broken, and cells of `breakable` columns between words.
     """
     bodies = [_widest(row[at] for row in rows) for at in range(len(columns))]
-    heads = [[name] for name in columns]
+    heads = [name.split("\n") for name in columns]
     widths = [max(body, _widest(head)) for body, head in zip(bodies, heads, strict=True)]
     if room is not None and _total(widths) > room:
         heads = [_heading(name, body) for name, body in zip(columns, bodies, strict=True)]
@@ -154,13 +154,14 @@ def _blocks(
     """The lines of a table with a block for each row: name and cell of each column. A cell that has no room
     beside its name stands below it; one that is wider than the room is broken.
     """
-    label = _widest(columns)
+    names = [name.replace("\n", " ") for name in columns]
+    label = _widest(names)
     width = room - label - len(_GAP)
     lines = []
     for number, row in enumerate(rows, start=1):
         lines.append(f"-- {number} ".ljust(min(room, 40), "-"))
-        for name, cell in zip(columns, row, strict=True):
-            if _widest(_PIECES.findall(cell) if name in breakable else [cell]) > width:
+        for column, name, cell in zip(columns, names, row, strict=True):
+            if _widest(_PIECES.findall(cell) if column in breakable else [cell]) > width:
                 lines += [name, *_broken(cell, room)]
                 continue
             first, *others = _broken(cell, width)
@@ -181,8 +182,8 @@ def _narrow(widths: list[int], least: Mapping[int, int], room: int) -> bool:
 def _heading(name: str, width: int) -> list[str]:
     """A heading in as few lines as its column's width allows, broken after an underscore or a blank."""
     lines = [""]
-    for part in re.findall(r"[^_ ]+[_ ]?", name):
-        if lines[-1] and cell_len(lines[-1] + part) > width:
+    for part in re.findall(r"[^_ \n]+[_ \n]?", name):
+        if lines[-1].endswith("\n") or (lines[-1] and cell_len(lines[-1] + part.rstrip()) > width):
             lines.append("")
         lines[-1] += part
     return [line.rstrip() for line in lines]

@@ -10,7 +10,7 @@ import typer
 
 from jobs import settings as site_settings
 from jobs.cli.options import Site
-from jobs.cli.screen import console, print_table
+from jobs.screen import console
 
 app = typer.Typer(
     help="列出和命名已发布的版本。 List the releases that are kept, and name those that must stay.",
@@ -37,7 +37,7 @@ def list_(site: Site = None) -> None:
     settings = site_settings.load(site)
     found = kept.all_kept(settings)
     if not found:
-        console.print(f"no release of {settings.site} yet: ./edulake run --site {settings.site}")
+        console.say(f"no release of {settings.site} yet: ./edulake run --site {settings.site}")
         return
     words = {
         kept.CURRENT: "当前 current",
@@ -60,7 +60,7 @@ def list_(site: Site = None) -> None:
                 or "下次发布时删除\ngoes with the next",
             )
         )
-    print_table(_COLUMNS, rows)
+    console.table(_COLUMNS, rows, breakable=_COLUMNS[-2:])
 
 
 @app.command()
@@ -78,7 +78,7 @@ def name(
     from jobs.publish import kept
 
     kept.name(site_settings.load(site), release, text)
-    console.print(f"release {release} is kept as {text.strip()}", markup=False, soft_wrap=True)
+    console.say(f"release {release} is kept as {text.strip()}")
 
 
 @app.command()
@@ -92,4 +92,4 @@ def unname(
     from jobs.publish import kept
 
     number = kept.unname(site_settings.load(site), text)
-    console.print(f"release {number} is no longer called {text}", markup=False, soft_wrap=True)
+    console.say(f"release {number} is no longer called {text}")

@@ -92,6 +92,16 @@ def test_headings_are_broken_before_rows_become_blocks() -> None:
     assert max(map(cell_len, shown.splitlines())) <= 80
 
 
+def test_a_heading_of_two_lines_stands_in_two_lines_and_in_a_block_in_one() -> None:
+    assert printed(("版本\nrelease", "b"), [(1, 2)]).splitlines() == [
+        "版本     b",
+        "release",
+        "-------  -",
+        "      1  2",
+    ]
+    assert "版本 release  1" in printed(("版本\nrelease", "b"), [(1, "x" * 80)])
+
+
 def test_columns_left_out_for_want_of_room_are_named() -> None:
     columns, row = ("code", "more"), ("x" * 60, "y" * 60)
     shown = printed(columns, [row], spare=("more",))
@@ -120,6 +130,7 @@ TABLES = {
         for name in ("receipt_id", "delivery_id", "file_name")
     ],
     "delivery list --limit 2000": lambda lake: [row["delivery_id"] for row in receipt_text.receipts(lake)],
+    "release list": lambda _: ["2025-11-20"],
     "identity links": lambda lake: [
         row[name]
         for row in tables.rows(lake, "person_link")
@@ -176,7 +187,7 @@ def test_the_summary_of_a_run_is_whole_at_80_columns(lake: Settings) -> None:
 def test_every_module_that_prints_a_table_is_tried() -> None:
     tried = {
         *("run/summary", "run/doctor", "cli/delivery", "cli/feed", "cli/identity", "cli/safety"),
-        *("cli/scenario", "cli/screen"),
+        *("cli/release", "cli/scenario", "cli/screen"),
         # Own tests: they need files, or would remove a pupil.
         *("cli/places", "cli/forget", "cli/check", "screen"),
     }
