@@ -94,7 +94,7 @@ def test_headings_are_broken_before_rows_become_blocks() -> None:
 
 def test_a_heading_of_two_lines_stands_in_two_lines_and_in_a_block_in_one() -> None:
     assert printed(("版本\nrelease", "b"), [(1, 2)]).splitlines() == [
-        "版本     b",
+        "   版本  b",
         "release",
         "-------  -",
         "      1  2",
