@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from portal import csv_file, replies
+from portal.downloads import Downloads
 from portal.models import Cards, Health, Platforms, Problem, ReleaseInfo, Table, Tables
 from portal.problems import ProblemError
 from portal.replies import API
@@ -19,7 +20,7 @@ from portal.snapshot import NoReleaseError, ReleaseGoneError, Shelf, Snapshot
 MOST_ROWS = 1000
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": HTTPStatus(status).phrase} for status in (422, 503)
+    status: {"model": Problem, "description": HTTPStatus(status).phrase} for status in (422, 503, 504)
 }
 router = APIRouter(prefix=API, responses=_PROBLEMS)
 
@@ -99,7 +100,7 @@ async def table(
     if name not in snapshot.tables:
         raise ProblemError(404, "unknown-table", "没有这张表", f"{name} is not in {API}/tables")
     if output == "csv":
-        return _csv(request, snapshot, name, start, limit, header)
+        return await _csv(request, snapshot, name, start, limit, header)
     # The key names all that the reply depends on, whatever order or spelling the query had.
     size = limit or 100
     page = await run_in_threadpool(
@@ -187,7 +188,7 @@ def _respond(request: Request, snapshot: Snapshot, body: bytes, etag: str) -> Re
     return Response(body, media_type="application/json", headers=headers)
 
 
-def _csv(
+async def _csv(
     request: Request, snapshot: Snapshot, name: str, start: int, limit: int | None, header: str
 ) -> Response:
     etag = csv_file.etag(snapshot, name, header)
@@ -197,8 +198,11 @@ def _csv(
     }
     if _is_known(request, etag):
         return Response(status_code=304, headers=headers)
-    lines = csv_file.lines(snapshot, name, start, limit, header)
-    return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
+    downloads: Downloads = request.app.state.downloads
+    key = f"{etag} {start} {limit}"
+    file = await downloads.get(key, lambda out: csv_file.write(snapshot, name, start, limit, header, out))
+    headers["content-length"] = str(file.size)
+    return StreamingResponse(file.pieces(), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 def _version_headers(snapshot: Snapshot, etag: str) -> dict[str, str]:

@@ -18,18 +18,24 @@ from jobs import origin
 from jobs.publish import release as releases
 from jobs.settings import Settings
 from portal import api, problems
+from portal.downloads import Downloads
 from portal.guard import Guard
 from portal.replies import API
-from portal.snapshot import Shelf
+from portal.snapshot import QUERY_SECONDS, Shelf
 
 STATIC = Path(__file__).parent / "static"
 LOOPBACK = "127.0.0.1"
 
 
 def create_app(
-    settings: Settings, audience: str = releases.CITY, hosts: tuple[str, ...] = (LOOPBACK, "localhost")
+    settings: Settings,
+    audience: str = releases.CITY,
+    hosts: tuple[str, ...] = (LOOPBACK, "localhost"),
+    seconds: float = QUERY_SECONDS,
 ) -> FastAPI:
     """The application for one site and one audience; answers 503 until something is published.
+
+    The queries of one request may take `seconds`.
 
     Requests for any other Host than `hosts` are refused. There is no login, and a foreign web page must not
     be able to read data by pointing its own name at this machine.
@@ -42,7 +48,8 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    app.state.shelf = Shelf(settings, audience)
+    app.state.shelf = Shelf(settings, audience, seconds)
+    app.state.downloads = Downloads()
     app.add_middleware(Guard, hosts=hosts)
     problems.handle(app)
     app.include_router(api.router)

@@ -1,10 +1,10 @@
-"""A table of a release as a CSV file that Excel opens as it is, sent while it is read."""
+"""A table of a release as a CSV file that Excel opens as it is."""
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from typing import IO
 from urllib.parse import quote
 
 from jobs import origin
@@ -12,7 +12,7 @@ from jobs.cells import Writer
 from jobs.sql import identifier
 from portal.snapshot import Snapshot
 
-_BATCH_ROWS = 5000
+_BATCH_ROWS = 20_000
 # Columns of these are sent as DuckDB writes them, with all their digits. All others are texts.
 _NO_TEXT = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DECIMAL\(.*\)|FLOAT|DOUBLE|BOOLEAN|DATE|TIME.*")
 
@@ -29,28 +29,28 @@ def disposition(snapshot: Snapshot, name: str) -> str:
     return f"attachment; filename=\"{name}-{snapshot.release.number}.csv\"; filename*=UTF-8''{title}"
 
 
-def lines(snapshot: Snapshot, name: str, start: int, limit: int | None, header: str) -> Iterator[bytes]:
-    """The file in pieces: a mark that tells Excel this is UTF-8, the header, the rows from `start` on."""
+def write(snapshot: Snapshot, name: str, start: int, limit: int | None, header: str, out: IO[bytes]) -> None:
+    """Write the file: a mark that tells Excel this is UTF-8, the header, the rows from `start` on."""
     table = snapshot.tables[name]
     titles = [(header == "zh" and column["title_zh"]) or column["name"] for column in table["columns"]]
     cells = ", ".join(_written(column["name"], column["type"]) for column in table["columns"])
+    texts = [_NO_TEXT.fullmatch(column["type"]) is None for column in table["columns"]]
     if snapshot.is_synthetic:
         titles.append(origin.COLUMN_ZH if header == "zh" else origin.COLUMN)
         cells += ", 'true'"
-    texts = [_NO_TEXT.fullmatch(column["type"]) is None for column in table["columns"]] + [
-        False
-    ] * snapshot.is_synthetic
-    end = table["rows"] if limit is None else start + limit
+        texts.append(False)
+    end = table["rows"] if limit is None else min(start + limit, table["rows"])
     query = f"select {cells} from {identifier(name)} where rowid >= ? and rowid < ? order by rowid"
-    yield "\ufeff".encode()
-    rows = snapshot.cursor().execute(query, [start, end])
-    text = io.StringIO()
+    text = io.TextIOWrapper(out, encoding="utf-8-sig", newline="")
     writer = Writer(text, "\r\n")
     writer.line(titles)
-    while batch := rows.fetchmany(_BATCH_ROWS):
-        writer.typed(batch, texts)
-        yield _taken(text)
-    yield _taken(text)
+    with snapshot.asked() as cursor:
+        # Part by part: a query over the whole table would hold all of it in memory.
+        for first in range(start, end, _BATCH_ROWS):
+            rows = cursor.execute(query, [first, min(first + _BATCH_ROWS, end)]).fetchall()
+            writer.typed(rows, texts)
+    text.flush()
+    text.detach()
 
 
 def _written(column: str, kind: str) -> str:
@@ -58,11 +58,3 @@ def _written(column: str, kind: str) -> str:
     is_decimal = re.fullmatch(r"DECIMAL\(\d+,\s*(\d+)\)", kind)
     wide = f"::decimal(38, {is_decimal[1]})" if is_decimal else ""
     return f"{identifier(column)}{wide}::varchar"
-
-
-def _taken(text: io.StringIO) -> bytes:
-    """What was written since the last time."""
-    piece = text.getvalue().encode()
-    text.seek(0)
-    text.truncate()
-    return piece

@@ -26,6 +26,10 @@ _SECURITY_HEADERS = {
 }
 
 
+def _has_body(headers: Headers) -> bool:
+    return "transfer-encoding" in headers or headers.get("content-length", "0").strip() != "0"
+
+
 class Guard:
     """Refuse foreign hosts, set security headers, and answer an unexpected error with a problem."""
 
@@ -59,6 +63,11 @@ class Guard:
                 "请用本机地址访问",
                 f"served for {', '.join(self._hosts)} only",
             )
+            await refusal(scope, receive, guarded)
+            return
+        if _has_body(Headers(scope=scope)):
+            refusal = problems.answer(scope, 413, "no-body", "请求不应带有内容", "nothing here takes a body")
+            refusal.headers["connection"] = "close"
             await refusal(scope, receive, guarded)
             return
         try:

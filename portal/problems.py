@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import duckdb
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
+from portal.downloads import BusyError
 from portal.models import Problem
 
+RETRY_SECONDS = 5
 _TITLES = {404: ("not-found", "没有这个地址"), 405: ("method-not-allowed", "不支持这种请求方法")}
 
 
@@ -43,6 +46,25 @@ def handle(app: FastAPI) -> None:
     @app.exception_handler(ProblemError)
     def ours(request: Request, error: ProblemError) -> Response:
         return answer(request.scope, error.status, error.kind, error.title, error.detail)
+
+    @app.exception_handler(BusyError)
+    @app.exception_handler(duckdb.OutOfMemoryException)
+    def busy(request: Request, error: Exception) -> Response:
+        response = answer(
+            request.scope, 503, "busy", "服务正忙，请稍后再试", "too much is asked at once: ask again"
+        )
+        response.headers["retry-after"] = str(RETRY_SECONDS)
+        return response
+
+    @app.exception_handler(duckdb.InterruptException)
+    def too_long(request: Request, error: Exception) -> Response:
+        return answer(
+            request.scope,
+            504,
+            "query-timeout",
+            "查询时间过长，已中止",
+            "the query took too long and was ended: ask for fewer rows",
+        )
 
     @app.exception_handler(HTTPException)
     def http(request: Request, error: HTTPException) -> Response:

@@ -93,9 +93,10 @@ def next_page(snapshot: Snapshot, name: str, start: int, size: int) -> str | Non
 
 
 def _rows(snapshot: Snapshot, query: str, values: list[Any] | None = None) -> list[dict[str, Any]]:
-    result = snapshot.cursor().execute(query, values)
-    names = [column[0] for column in result.description]
-    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+    with snapshot.asked() as cursor:
+        result = cursor.execute(query, values)
+        names = [column[0] for column in result.description]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
 def _answer(snapshot: Snapshot, told: dict[str, Any]) -> bytes:

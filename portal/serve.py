@@ -8,12 +8,16 @@ from contextlib import suppress
 
 import duckdb
 import uvicorn
+from fastapi import FastAPI
 
 from jobs.publish import release as releases
 from jobs.settings import Settings, UserError
 from portal.app import LOOPBACK, create_app
+from portal.connections import BoundedConnection
 
 DEFAULT_PORT = 8090
+# Connections that wait to be taken. All of them may be taken before the first is served.
+_BACKLOG = 128
 
 
 def _say(address: str) -> None:
@@ -40,12 +44,25 @@ def serve(settings: Settings, port: int = DEFAULT_PORT, announce: Callable[[str]
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((LOOPBACK, port))
-            listener.listen(128)
+            listener.listen(_BACKLOG)
         except (OSError, OverflowError) as error:
             raise UserError(
                 f"port {port} cannot be used: {getattr(error, 'strerror', None) or error}.",
                 f"Give another one, for example: ./edulake serve --port {DEFAULT_PORT + 1}",
             ) from error
         announce(f"http://{LOOPBACK}:{listener.getsockname()[1]}/")
-        server = uvicorn.Server(uvicorn.Config(create_app(settings), log_level="warning", access_log=False))
-        server.run(sockets=[listener])
+        uvicorn.Server(configured(create_app(settings))).run(sockets=[listener])
+
+
+def configured(app: FastAPI, connection: type[BoundedConnection] = BoundedConnection) -> uvicorn.Config:
+    """How the portal is served: by bounded connections, and ended soon though a reader still reads."""
+    return uvicorn.Config(
+        app,
+        http=connection,
+        ws="none",
+        lifespan="off",
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=5,
+        log_level="warning",
+        access_log=False,
+    )

@@ -12,18 +12,22 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 
 from jobs.publish import release as releases
+from jobs.publish.questions import Clock
 from jobs.publish.release import Release, ReleaseError
 from jobs.settings import Settings, UserError
 
 _log = logging.getLogger(__name__)
 
+# What the queries of one request may take.
+QUERY_SECONDS = 30.0
 _CACHE_BYTES = 64 * 1024**2
 # A paging client may still be reading the release before this one; more than these are not held open.
 _OLDER_OPEN = 2
@@ -50,11 +54,14 @@ class Reply:
 class Snapshot:
     """One release, opened for one audience."""
 
-    def __init__(self, release: Release, audience: str, is_synthetic: bool = False) -> None:
+    def __init__(
+        self, release: Release, audience: str, is_synthetic: bool = False, seconds: float = QUERY_SECONDS
+    ) -> None:
         self.release = release
         self.audience = audience
         self.is_synthetic = is_synthetic or release.is_synthetic
         self._connection = releases.open_release(release, audience)
+        self._seconds = seconds
         self._replies: OrderedDict[str, Reply] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
@@ -66,9 +73,14 @@ class Snapshot:
         rows = manifest["files"][self.release.file(self.audience).name]["tables"]
         return {name: {**manifest["tables"][name], "rows": rows[name]} for name in sorted(rows)}
 
-    def cursor(self) -> duckdb.DuckDBPyConnection:
-        """A connection of its own for one request, on the same open file."""
-        return self._connection.cursor()
+    @contextmanager
+    def asked(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection of its own for one request, on the same open file. What it asks within the block ends
+        with an InterruptException when the time is up.
+        """
+        cursor = self._connection.cursor()
+        with Clock(cursor, self._seconds).running():
+            yield cursor
 
     def kept(self, key: str) -> Reply | None:
         with self._lock:
@@ -100,8 +112,11 @@ class Snapshot:
 class Shelf:
     """The releases of a site, as one audience reads them."""
 
-    def __init__(self, settings: Settings, audience: str = releases.CITY) -> None:
+    def __init__(
+        self, settings: Settings, audience: str = releases.CITY, seconds: float = QUERY_SECONDS
+    ) -> None:
         self._settings = settings
+        self._seconds = seconds
         self._audience = audience
         self._pointer = settings.releases / "CURRENT"
         self._current: Snapshot | None = None
@@ -155,7 +170,7 @@ class Shelf:
             return self._older[number]
 
     def _opened(self, release: Release) -> Snapshot:
-        return Snapshot(release, self._audience, self._settings.is_synthetic)
+        return Snapshot(release, self._audience, self._settings.is_synthetic, self._seconds)
 
     def _mark(self) -> tuple[int, int] | None:
         try:

@@ -133,7 +133,7 @@ def asked(settings: Settings, text: str, opening: Opening, way_out: str) -> Iter
             opened = opening(connection)
             lock(connection, opened.files)
             made_up = [origin.LINE] if settings.is_synthetic or opened.is_synthetic else []
-            clock = _Clock(connection, bounds.seconds)
+            clock = Clock(connection, bounds.seconds)
             with _bounded_memory(bounds.memory_mb * 1024**2 + _UNCOUNTED_BYTES):
                 with clock.running():
                     result = connection.execute(statement)
@@ -183,7 +183,7 @@ def _told(bounds: Any, way_out: str) -> Iterator[None]:
         raise UserError(f"the query was refused: {error}", way_out) from error
 
 
-class _Clock:
+class Clock:
     """The time that the engine has worked for a question; interrupts it when that is used up.
 
     A reader that takes its rows slowly, such as a pager, uses up nothing.
@@ -196,14 +196,22 @@ class _Clock:
     @contextmanager
     def running(self) -> Iterator[None]:
         begun = time.monotonic()
-        timer = threading.Timer(max(0.0, self._left), self._connection.interrupt)
-        timer.daemon = True
-        timer.start()
+        is_done = threading.Event()
+        guard = threading.Thread(target=self._interrupt_unless, args=(is_done,), daemon=True)
+        guard.start()
         try:
             yield
         finally:
-            timer.cancel()
+            is_done.set()
+            guard.join()
             self._left -= time.monotonic() - begun
+
+    def _interrupt_unless(self, is_done: threading.Event) -> None:
+        wait = max(0.0, self._left)
+        while not is_done.wait(wait):
+            self._connection.interrupt()
+            # Between two queries an interrupt is lost, so there is another one.
+            wait = 0.05
 
 
 @contextmanager

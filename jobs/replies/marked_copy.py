@@ -173,8 +173,8 @@ def _list(book: xlsxwriter.Workbook, report: Report, sheets: list[_Sheet]) -> No
                 listed.write_url(row, 1, place, link, f"{sheet.name}!{cell}")
             else:
                 listed.write_string(row, 1, f"{sheet.name}!{cell}")
-        for column, said in enumerate(problem.cells()[1:], 2):
-            (listed.write_number if isinstance(said, int) else listed.write_string)(row, column, said, wrap)
+        for column, value in enumerate(problem.cells()[1:], 2):
+            (listed.write_number if isinstance(value, int) else listed.write_string)(row, column, value, wrap)
     listed.freeze_panes(1, 0)
     listed.autofilter(0, 0, max(len(report.problems), 1), len(COLUMNS))
 
