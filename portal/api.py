@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
+from jobs.settings import UserError
 from portal import csv_file, replies
 from portal.downloads import Downloads
 from portal.models import Cards, Health, Platforms, Problem, ReleaseInfo, Table, Tables
@@ -144,15 +145,14 @@ async def healthz(shelf: OneShelf) -> Response:
 
 def _no_release(shelf: Shelf) -> ProblemError:
     if shelf.fault:
-        return ProblemError(
-            503,
-            "release-unreadable",
-            "已发布的版本暂时无法打开",
-            f"the published release cannot be opened now: {API}/healthz says why",
-        )
+        return _unreadable(f"the published release cannot be opened now: {API}/healthz says why")
     return ProblemError(
         503, "no-release", "尚未发布任何版本", "nothing is published yet: ./edulake run makes a release"
     )
+
+
+def _unreadable(detail: str) -> ProblemError:
+    return ProblemError(503, "release-unreadable", "已发布的版本暂时无法打开", detail)
 
 
 def _pinned(shelf: Shelf, number: int) -> Snapshot:
@@ -167,6 +167,8 @@ def _pinned(shelf: Shelf, number: int) -> Snapshot:
             "该版本已不再保留",
             f"release {number} is kept no longer: begin without a cursor",
         ) from error
+    except UserError as error:
+        raise _unreadable(f"release {number} is held by another program: ask again later") from error
     except KeyError as error:
         raise ProblemError(
             404, "unknown-release", "没有这个版本", f"release {number} was never published"
