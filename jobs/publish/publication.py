@@ -89,7 +89,12 @@ def publish(
                 }
                 release = _build(settings.releases, about, build_file, models, columns, pointed)
             if pointed is None or pointed.number < release.number:
-                point(settings.releases, release)
+                try:
+                    point(settings.releases, release)
+                except OSError:
+                    # Nobody may find it among the releases: it was never published.
+                    shutil.rmtree(release.folder, ignore_errors=True)
+                    raise
             _forget_others(settings)
     return release
 

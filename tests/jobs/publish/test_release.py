@@ -290,6 +290,25 @@ def test_every_door_names_a_file_that_another_program_holds(
         assert publish("2026-09-10.2").number == 2
 
 
+def test_a_release_that_cannot_be_pointed_at_is_no_release(
+    publish: Callable[..., Release], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish("2026-09-10.1")
+    with monkeypatch.context() as patch:
+        written = publication._write_durably
+
+        def full(path: Path, content: dict) -> None:
+            if path.name.startswith(".CURRENT"):
+                raise OSError(errno.ENOSPC, "No space left on device")
+            written(path, content)
+
+        patch.setattr(publication, "_write_durably", full)
+        with pytest.raises(UserError, match="full"):
+            publish("2026-09-10.2")
+    assert releases.numbers(settings.releases) == [1]
+    assert publish("2026-09-10.2").number == 2
+
+
 PUBLISHER = """
 import sys
 from pathlib import Path
