@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import tempfile
 import unicodedata
@@ -24,6 +25,11 @@ OUTPUT_MODE = 0o666 & ~UMASK_OF_CALLER
 
 # What a file from outside, or all that it unpacks to, may hold; a larger one is refused with its way out.
 LARGEST_FILE = 512 * 1024**2
+
+# What stands for something else where a library opens what lies below a folder of that name: delta-rs takes
+# `%41` for A and breaks at brackets, `|` and `^`, DuckDB takes `*` and `?` for patterns, both take a
+# backslash for a slash. Control characters and bytes that are not UTF-8 have no address at all.
+_MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|[][*?|^\\\x00-\x1f\x7f\ud800-\udfff]")
 
 # What a name may have on the file systems of today.
 _LONGEST_NAME = 255
@@ -109,6 +115,20 @@ def _shortened(name: str) -> str:
 
 def _percent(character: str) -> str:
     return "".join(f"%{byte:02X}" for byte in character.encode("utf-8"))
+
+
+def misread(folder: Path) -> str | None:
+    """What in the name of a folder, or of one above it, keeps a lake from lying there; None for a sound one.
+    A link counts with the folder that it leads to.
+    """
+    for path in (folder, folder.resolve()):
+        if found := _MISREAD.search(str(path)):
+            return found[0]
+        # Airflow puts the values of variables into every path of its settings.
+        for name in re.findall(r"\$\w+|\$\{[^}]*\}", str(path), re.ASCII):
+            if os.path.expandvars(name) != name:
+                return str(name)
+    return None
 
 
 def is_hidden(name: str) -> bool:

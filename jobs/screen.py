@@ -25,7 +25,9 @@ _NUMBER = re.compile(r"[-+−]?[\d,]*\.?\d+( ?%)?")
 # Where a line may be broken: at blanks, and before a character of East Asian scripts; marks stay behind it.
 _WIDE = "\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uffe6"
 _MARKS = "，。；：、？！）】》」』”’％"
-_PIECES = re.compile(rf"\s+|[{_WIDE}][{_MARKS}]*|[^\s{_WIDE}]+")
+# A command stays whole, so that it can be pasted: what stands between backticks, or from `./edulake` on.
+_COMMAND = rf"`[^`\n]*`[^\s`{_WIDE}]*|\./edulake [^`\n]*"
+_PIECES = re.compile(rf"\s+|{_COMMAND}|[{_WIDE}][{_MARKS}]*|[^\s`{_WIDE}]+|`")
 # What a terminal obeys instead of showing it, what turns the text around it, and bytes that are no text.
 _COMMANDS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Literal
 
 import yaml
 
-from jobs.files import keep_from_others, parse_yaml, replacing
+from jobs.files import keep_from_others, misread, parse_yaml, readable, replacing
 
 if TYPE_CHECKING:
     from jobs.site import KeptReleases, Places, RealInput, Sql
@@ -63,7 +64,7 @@ SET_BY_US = frozenset({"EDULAKE_BUILD_FILE", "EDULAKE_PINS_FILE"})
 LEAST_FREE_BYTES = 2 * 1024**3
 
 # What a full or locked disk says, and what a person can do about it.
-_DISK_ERRORS = {
+DISK_ERRORS = {
     errno.ENOSPC: ("the disk is full", "Free some space, or set EDULAKE_HOME to a folder on another disk"),
     errno.EDQUOT: ("your disk quota is used up", "Free some space, or set EDULAKE_HOME to another disk"),
     errno.EROFS: ("the disk is read-only", "Set EDULAKE_HOME to a folder that can be written"),
@@ -73,6 +74,8 @@ _DISK_ERRORS = {
     errno.ENOTDIR: ("a part of this path is a file", "Set EDULAKE_HOME to a folder that can be written"),
     errno.EEXIST: ("a file is in the way", "Move it away, or set EDULAKE_HOME to another folder"),
 }
+# Those that a person meets who may not write, or not even read, where a lake lies.
+LOCKED = frozenset({errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT})
 
 
 class UserError(Exception):
@@ -153,6 +156,10 @@ class Settings:
         )
         return tuple(words for brought, is_asked, words in without if is_asked and brought is None)
 
+    def command(self, *words: str) -> str:
+        """A command for this site as a person can paste it into a shell."""
+        return command_line(*words, "--site", self.site)
+
     def prepare(self) -> Settings:
         """Make every folder of the site, for its owner alone, and take from others what an earlier version or
         a copy by hand let them read. Doing it again changes nothing.
@@ -188,15 +195,20 @@ class Settings:
                 fresh.write_text(self.site + "\n", encoding="utf-8")
 
 
+def command_line(*words: str) -> str:
+    """A command as a person can paste it into a shell, in the checkout."""
+    return shlex.join(["./edulake", *words])
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turn a full or locked disk met while writing `path` into a UserError; let other errors pass."""
     try:
         yield
     except OSError as error:
-        if error.errno not in _DISK_ERRORS:
+        if error.errno not in DISK_ERRORS:
             raise
-        reason, way_out = _DISK_ERRORS[error.errno]
+        reason, way_out = DISK_ERRORS[error.errno]
         raise UserError(f"cannot write {error.filename or path}: {reason}.", f"{way_out}.") from error
 
 
@@ -270,7 +282,8 @@ def load(site: str | None = None, home: Path | str | None = None) -> Settings:
             "\n  ".join((f"the settings file {files[name]} is wrong:", *problems)),
             "Put it right; infra/sites/beijing.yaml is a complete example.",
         )
-    own = base / name
+    own, lake = base / name, _storage(base / name, name)
+    _check_folders(own, lake)
     lists = {code: getattr(declared, setting) for setting, code in site_file.CODE_LISTS.items()}
     global _own_lists
     _own_lists = {code: file for code, file in lists.items() if file is not None}
@@ -279,7 +292,7 @@ def load(site: str | None = None, home: Path | str | None = None) -> Settings:
         file=files[name],
         home=own,
         landing=own / "landing",
-        lake=_storage(own, name),
+        lake=lake,
         releases=own / "releases",
         airflow=own / "airflow",
         secrets=own / "secrets",
@@ -291,6 +304,24 @@ def load(site: str | None = None, home: Path | str | None = None) -> Settings:
         holds_persons=declared.persons,
         **{setting: getattr(declared, setting) for setting in site_file.SAME_IN_SETTINGS},
     )
+
+
+def _check_folders(home: Path, lake: Path) -> None:
+    """Raises UserError for a folder whose name a library of ours would misread, before anything is made."""
+    folders = {
+        "the checkout": (ROOT, "move the checkout to"),
+        "EDULAKE_HOME": (home, "set EDULAKE_HOME to"),
+        "EDULAKE_STORAGE": (lake, "set EDULAKE_STORAGE to"),
+        "TMPDIR": (Path(os.environ.get("TMPDIR", "/tmp")), "set TMPDIR to"),
+    }
+    for what, (folder, way_out) in folders.items():
+        found = misread(folder) or (":" if folder is ROOT and ":" in str(ROOT) else None)
+        if found:
+            raise UserError(
+                f"{what} is {readable(str(folder))}, and `{readable(found)}` in a folder's name stands for "
+                "something else in Delta, DuckDB, Spark or Airflow.",
+                f"Rename that folder, or {way_out} one without it. A link to it does not help.",
+            )
 
 
 def _last_site(base: Path) -> str | None:

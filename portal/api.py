@@ -147,7 +147,7 @@ def _no_release(shelf: Shelf) -> ProblemError:
     if shelf.fault:
         return _unreadable(f"the published release cannot be opened now: {API}/healthz says why")
     return ProblemError(
-        503, "no-release", "尚未发布任何版本", "nothing is published yet: ./edulake run makes a release"
+        503, "no-release", "尚未发布任何版本", "nothing is published yet; `./edulake run` makes a release"
     )
 
 

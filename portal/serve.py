@@ -34,7 +34,7 @@ def serve(settings: Settings, port: int = DEFAULT_PORT, announce: Callable[[str]
     if published is None:
         raise UserError(
             f"the site {settings.site} has no release to serve yet.",
-            f"Make one first: ./edulake run --site {settings.site}",
+            f"Make one first: {settings.command('run')}",
         )
     # A lock is told at once. Whatever else keeps a release closed is told by each answer, and may heal.
     with suppress(releases.ReleaseError, KeyError, ValueError, OSError, duckdb.Error):
@@ -48,7 +48,7 @@ def serve(settings: Settings, port: int = DEFAULT_PORT, announce: Callable[[str]
         except (OSError, OverflowError) as error:
             raise UserError(
                 f"port {port} cannot be used: {getattr(error, 'strerror', None) or error}.",
-                f"Give another one, for example: ./edulake serve --port {DEFAULT_PORT + 1}",
+                f"Give another one: {settings.command('serve', '--port', str(DEFAULT_PORT + 1))}",
             ) from error
         announce(f"http://{LOOPBACK}:{listener.getsockname()[1]}/")
         uvicorn.Server(configured(create_app(settings))).run(sockets=[listener])

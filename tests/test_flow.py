@@ -204,7 +204,7 @@ def test_spark_and_duckdb_read_the_same_values(lake: Settings, spark: Any) -> No
     ]  # fmt: skip
     by_duckdb = duckdb.connect()
     by_duckdb.execute("set timezone = 'UTC'")
-    by_duckdb.read_parquet(found.file_uris()).create_view("t")
+    by_duckdb.read_parquet(tables.files(found)).create_view("t")
     order = "pupil_key, recorded_at, _line_number"
     rows = by_duckdb.execute(f"select {', '.join(columns)} from t order by {order}").fetchall()
     types = dict(by_duckdb.execute("select column_name, column_type from (describe t)").fetchall())

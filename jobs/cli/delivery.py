@@ -58,7 +58,7 @@ def withdraw(
     From its day on nothing counts that it states; what it had replaced counts again. To undo it, hand the
     file in again.
 
-    Example: `./edulake delivery withdraw places/110000/2025-09-10_1 --reason 日期有误`
+    Example: `./edulake delivery withdraw place_demand/110000/2025-09-10_1 --reason 日期有误`
     """
     from jobs.ingest import withdrawing
 
@@ -71,7 +71,7 @@ def withdraw(
     )
     for file in done.judged_anew:
         console.say(f"  judged anew by the next run: {file}")
+    report = settings.command("feed", "report", "--all-of", told.delivery_id.split("/")[1])
     console.say(
-        f"what its sender is told: ./edulake feed report --all-of {told.delivery_id.split('/')[1]}"
-        f" --site {settings.site}\nnext: ./edulake run --site {settings.site}",
+        f"what its sender is told: {report}\nnext: {settings.command('run')}",
     )

@@ -179,7 +179,7 @@ def retry(
     row = reports.find_receipt(settings, receipt)
     failures.retry(settings, row)
     console.say(
-        f"{row['receipt_id']} {row['file_name']} waits. Next: ./edulake run --site {settings.site}",
+        f"{row['receipt_id']} {row['file_name']} waits. Next: {settings.command('run')}",
     )
 
 
@@ -187,13 +187,17 @@ def _chosen(settings: Settings, receipt: str | None, sender: str | None) -> list
     from jobs.replies import report as reports
 
     if (receipt is None) == (sender is None):
-        raise UserError("name a receipt, or a sender with --all-of.", "`./edulake feed receipts` lists both.")
+        raise UserError(
+            "name a receipt, or a sender with --all-of.",
+            f"`{settings.command('feed', 'receipts')}` lists both.",
+        )
     if receipt is not None:
         return [reports.find_receipt(settings, receipt)]
     found = reports.receipts_of(settings, sender)
     if not found:
         raise UserError(
-            f"{sender!r} has no receipt at {settings.site}.", "`./edulake feed receipts` lists them."
+            f"{sender!r} has no receipt at {settings.site}.",
+            f"`{settings.command('feed', 'receipts')}` lists them.",
         )
     return found
 

@@ -113,5 +113,5 @@ def _newest(settings: Settings) -> date:
 
     days = [row["received_date"] for row in tables.rows(settings, "ops__receipt", ["received_date"])]
     if not days:
-        raise UserError(f"the lake of {settings.site} holds no delivery yet.", "./edulake run")
+        raise UserError(f"the lake of {settings.site} holds no delivery yet.", settings.command("run"))
     return max(days)

@@ -20,9 +20,16 @@ if TYPE_CHECKING:
 def run(
     site: Annotated[str, typer.Option("--site", help="A site of infra/sites.")] = site_settings.DEFAULT_SITE,
     scale: Annotated[
-        float, typer.Option(min=0.001, max=1.0, help="Size of the synthetic city; 1 is all of Beijing.")
-    ] = 0.02,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the synthetic city.")] = 7,
+        float | None,
+        typer.Option(
+            min=0.001,
+            max=1.0,
+            help="Size of the synthetic city; 1 is all of Beijing. Default: as it is landed, else 0.02.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the synthetic city. Default: as it is landed, else 7.")
+    ] = None,
 ) -> None:
     """Take in what has been landed, decide, and publish a release. Run it again: only new files are taken.
 
@@ -73,7 +80,7 @@ def land(
         return
     day = received.date() if received else _newest_day(settings)
     where = deliveries.land(settings, file, feed, sender, day)
-    console.say(f"landed: {where}\nnext: ./edulake run --site {settings.site}")
+    console.say(f"landed: {where}\nnext: {settings.command('run')}")
 
 
 def doctor(site: Site = None) -> None:
@@ -108,21 +115,19 @@ def clean(
 
     删除站点的全部数据；运行环境保留。
     """
-    import shutil
-
-    from jobs.run import airflow as orchestrate
-    from jobs.spark import server
+    from jobs.run import removal
 
     settings = site_settings.load(site)
-    if not settings.home.exists():
+    folders = removal.folders(settings)
+    if not folders:
         console.say(f"nothing to remove: {settings.home} does not exist")
         return
+    named = " and ".join(map(str, folders))
+    removal.check(settings)
     if not yes:
-        typer.confirm(f"Remove {settings.home} with all its tables and releases?", abort=True)
-    orchestrate.down(settings)
-    server.stop(settings)
-    shutil.rmtree(settings.home)
-    console.say(f"removed {settings.home}")
+        typer.confirm(f"Remove {named} with all tables and releases?", abort=True)
+    removal.remove(settings)
+    console.say(f"removed {named}")
 
 
 def _newest_day(settings: Settings) -> date:

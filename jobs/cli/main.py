@@ -84,10 +84,21 @@ def main() -> None:
         remarks.say(("Note", "yellow"), f" {unknown}")
     try:
         app(prog_name="edulake")
-    except UserError as error:
-        remarks.say(("Error", "bold red"), f" {error.message}")
-        remarks.say(("What to do", "bold"), f" {error.way_out}")
+    except (UserError, OSError) as error:
+        known = told(error)
+        if known is None:
+            raise
+        remarks.say(("Error", "bold red"), f" {known.message}")
+        remarks.say(("What to do", "bold"), f" {known.way_out}")
         sys.exit(1)
     except KeyboardInterrupt:
         remarks.say("Interrupted. Nothing is lost: run the same command again.")
         sys.exit(130)
+
+
+def told(error: Exception) -> UserError | None:
+    """What a person is told of an error; None for a mistake of ours, whose traceback is wanted."""
+    if isinstance(error, OSError) and error.errno in site_settings.LOCKED:
+        _, way_out = site_settings.DISK_ERRORS[error.errno]
+        return UserError(f"{error.filename}: {error.strerror}.", f"{way_out}.")
+    return error if isinstance(error, UserError) else None

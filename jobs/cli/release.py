@@ -37,7 +37,7 @@ def list_(site: Site = None) -> None:
     settings = site_settings.load(site)
     found = kept.all_kept(settings)
     if not found:
-        console.say(f"no release of {settings.site} yet: ./edulake run --site {settings.site}")
+        console.say(f"no release of {settings.site} yet: {settings.command('run')}")
         return
     words = {
         kept.CURRENT: "当前 current",

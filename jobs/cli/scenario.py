@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from jobs.decide.places.scenario import Mix
 
 CITY = "全市 city"
+_GAPS = "from fct_places_gap"
 _COLUMNS = ("where", "stage", "year", "pupils", "places", "gap", "pupils'", "places'", "gap'", "change")
 _RESULT = ["pupils", "places", "gap", "shortage_probability", "surplus_probability"]
 
@@ -73,7 +74,7 @@ def run(
             cells.write_frame(both.assign(is_synthetic=True) if settings.is_synthetic else both, fresh)
     shown = both[_meant(both, district, stage, year)]
     if shown.empty:
-        raise UserError("no such district, stage or year.", 'See `./edulake sql "from fct_places_gap"`.')
+        raise UserError("no such district, stage or year.", f"See `{settings.command('sql', _GAPS)}`.")
     for name, texts in named.items():
         console.say(f"{name}: {'; '.join(texts) or 'as things stand'}")
     console.table(_COLUMNS, _rows(shown, district), title="places minus pupils, side by side")

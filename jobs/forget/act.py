@@ -27,7 +27,7 @@ from jobs.lake import deliveries, forgotten, persons, runs, tables
 from jobs.publish import publication
 from jobs.publish.release import current, numbers, publishing_alone, read
 from jobs.settings import Settings, UserError
-from jobs.sql import literals
+from jobs.sql import literals, parquet
 
 _KEYS = ("pupil_key", "document_key", "person_token", "linked_person_token")
 
@@ -61,7 +61,7 @@ def plan(settings: Settings, number: str) -> Plan:
             f"no file, table or release of {settings.site} names this pupil.", "Check the number."
         )
     if any(journal.unfinished(settings, feed) for feed in settings.feeds):
-        raise UserError("files are half read.", "Finish them first: ./edulake run")
+        raise UserError("files are half read.", f"Finish them first: {settings.command('run')}")
     return Plan(found, _counts(settings, found))
 
 
@@ -215,12 +215,12 @@ def _standing(
     more: str = "true",
 ) -> set[Any]:
     """Which of these places of a file have a row in the table."""
-    found = tables.open_table(settings, table)
-    if found is None or not found.file_uris():
+    files = tables.files(tables.open_table(settings, table))
+    if not files:
         return set()
     rows = duckdb.execute(
         f"select distinct {'_table' if prefix else 'table_number'}, {prefix}line_number"
-        f" from read_parquet([{literals(*found.file_uris())}], union_by_name = true)"
+        f" from {parquet(*files)}"
         f" where {prefix}delivery_id = ? and {prefix}file_sha256 = ? and {more}",
         [receipt["delivery_id"], receipt["file_sha256"]],
     ).fetchall()

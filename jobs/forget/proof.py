@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 
 from jobs.settings import Settings
-from jobs.sql import identifier, literals
+from jobs.sql import identifier, literals, parquet
 
 _ENCODINGS = ("utf-8", "gb18030", "utf-16-le", "utf-16-be")
 _DEEPEST = 4
@@ -36,7 +36,7 @@ def holds(path: Path, values: Collection[str]) -> bool:
     if _bytes_hold(data, values, _DEEPEST):
         return True
     if data[:4] == b"PAR1":
-        return _table_holds(f"read_parquet({literals(path)})", values)
+        return _table_holds(parquet(path), values)
     return data[8:12] == b"DUCK" and _database_holds(path, values)
 
 

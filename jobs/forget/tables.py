@@ -15,7 +15,7 @@ from deltalake import CommitProperties, WriterProperties, write_deltalake
 
 from jobs.lake import tables
 from jobs.settings import Settings
-from jobs.sql import literals
+from jobs.sql import parquet
 
 
 def written(settings: Settings) -> list[str]:
@@ -32,12 +32,10 @@ def columns(settings: Settings, table: str) -> set[str]:
 
 def count(settings: Settings, table: str, gone: str) -> int:
     """How many rows of a table a condition holds for."""
-    found = tables.open_table(settings, table)
-    files = found.file_uris() if found else []
+    files = tables.files(tables.open_table(settings, table))
     if not files:
         return 0
-    rows = f"read_parquet([{literals(*files)}], union_by_name = true)"
-    return int(duckdb.execute(f"select count(*) from {rows} where {gone}").fetchall()[0][0])
+    return int(duckdb.execute(f"select count(*) from {parquet(*files)} where {gone}").fetchall()[0][0])
 
 
 def rewrite(settings: Settings, table: str, gone: str, changed: str = "*") -> int:
@@ -50,8 +48,8 @@ def rewrite(settings: Settings, table: str, gone: str, changed: str = "*") -> in
     if found is None:
         return 0
     went = 0
-    if files := found.file_uris():
-        rows = f"read_parquet([{literals(*files)}], union_by_name = true)"
+    if files := tables.files(found):
+        rows = parquet(*files)
         with duckdb.connect(config={"threads": 2}) as db:
             db.execute("set TimeZone = 'UTC'")
             is_gone = f"coalesce({gone}, false)"

@@ -23,7 +23,7 @@ from jobs.judging.values import names_nobody
 from jobs.lake import deliveries, identity, persons, tables
 from jobs.lake.deliveries import LandedFile
 from jobs.settings import Settings
-from jobs.sql import literals
+from jobs.sql import literals, parquet
 
 NUMBER, DOCUMENT, NAME = "pupil_national_id", "id_document_number", "pupil_name"
 
@@ -153,13 +153,12 @@ def _places_of(settings: Settings, found: Trace) -> set[tuple[str, str, Place]]:
     """Where the lines stand that the clean tables have under the pupil's tokens."""
     places: set[tuple[str, str, Place]] = set()
     for contract in declare.load().values():
-        clean = tables.open_table(settings, contract.table)
-        if clean is None or contract.person_key != "pupil_key" or not clean.file_uris():
+        files = tables.files(tables.open_table(settings, contract.table))
+        if not files or contract.person_key != "pupil_key":
             continue
         rows = duckdb.execute(
             "select _delivery_id, _file_sha256, _table, _line_number"
-            f" from read_parquet([{literals(*clean.file_uris())}], union_by_name = true)"
-            f" where pupil_key in ({literals(*found.tokens)})"
+            f" from {parquet(*files)} where pupil_key in ({literals(*found.tokens)})"
         ).fetchall()
         places |= {(delivery, sha, (table, line)) for delivery, sha, table, line in rows}
     return places

@@ -19,7 +19,7 @@ import duckdb
 from jobs import declare
 from jobs.lake import tables
 from jobs.settings import Settings
-from jobs.sql import literals
+from jobs.sql import parquet
 
 CHECK = "every_line_ends_once"
 
@@ -143,8 +143,6 @@ def _union(settings: Settings, of_tables: list[str], columns: str, none: str) ->
     """The rows of these tables one after the other; empty and typed by `none` where none was written yet."""
     parts = []
     for table in of_tables:
-        found = tables.open_table(settings, table)
-        files = found.file_uris() if found else []
-        if files:
-            parts.append(f"select {columns} from read_parquet([{literals(*files)}], union_by_name = true)")
+        if files := tables.files(tables.open_table(settings, table)):
+            parts.append(f"select {columns} from {parquet(*files)}")
     return " union all ".join(parts) or f"select {none} where false"

@@ -25,7 +25,7 @@ from jobs.lake import forgotten, identity, persons, tables
 from jobs.reading import shape
 from jobs.settings import Settings
 from jobs.spark.launch import CORES
-from jobs.sql import literals
+from jobs.sql import literals, parquet
 
 JUDGING_MEMORY = "2GB"
 
@@ -80,9 +80,9 @@ def judged(
     raw = tables.raw_lines(settings, batch.feed, batch.batch_id)
     with _folder(settings, contract) as folder, connection(settings, contract.feed) as db:
         rows = tokened(db, settings, parsed(db, settings, raw, contract, notes), contract, keys)
-        file = literals(folder / "judged.parquet")
-        db.execute(f"copy ({rows}) to {file} (format parquet, row_group_size 50000)")
-        db.execute(f"create view judged as from read_parquet({file})")
+        file = folder / "judged.parquet"
+        db.execute(f"copy ({rows}) to {literals(file)} (format parquet, row_group_size 50000)")
+        db.execute(f"create view judged as from {parquet(file)}")
         yield Judged(db, folder)
 
 

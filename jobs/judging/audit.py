@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jobs.declare import Contract, code_list, is_open
-from jobs.settings import UserError
+from jobs.settings import UserError, command_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +65,8 @@ class CheckFailedError(UserError):
         super().__init__(
             f"{len(failed)} checks stop the release of run {run_id}:\n" + "\n".join(lines),
             "The release before it keeps serving. Mend the cause at its sender or in the code, and run "
-            "again; ./edulake status lists the checks, and docs/runbooks/failed-audit.md has the steps.",
+            f"again; `{command_line('status')}` lists the checks, and "
+            "docs/runbooks/failed-audit.md has the steps.",
         )
 
 

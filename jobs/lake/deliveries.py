@@ -15,6 +15,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -337,5 +338,6 @@ class _Hashes:
 
     def save(self) -> None:
         if self._seen != self._known and self._note.parent.is_dir():
-            with replacing(self._note) as fresh:
+            # Who may only read the lake looks without a note, and reads the files again next time.
+            with suppress(OSError), replacing(self._note) as fresh:
                 fresh.write_text(json.dumps(self._seen))

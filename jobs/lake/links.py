@@ -28,7 +28,7 @@ from jobs.lake import persons, tables, withdrawals
 from jobs.lake.persons import LINKS, SAME_DOCUMENT
 from jobs.lake.withdrawals import Withdrawal
 from jobs.settings import Settings
-from jobs.sql import literals
+from jobs.sql import parquet
 
 # A child may have had two temporary numbers before the lasting one; a document under more is shared.
 FEW = 3
@@ -71,9 +71,8 @@ def _changes(settings: Settings) -> list[tuple[str, str, datetime, bool]]:
 
 def _rows(settings: Settings, dataset: str) -> str | None:
     """All rows of a dataset's clean table, as what a query reads from; None where nothing was written."""
-    found = tables.open_table(settings, declare.load()[dataset].table)
-    files = found.file_uris() if found else []
-    return f"read_parquet([{literals(*files)}], union_by_name = true)" if files else None
+    files = tables.files(tables.open_table(settings, declare.load()[dataset].table))
+    return parquet(*files) if files else None
 
 
 def _make_lines(

@@ -20,7 +20,7 @@ from deltalake import DeltaTable
 from jobs import clock, processes
 from jobs.files import replacing
 from jobs.lake import deliveries, tables, withdrawals
-from jobs.settings import EXPECTATIONS, Settings, UserError
+from jobs.settings import EXPECTATIONS, Settings, UserError, command_line, writing
 
 TABLE = "ops__run"
 RUNNING, PUBLISHED, FAILED, INTERRUPTED = "running", "published", "failed", "interrupted"
@@ -92,10 +92,12 @@ def join_run(settings: Settings, trigger: str, owner: int | None = None) -> Run:
 def _newest_day(settings: Settings) -> date:
     landing = deliveries.survey(settings)
     if not landing.files:
-        aside = f" ({len(landing.left_aside)} left aside: see `./edulake status`)" * bool(landing.left_aside)
+        aside = f" ({len(landing.left_aside)} left aside: see `{settings.command('status')}`)"
+        aside *= bool(landing.left_aside)
         raise UserError(
             f"nothing has been landed for {settings.site}{aside}.",
-            "Hand files in with `./edulake land`, or let `./edulake run` write the site's input.",
+            f"`{command_line('land', '--help')}` says how to hand files in; a site with an input of its own "
+            f"writes it: `{settings.command('run')}`.",
         )
     days = ((file.delivery_id, file.received) for file in landing.files)
     newest = withdrawals.newest_standing(days, withdrawals.load(settings))
@@ -130,14 +132,17 @@ def _open(settings: Settings, newest: date, trigger: str, seed: int | None, owne
 @contextmanager
 def only_run(settings: Settings) -> Iterator[None]:
     """Hold the site: one run of it at a time. Raises UserError with the process that holds it."""
-    with (settings.run / "run.lock").open("a+") as lock:
+    with writing(settings.run):
+        settings.run.mkdir(parents=True, exist_ok=True)
+        lock_file = (settings.run / "run.lock").open("a+")
+    with lock_file as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             lock.seek(0)
             raise UserError(
-                f"another run of {settings.site} is under way (process {lock.read().strip() or 'unknown'}).",
-                "Wait for it, or end that process and run again: nothing is lost.",
+                f"a run of {settings.site} is under way (process {lock.read().strip() or 'unknown'}).",
+                "Wait for it, or end that process and call again: nothing is lost.",
             ) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))
@@ -184,7 +189,7 @@ def get(settings: Settings, run_id: str) -> Run:
     for run in all_runs(settings):
         if run.run_id == run_id:
             return run
-    raise UserError(f"there is no run {run_id!r} at {settings.site}.", "See `./edulake status`.")
+    raise UserError(f"there is no run {run_id!r} at {settings.site}.", f"See `{settings.command('status')}`.")
 
 
 def all_runs(settings: Settings) -> list[Run]:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
@@ -22,7 +23,7 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from jobs import declare
 from jobs.settings import Settings, UserError
-from jobs.sql import literals
+from jobs.sql import file_literals, identifier
 
 if TYPE_CHECKING:
     # Most commands read a few small tables: they wait neither for Spark nor for pandas, which Arrow's
@@ -91,6 +92,12 @@ def open_table(settings: Settings, table: str, version: int | None = None) -> De
         return None
 
 
+def files(table: DeltaTable | None) -> list[str]:
+    """The files that hold the rows of a table's version, sorted; none where nothing was written."""
+    # delta-rs names them by addresses, in which `教 育` is `%E6%95%99%20%E8%82%B2`.
+    return sorted(unquote(address) for address in table.file_uris()) if table else []
+
+
 def open_arrow(settings: Settings, table: str) -> ds.Dataset | None:
     """The rows of a table for Arrow to read without an engine, or None where nothing has been written yet."""
     found = open_table(settings, table)
@@ -100,8 +107,8 @@ def open_arrow(settings: Settings, table: str) -> ds.Dataset | None:
 
     # delta-rs would hand Arrow a file system written in Python. Arrow's threads let go of it when they come
     # to it, and one that does so while the interpreter ends aborts the process, its work well done.
-    files = SubTreeFileSystem(str(path(settings, table)), LocalFileSystem())
-    return found.to_pyarrow_dataset(filesystem=files)
+    folder = SubTreeFileSystem(str(path(settings, table)), LocalFileSystem())
+    return found.to_pyarrow_dataset(filesystem=folder)
 
 
 def append(df: DataFrame, settings: Settings, table: str, app_id: str, run_id: str) -> None:
@@ -140,12 +147,12 @@ def raw_lines(settings: Settings, feed: str, batch_id: str | None = None) -> str
     written. Files that hold nothing of the batch are not opened.
     """
     found = DeltaTable(str(path(settings, f"raw_{feed}")))
-    files = pa.table(found.get_add_actions(flatten=True)).to_pylist()
+    actions = pa.table(found.get_add_actions(flatten=True)).to_pylist()
     if batch_id is not None:
         least, most = "min._batch_id", "max._batch_id"
-        files = [f for f in files if (f.get(least) or batch_id) <= batch_id <= (f.get(most) or batch_id)]
+        actions = [a for a in actions if (a.get(least) or batch_id) <= batch_id <= (a.get(most) or batch_id)]
     folder = path(settings, f"raw_{feed}")
-    listed = literals(*(folder / f["path"] for f in files))
+    listed = file_literals(*(folder / unquote(action["path"]) for action in actions))
     which = f" where _batch_id = '{batch_id}'" if batch_id is not None else ""
     return f"(select * from read_parquet([{listed}]){which})"
 
@@ -256,9 +263,8 @@ def create_views(
     """Make a view of each of these tables that exists: all statements, no window. Returns their files."""
     read: list[str] = []
     for table in names:
-        found = open_table(settings, table)
-        files = found.file_uris() if found else []
-        if files:
-            connection.read_parquet(files).create_view(table)
-            read += files
+        if own := files(open_table(settings, table)):
+            listed = file_literals(*own)
+            connection.execute(f"create view {identifier(table)} as from read_parquet([{listed}])")
+            read += own
     return read

@@ -22,7 +22,7 @@ from jobs import clock, declare
 from jobs.lake import history, persons, tables, withdrawals
 from jobs.lake.history import ASKED, PERSON, VIEWS, WITHDRAWN, WRITTEN
 from jobs.settings import Settings, UserError
-from jobs.sql import literals
+from jobs.sql import parquet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,7 +104,7 @@ def newest_known(settings: Settings) -> datetime:
     days = [(r["delivery_id"], r["received_date"]) for r in receipts if r["received_date"] <= today]
     newest = withdrawals.newest_standing(days, withdrawals.load(settings))
     if newest is None:
-        raise UserError(f"the lake of {settings.site} holds no statement yet.", "./edulake run")
+        raise UserError(f"the lake of {settings.site} holds no statement yet.", settings.command("run"))
     return clock.end_of_day(newest, settings.timezone)
 
 
@@ -146,7 +146,7 @@ def create_views(
     connection.execute(f"create schema if not exists {WRITTEN}")
     files: list[str] = []
     for table, delta in found.items():
-        own = sorted(delta.file_uris()) if delta else []
+        own = tables.files(delta)
         files += own
         connection.execute(f"create or replace view {WRITTEN}.{table} as {_written(table, delta, own)}")
     links = _links(connection) if found.get(persons.LINKS) else []
@@ -184,7 +184,7 @@ def _written(table: str, delta: DeltaTable | None, files: Sequence[str]) -> str:
     )
     if not files:
         return f"select {columns} where false"
-    return f"select {columns} from read_parquet([{literals(*files)}], union_by_name = true)"
+    return f"select {columns} from {parquet(*files)}"
 
 
 def _checked(table: str, delta: DeltaTable, declared: dict[str, str]) -> set[str]:

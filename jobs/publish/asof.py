@@ -39,7 +39,8 @@ def on_day(
     known_at = clock.end_of_day(known, settings.timezone) if known else window.newest_known(settings)
     with tempfile.TemporaryDirectory(prefix="edulake-asof-") as private:
         opening = partial(_open, settings, text, as_of_date, known_at, Path(private))
-        with questions.asked(settings, text, opening, _WAY_OUT) as answer:
+        listing = settings.command("asof", as_of_date.isoformat(), "show tables")
+        with questions.asked(settings, text, opening, _WAY_OUT.format(command=listing)) as answer:
             yield answer
 
 
@@ -52,8 +53,8 @@ def query(
 
 
 _WAY_OUT = (
-    'Views have their tables\' names: ./edulake asof DAY "show tables" lists them. For who may not read the'
-    " lake's folder `restricted`, rows of persons are in the `…__general` ones."
+    "Views have their tables' names: `{command}` lists them. For who may not read the lake's folder"
+    " `restricted`, rows of persons are in the `…__general` ones."
 )
 
 
@@ -93,7 +94,8 @@ def _built(
         raise UserError(
             f"{', '.join(named)} is made of rows of persons that you may not read:"
             f" {', '.join(sorted(hidden))}.",
-            f"Ask the steward of {settings.restricted}, or ask the published marts with ./edulake sql.",
+            f"Ask the steward of {settings.restricted}, or ask the published marts, as in"
+            f" `{settings.command('sql', 'show tables')}`.",
         )
     pins = {}
     for table in sorted(needed | {*window.FACTS}):
@@ -103,4 +105,6 @@ def _built(
     try:
         return marts.build_models(settings, named, as_of_date, known_at, pins, private)
     except marts.MartsError as error:
-        raise UserError(f"the marts could not be built: {error}", "./edulake run builds them all.") from error
+        raise UserError(
+            f"the marts could not be built: {error}", f"`{settings.command('run')}` builds them all."
+        ) from error

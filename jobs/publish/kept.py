@@ -85,7 +85,7 @@ def name(settings: Settings, number: int, text: str) -> None:
             if given.get(text, number) != number:
                 raise UserError(
                     f"{text} is the name of release {given[text]}.",
-                    f"Give another, or take it away first: ./edulake release unname {text}",
+                    f"Give another, or take it away first: {settings.command('release', 'unname', text)}",
                 )
             _write(settings, given | {text: number})
 
@@ -114,7 +114,8 @@ def numbered(settings: Settings, text: str) -> int:
 
 def _unknown(settings: Settings, text: str) -> UserError:
     return UserError(
-        f"{settings.site} keeps no release {text}.", "./edulake release list shows those that are kept."
+        f"{settings.site} keeps no release {text}.",
+        f"`{settings.command('release', 'list')}` shows those that are kept.",
     )
 
 

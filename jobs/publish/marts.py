@@ -137,7 +137,8 @@ def build(
     target, file = _builds(settings) / "dbt", build_file(settings, run.run_id)
     _remove_builds(settings, run.run_id)
     kind = "with_unit_tests" if with_unit_tests else "without_unit_tests"
-    _dbt(settings, run.as_of_date, run.known_at, pins, file, target, kind)
+    logs = settings.restricted / "logs" / "dbt"
+    _dbt(settings, run.as_of_date, run.known_at, pins, file, target, logs, kind)
     shutil.copyfile(target / "manifest.json", manifest(settings, run.run_id))
     return _read(file, run.run_id, _results(target, "models"), _results(target, "tests"), target)
 
@@ -150,13 +151,15 @@ def build_models(
     pins: Mapping[str, int],
     folder: Path,
 ) -> Path:
-    """Build some models and what they are made of at two dates, without tests, in a file of `folder`.
+    """Build some models and what they are made of at two dates, without tests, in a file of `folder`. Nothing
+    is written elsewhere.
 
     Raises MartsError when one cannot be built.
     """
     file = folder / "asof.duckdb"
     selected = ("--select", *(f"+{name}" for name in names))
-    _dbt(settings, as_of_date, known_at, pins, file, folder / "dbt", "without_tests", selected)
+    target, logs = folder / "dbt", folder / "logs"
+    _dbt(settings, as_of_date, known_at, pins, file, target, logs, "without_tests", selected)
     return file
 
 
@@ -191,6 +194,7 @@ def _dbt(
     pins: Mapping[str, int],
     file: Path,
     target: Path,
+    logs: Path,
     kind: str,
     selected: Sequence[str] = (),
 ) -> None:
@@ -202,14 +206,15 @@ def _dbt(
     options = [
         *("--project-dir", str(PROJECT)),
         *("--profiles-dir", str(PROJECT)),
-        *("--log-path", str(settings.restricted / "logs" / "dbt")),
+        *("--log-path", str(logs)),
         *("--vars", json.dumps(dates | {"site": settings.site, "small_cell": settings.small_cell})),
         "--quiet",
         "--no-use-colors",
     ]
     environment = os.environ | {
         "EDULAKE_SITE": settings.site,
-        "EDULAKE_BUILD_FILE": str(file),
+        # Its name alone, in its folder: dbt-duckdb takes a path for an address, which ends at the first `#`.
+        "EDULAKE_BUILD_FILE": file.name,
         "EDULAKE_PINS_FILE": str(pins_file),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
         "DO_NOT_TRACK": "1",
@@ -219,7 +224,7 @@ def _dbt(
         earlier.unlink()
     done = subprocess.run(
         [sys.executable, str(PROJECT / "build.py"), str(target), kind, *options, *selected],
-        cwd=ROOT,
+        cwd=file.parent,
         env=environment,
         capture_output=True,
         text=True,

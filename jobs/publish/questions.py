@@ -79,9 +79,7 @@ def on_release(settings: Settings, text: str, number: int | None = None) -> Iter
     if found is None:
         raise UserError(
             f"there is no release{'' if number is None else f' {number}'} of {settings.site}.",
-            "./edulake release list"
-            if releases.current(settings)
-            else f"./edulake run --site {settings.site}",
+            settings.command("release", "list") if releases.current(settings) else settings.command("run"),
         )
 
     def opening(connection: duckdb.DuckDBPyConnection) -> Opened:
@@ -90,7 +88,8 @@ def on_release(settings: Settings, text: str, number: int | None = None) -> Iter
         releases.check(connection, found, "full")
         return Opened(is_synthetic=found.is_synthetic)
 
-    with asked(settings, text, opening, '`./edulake sql "show tables"` lists what can be asked.') as answer:
+    way_out = f"`{settings.command('sql', 'show tables')}` lists what can be asked."
+    with asked(settings, text, opening, way_out) as answer:
         yield answer
 
 
@@ -102,9 +101,8 @@ def on_lake(settings: Settings, text: str) -> Iterator[Answer]:
     def opening(connection: duckdb.DuckDBPyConnection) -> Opened:
         return Opened(tables.create_views(connection, settings, tables.readable(settings)))
 
-    with asked(
-        settings, text, opening, '`./edulake sql --lake "show tables"` lists what can be asked.'
-    ) as answer:
+    way_out = f"`{settings.command('sql', '--lake', 'show tables')}` lists what can be asked."
+    with asked(settings, text, opening, way_out) as answer:
         yield answer
 
 

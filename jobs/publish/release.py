@@ -81,9 +81,7 @@ def published_day(settings: Settings) -> date:
     """The day that the current release shows. Raises UserError before the first release."""
     published = current(settings)
     if published is None:
-        raise UserError(
-            f"there is no release of {settings.site}.", f"Make one: ./edulake run --site {settings.site}"
-        )
+        raise UserError(f"there is no release of {settings.site}.", f"Make one: {settings.command('run')}")
     return date.fromisoformat(published.manifest["as_of_date"])
 
 

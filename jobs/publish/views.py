@@ -21,7 +21,7 @@ from duckdb import DuckDBPyConnection
 from jobs import declare
 from jobs.declare import EXPECTATIONS, standards
 from jobs.lake import window
-from jobs.sql import literals
+from jobs.sql import file_literals, literals
 
 # What models read of the window; its other views would only take time.
 VIEWS = ("every_statement", "newest_by_scope", "chosen")
@@ -89,4 +89,4 @@ def standard_queries() -> dict[str, str]:
 
 def _csv(path: Path, columns: str = "*") -> str:
     options = "header = true, all_varchar = true, delim = ',', quote = '\"'"
-    return f"select {columns} from read_csv({literals(path)}, {options})"
+    return f"select {columns} from read_csv({file_literals(path)}, {options})"

@@ -207,7 +207,8 @@ def find_receipt(settings: Settings, start: str) -> dict[str, Any]:
         return found[0]
     if not found:
         raise UserError(
-            f"there is no receipt {start!r} at {settings.site}.", "`./edulake feed receipts` lists them."
+            f"there is no receipt {start!r} at {settings.site}.",
+            f"`{settings.command('feed', 'receipts')}` lists them.",
         )
     ids = ", ".join(sorted(r["receipt_id"] for r in found)[:6])
     raise UserError(f"{len(found)} receipts begin with {start!r}: {ids} …", "Give more digits.")
@@ -218,15 +219,16 @@ def became_of(settings: Settings, file: LandedFile) -> str:
     received = f"These bytes were landed already, as {file.delivery_id}/{file.name}."
     rows = [r for r in _receipts(settings) if r["receipt_id"] == file.receipt_id]
     if not rows:
-        return f"{received} The file waits.\nnext: ./edulake run --site {settings.site}"
+        return f"{received} The file waits.\nnext: {settings.command('run')}"
     (row,) = rows
     found = f"{received} It is {row['outcome']} by receipt {row['receipt_id']} of run {row['run_id']}"
     if row["line_count"]:
         found += f": {row['line_count']:,} lines, {row['refused_count']:,} of them refused"
     why = f" {reasons.joined(row['reasons'], settings.language)}" if row["reasons"] else ""
-    option = f"{row['receipt_id']} --site {settings.site}"
-    again = f"\nto read it again: ./edulake feed retry {option}" * (row["outcome"] in ("refused", "failed"))
-    return f"{found}.{why}\nwhat its sender is told: ./edulake feed report {option}{again}"
+    told = settings.command("feed", "report", row["receipt_id"])
+    again = f"\nto read it again: {settings.command('feed', 'retry', row['receipt_id'])}"
+    again *= row["outcome"] in ("refused", "failed")
+    return f"{found}.{why}\nwhat its sender is told: {told}{again}"
 
 
 def receipts_of(settings: Settings, sender: str | None = None) -> list[dict[str, Any]]:

@@ -24,10 +24,11 @@ from jobs.spark import make_archive, server
 ALL_WELL, FILES_FAILED = 0, 3
 
 
-def run(settings: Settings, scale: float, seed: int, console: Screen) -> int:
+def run(settings: Settings, scale: float | None, seed: int | None, console: Screen) -> int:
     """Take all landed files into the lake, publish a release, and print what was done.
 
-    Returns the exit code: FILES_FAILED while files are left out of the release because our code or this
+    `scale` and `seed` are of a synthetic city; where they are None, those of the landed one hold. Returns the
+    exit code: FILES_FAILED while files are left out of the release because our code or this
     machine failed on them. Files that were held or refused are their senders' to mend. Raises UserError with
     the way out.
     """
@@ -52,7 +53,7 @@ def run(settings: Settings, scale: float, seed: int, console: Screen) -> int:
             code = _exit_code(settings, console)
             summary.next_steps(settings, console)
             return code
-        _run_dag(settings, seed, stages, console)
+        _run_dag(settings, stages, console)
         settings.remember()
         stages["all"] = time.monotonic() - begun
         summary.finished(settings, stages, console)
@@ -69,15 +70,17 @@ def _exit_code(settings: Settings, console: Screen) -> int:
         return ALL_WELL
     console.say(
         (f"{left_out} file{'s' * (left_out > 1)} not in the release", "red"),
-        f": what failed is ours, not the sender's; exit code {FILES_FAILED}. `./edulake status` names them.",
+        f": what failed is ours, not the sender's; exit code {FILES_FAILED}. "
+        f"`{settings.command('status')}` names them.",
     )
     return FILES_FAILED
 
 
-def _run_dag(settings: Settings, seed: int, stages: dict[str, float], console: Screen) -> None:
+def _run_dag(settings: Settings, stages: dict[str, float], console: Screen) -> None:
     from jobs.run import airflow as orchestrate
 
-    this = runs.open_run(settings, "command", seed if settings.is_synthetic else None)
+    seed = identity.city_seed(settings) if settings.is_synthetic else None
+    this = runs.open_run(settings, "command", seed)
     console.say(f"run {this.run_id} of {settings.site}: as of {this.as_of_date}, code {this.code_version}")
     state = runs.FAILED
     try:
@@ -132,7 +135,7 @@ def _has_news(settings: Settings) -> bool:
     return bool(deliveries.pending(settings)) or any(journal.unfinished(settings, f) for f in settings.feeds)
 
 
-def prepare_input(settings: Settings, scale: float, seed: int, console: Screen) -> None:
+def prepare_input(settings: Settings, scale: float | None, seed: int | None, console: Screen) -> None:
     """Let the site's input package write its files, or land its real files. What has landed already stays."""
     if settings.input:
         maker = importlib.import_module(f"{settings.input}.landing")

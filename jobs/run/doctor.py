@@ -84,13 +84,13 @@ def _python() -> Check:
     found = f"{platform.python_version()} in {sys.prefix}"
     if Path(sys.prefix) == ROOT / ".venv":
         return Check("Python", "ok", found)
-    return Check("Python", "note", found, "This is not the checkout's own environment: use ./edulake.")
+    return Check("Python", "note", found, "This is not the checkout's own environment: use `./edulake`.")
 
 
 def _lock() -> Check:
     uv = Path(sys.prefix) / "bin" / "uv"
     if not uv.is_file():
-        return Check("uv and lock", "missing", "no uv in the environment", "Run ./edulake with a network.")
+        return Check("uv and lock", "missing", "no uv in the environment", "Call `./edulake` with a network.")
     command = [str(uv), "sync", "--frozen", "--inexact", "--check", "--offline", "--no-install-project"]
     environment = os.environ | {"UV_PROJECT_ENVIRONMENT": sys.prefix}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)

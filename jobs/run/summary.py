@@ -75,14 +75,15 @@ def _origin(settings: Settings, console: Screen) -> None:
 
 def next_steps(settings: Settings, console: Screen) -> None:
     """Print the next commands; the last line is the portal's."""
-    if "fitness" in settings.services:
-        console.say('  ./edulake sql "select count(*) from fct_fitness_result"')
-    else:
-        console.say('  ./edulake sql "select count(*) from fct_places_forecast"')
-    console.say("  ./edulake status      runs, release, deliveries held or refused")
-    console.say("  ./edulake airflow     the DAG runs in Airflow's own page")
-    console.say("  ./edulake clean       remove this lake")
-    console.say(f"  ./edulake serve       the portal, http://127.0.0.1:{PORTAL_PORT}")
+    mart = "fct_fitness_result" if "fitness" in settings.services else "fct_places_forecast"
+    console.say(f"  {settings.command('sql', f'select count(*) from {mart}')}")
+    for word, what in (
+        ("status", "runs, release, deliveries held or refused"),
+        ("airflow", "the DAG runs in Airflow's own page"),
+        ("clean", "remove this lake"),
+        ("serve", f"the portal, http://127.0.0.1:{PORTAL_PORT}"),
+    ):
+        console.say(f"  {settings.command(word)}   # {what}")
 
 
 def _failed_files(settings: Settings, receipts: list[dict[str, Any]], console: Screen) -> None:
@@ -96,7 +97,7 @@ def _failed_files(settings: Settings, receipts: list[dict[str, Any]], console: S
             f"{len(failed)} file{'s' * (len(failed) > 1)} failed here; no sender did anything wrong. "
             f"What happened stands in {failures.folder(settings)}. "
             f"The next run reads {again} of them again; the others wait for a change of the code "
-            "or for `./edulake feed retry <receipt>`.",
+            f"or for `{settings.command('feed', 'retry', failed[0]['receipt_id'])}`.",
         )
 
 
@@ -122,7 +123,7 @@ def status(settings: Settings, console: Screen) -> None:
     console.say((settings.title_zh, "bold"), f" {settings.title_en} ({settings.site}), {settings.home}")
     _origin(settings, console)
     if not settings.home.exists():
-        raise UserError(f"there is no lake for {settings.site} yet.", f"./edulake run --site {settings.site}")
+        raise UserError(f"there is no lake for {settings.site} yet.", settings.command("run"))
     current = release.current(settings)
     console.say(f"release: {current.number} of run {current.run_id}" if current else "release: none yet")
     landing = deliveries.survey(settings)

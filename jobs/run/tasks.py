@@ -151,7 +151,8 @@ def check_files(run_id: str) -> Counts:
             f"{len(left_out)} files are not in the release, since we failed on them: "
             f"{', '.join(row['receipt_id'] for row in left_out[:5])}.",
             f"What happened stands in {failures.folder(settings)}. The next run takes again those that the "
-            "machine stopped; the others wait for a change of the code or `./edulake feed retry <receipt>`.",
+            "machine stopped; the others wait for a change of the code or for "
+            f"`{settings.command('feed', 'retry', left_out[0]['receipt_id'])}`.",
         )
     return {"failed": 0}
 

@@ -18,6 +18,9 @@ from jobs.spark import jars
 # Of all collectors the serial one takes the least time and memory on few cores.
 GC = ("-XX:+UseSerialGC",)
 
+# Java reads and writes names of files in the encoding of its locale: in that of cron, `教` becomes `??`.
+LOCALE = {"LC_ALL": "C.UTF-8"}
+
 SPARK_HOME = Path(sys.prefix) / "lib" / f"python3.{sys.version_info.minor}" / "site-packages" / "pyspark"
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from jobs.settings import ROOT, Settings
-from jobs.spark.java import GC, SPARK_HOME, Java
+from jobs.spark.java import GC, LOCALE, SPARK_HOME, Java
 
 CORES = max(2, min(os.cpu_count() or 2, 4))
 
@@ -77,13 +77,14 @@ def command(
     settings: Settings, java: Java, classpath: str, port: int, java_options: Sequence[str]
 ) -> list[str]:
     """The command line of a server on `port`, with all of CONFIG; the token is not on it."""
-    own = settings.run / "spark"
     properties = {
         **CONFIG,
         "spark.connect.grpc.binding.port": str(port),
-        "spark.local.dir": str(own / "tmp"),
-        "spark.sql.warehouse.dir": str(own / "warehouse"),
-        "java.io.tmpdir": str(own / "tmp"),
+        # From the server's own folder, in which it starts: a comma would part two folders, and Spark fills in
+        # variables.
+        "spark.local.dir": "tmp",
+        "spark.sql.warehouse.dir": "warehouse",
+        "java.io.tmpdir": str(settings.run / "spark" / "tmp"),
         "user.timezone": "UTC",
         "io.netty.tryReflectionSetAccessible": "true",
         "edulake.run": str(settings.run),
@@ -127,4 +128,5 @@ def environment(token: str) -> dict[str, str]:
         "PYSPARK_PYTHON": sys.executable,
         "PYTHONPATH": str(ROOT),
         "TZ": "UTC",
+        **LOCALE,
     }

@@ -19,7 +19,7 @@ import psutil
 
 from jobs import settings as site_settings
 from jobs.spark import archive, server
-from jobs.spark.java import GC, classpath, find_java
+from jobs.spark.java import GC, LOCALE, classpath, find_java
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -64,7 +64,8 @@ def make() -> bool:
         # The packaged Java comes without a base archive, so each gets one; at once under its final name, to
         # which the second archive refers.
         dump_base = [str(java.executable), "-Xshare:dump", f"-XX:SharedArchiveFile={base}", *GC]
-        subprocess.run(dump_base, check=True, capture_output=True)
+        environment = os.environ | LOCALE
+        subprocess.run(dump_base, check=True, capture_output=True, env=environment)
         part = top.with_suffix(".part")
         own = site_settings.load("beijing", home=folder / "home")
         options = [f"-XX:SharedArchiveFile={base}", f"-XX:ArchiveClassesAtExit={part}"]
@@ -79,7 +80,8 @@ def make() -> bool:
             server.stop(own)
             shutil.rmtree(own.home.parent)
         proof = [str(java.executable), "-Xshare:on", f"-XX:SharedArchiveFile={base}:{part}", *GC]
-        is_whole = subprocess.run([*proof, "-cp", jars, "-version"], capture_output=True).returncode == 0
+        proved = subprocess.run([*proof, "-cp", jars, "-version"], capture_output=True, env=environment)
+        is_whole = proved.returncode == 0
         if is_whole:
             part.replace(top)
         part.unlink(missing_ok=True)
@@ -111,7 +113,8 @@ def _warm_up(spark: SparkSession, lake: Path) -> None:
     for number in (1, 2):
         write = joined.write.format("delta").mode("append")
         write.option("txnAppId", f"warm_up/{number}").option("txnVersion", 1).save(table)
-    spark.sql(f"delete from delta.`{table}` where line < 10")
+    quoted = table.replace("`", "``")
+    spark.sql(f"delete from delta.`{quoted}` where line < 10")
     read = spark.read.format("delta").load(table)
     read.groupBy("district_code").agg(F.count("*"), F.sum("amount"), F.max("day")).toArrow()
     read.join(rows, on="key", how="left_anti").toPandas()

@@ -23,7 +23,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 import psutil
 
@@ -362,13 +362,15 @@ def _kill(engine: Engine) -> None:
 
 
 def _connect(engine: Engine, session_id: str) -> SparkSession:
-    from pyspark.sql import SparkSession
+    from pyspark.sql.connect.client import DefaultChannelBuilder
     from pyspark.sql.connect.client.retries import DefaultPolicy
+    from pyspark.sql.connect.session import SparkSession as Session
 
     parameters = "" if "/;" in engine.url else "/"
-    spark: SparkSession = SparkSession.builder.remote(
-        f"{engine.url}{parameters};session_id={session_id}"
-    ).create()
+    # Our own server is on this machine, wherever a proxy of the environment leads.
+    options = [("grpc.enable_http_proxy", 0)] if engine.pid else []
+    channels = DefaultChannelBuilder(f"{engine.url}{parameters};session_id={session_id}", options)
+    spark = cast("SparkSession", Session.builder.channelBuilder(channels).create())
     # By default a client of a dead server keeps trying for ten minutes.
     spark.client.set_retry_policies([DefaultPolicy(max_retries=5, max_backoff=2000)])
     return spark

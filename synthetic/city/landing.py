@@ -13,22 +13,26 @@ from jobs.settings import Settings, UserError
 from synthetic.city.write import write_city
 
 CITY_YEARS = (2024, 2025)
+SCALE, SEED = 0.02, 7
 
 
-def write_landing(settings: Settings, scale: float, seed: int, console: Screen) -> None:
+def write_landing(settings: Settings, scale: float | None, seed: int | None, console: Screen) -> None:
     """Write the city into the site's landing, once; a killed move is done again by the next call.
 
-    Raises UserError where the lake holds a city of another scale or seed.
+    Without `scale` or `seed` those of the city that is there hold, else SCALE and SEED. Raises UserError
+    where the lake holds a city of another scale or seed.
     """
     note = settings.run / "city.json"
+    there = json.loads(note.read_text()) if note.is_file() else {}
+    scale = there.get("scale", SCALE) if scale is None else scale
+    seed = there.get("seed", SEED) if seed is None else seed
     wanted = {"scale": scale, "seed": seed, "years": list(CITY_YEARS)}
-    if note.is_file():
-        there = json.loads(note.read_text())
+    if there:
         is_whole = there.pop("is_whole")
         if there != wanted:
             raise UserError(
                 f"this lake holds the city of scale {there['scale']} and seed {there['seed']}.",
-                f"Run with those, remove it with `./edulake clean --site {settings.site}`, "
+                f"Run without --scale and --seed, remove it with `{settings.command('clean')}`, "
                 "or set EDULAKE_HOME to another folder.",
             )
         if is_whole:

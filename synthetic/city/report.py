@@ -13,7 +13,7 @@ from typing import Any
 from jobs import declare
 from jobs.declare import codes
 from jobs.reading import reader
-from jobs.settings import UserError
+from jobs.settings import UserError, command_line
 from synthetic.city.faults import KINDS
 from synthetic.city.figures import districts
 from synthetic.city.ladder import grades
@@ -45,7 +45,8 @@ def look(out: Path, truth: Path) -> Findings:
     if not note.is_file():
         raise UserError(
             f"no whole city lies in {out}.",
-            "Write one first: `./edulake city --out DIR`; the same call finishes one that was broken off.",
+            f"Write one first: `{command_line('city', '--out', str(out))}`; "
+            "the same call finishes one that was broken off.",
         )
     found = Findings(json.loads(note.read_text(encoding="utf-8")))
     last = int(found.summary["years"][1])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jobs.files import replacing
-from jobs.settings import UserError, writing
+from jobs.settings import UserError, command_line, writing
 from synthetic.city.catchments import write_catchments
 from synthetic.city.changes import write_roll_changes, write_school_changes
 from synthetic.city.demand import write_school_age_registrations
@@ -270,7 +270,7 @@ def _refuse_another_city(out: Path, aside: Path, asked: dict[str, Any]) -> None:
     if found != asked:
         raise UserError(
             f"{out} already holds another city (there: {found}; asked for: {asked}).",
-            "Give another folder, or remove that one first (`./edulake clean` for a site).",
+            f"Give another folder, or remove that one first (`{command_line('clean')}` for a site).",
         )
 
 

@@ -36,6 +36,18 @@ def test_columns_stand_below_their_headings_in_chinese_too() -> None:
     ]
 
 
+def test_a_command_stays_on_one_line_so_that_it_can_be_pasted() -> None:
+    command = "./edulake sql 'select count(*) from fct_fitness_result' --site beijing"
+    file = io.StringIO()
+    screen = Screen(file=file, width=40)
+    screen.say(f"Words that go on before it (`{command}`), and words that go on behind it, as far as that.")
+    screen.say(f"next: {command}   # and what it does")
+    lines = file.getvalue().splitlines()
+    assert [line for line in lines if f"`{command}`" in line]
+    assert [line for line in lines if line.startswith(command) or line.startswith(f"next: {command}")]
+    assert max(len(line) for line in lines if command not in line) <= 40
+
+
 @pytest.mark.parametrize(
     "typed", ["a/[/x].zip", "[bold]x[/bold]", ":x: :smile:", "[link=http://a]b[/link]", "\\[x]", "[/]"]
 )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import subprocess
 from collections import namedtuple
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import pytest
 
 from jobs import declare
 from jobs import settings as site_settings
+from jobs.files import readable
 from jobs.settings import FEEDS, ROOT, SERVICES, Settings, UserError, load, writing
 
 NAMES = re.compile(r"EDULAKE_[A-Z_]*[A-Z]")
@@ -212,3 +214,59 @@ def test_nearly_full_disk_is_noticed_before_the_work(tmp_path: Path, monkeypatch
     monkeypatch.setattr(site_settings.shutil, "disk_usage", lambda _: usage(100 * 1024**3, 0, 1024**3))
     with pytest.raises(UserError, match=r"only 1\.0 GB are free"):
         load("beijing", home=tmp_path).prepare()
+
+
+@pytest.mark.parametrize(
+    ("name", "sign"),
+    [
+        ("a%20b", "%20"),
+        ("100%25", "%25"),
+        ("a?b", "?"),
+        ("a*", "*"),
+        ("[a", "["),
+        ("a]", "]"),
+        ("a|b", "|"),
+        ("a^b", "^"),
+        ("a\\b", "\\"),
+        ("a\nb", "%0A"),
+        ("$HOME", "$HOME"),
+        ("x${PATH}", "${PATH}"),
+    ],
+)
+@pytest.mark.parametrize("variable", ["EDULAKE_HOME", "EDULAKE_STORAGE", "TMPDIR"])
+def test_a_folder_that_a_library_would_misread_is_refused_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, sign: str, variable: str
+) -> None:
+    monkeypatch.setenv("EDULAKE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv(variable, str(tmp_path / name / "below"))
+    with pytest.raises(UserError) as told:
+        load("beijing")
+    assert f"{variable} is {readable(str(tmp_path / name / 'below'))}" in told.value.message
+    assert f"`{sign}`" in told.value.message
+    assert f"set {variable} to" in told.value.way_out
+    assert list(tmp_path.iterdir()) == []
+    # A link with a sound name leads there all the same: Delta follows it.
+    (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / name)
+    monkeypatch.setenv(variable, str(tmp_path / "link"))
+    with pytest.raises(UserError, match="A link to it does not help"):
+        load("beijing")
+
+
+def test_a_checkout_that_java_and_python_would_take_for_two_folders_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site_settings, "ROOT", tmp_path / "a:b")
+    with pytest.raises(UserError, match="`:`") as told:
+        load("beijing", home=tmp_path)
+    assert "move the checkout" in told.value.way_out
+
+
+def test_a_command_is_printed_as_a_shell_takes_it(tmp_path: Path) -> None:
+    site = load("us", home=tmp_path)
+    words = ["sql", "select 'a' from \"教 育\" where x = '$HOME #1 100%'"]
+    line = site.command(*words)
+    seen = subprocess.run(
+        ["sh", "-c", line.replace("./edulake", "printf '%s\\0'", 1)], capture_output=True, check=True
+    )
+    assert seen.stdout.decode().split("\0") == [*words, "--site", "us", ""]

@@ -107,7 +107,8 @@ def findings(settings: Settings, day: date, unit: str | None = None) -> Findings
         )
     mine = forecast[forecast["unit_code"] == chosen]
     if mine.empty:
-        raise UserError(f"{chosen} has no forecast.", 'Give a district of ./edulake sql "from dim_district".')
+        listing = settings.command("sql", "from dim_district")
+        raise UserError(f"{chosen} has no forecast.", f"Give a district of `{listing}`.")
     vintages = _vintages(kept, past)
     if unit:
         past = past[past["district"] == unit]

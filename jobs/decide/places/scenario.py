@@ -13,7 +13,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 
 from jobs.decide.places.gap import both_ways
 from jobs.decide.places.rows import rows_of
-from jobs.settings import UserError
+from jobs.settings import UserError, command_line
 
 KEY = ["district_code", "stage_code", "school_year_start"]
 # What each lever is told: the unit of its amount, and the words it needs and may have.
@@ -166,9 +166,8 @@ def _coming(
         code = lever.words.get("project", "")
         if lever.name in ("delay", "move"):
             if code not in known:
-                raise UserError(
-                    f"no project {code} is to come.", 'See `./edulake sql "from fct_capacity_project"`.'
-                )
+                listing = command_line("sql", "from fct_capacity_project")
+                raise UserError(f"no project {code} is to come.", f"See `{listing}`.")
             if lever.name == "delay":
                 late[code] = late.get(code, 0) + int(lever.amount)
             else:

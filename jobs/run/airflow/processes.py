@@ -175,7 +175,7 @@ def broke(settings: Settings, what: str = "Airflow did not start") -> UserError:
         if any("rror" in line for line in lines):
             return UserError(
                 f"{what}; {name} said: {' / '.join(lines)}",
-                f"The whole log: {log}. `./edulake doctor` looks at the machine.",
+                f"The whole log: {log}. `{settings.command('doctor')}` looks at the machine.",
             )
     return UserError(
         f"{what}.",

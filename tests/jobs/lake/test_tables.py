@@ -97,7 +97,7 @@ def test_a_pinned_version_shows_no_later_rows(settings: Settings) -> None:
     tables.append_rows(settings, CHECKS, [check("late")], "marts/2", "2025-11-20.1")
     found = tables.open_table(settings, CHECKS, pinned)
     assert found is not None
-    assert duckdb.read_parquet(found.file_uris()).project("check_name").fetchall() == [("early",)]
+    assert duckdb.read_parquet(tables.files(found)).project("check_name").fetchall() == [("early",)]
     with duckdb.connect() as connection:
         files = tables.create_views(connection, settings, [CHECKS])
         assert len(files) == 2
