@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from jobs.decide.places.forecast import COLUMNS, backtest_frame, score
-from jobs.decide.places.panel import Floats, Panel, build_panel, read_births, read_enrollment
+from jobs.decide.places.input_file import read_births, read_enrollment
+from jobs.decide.places.panel import Floats, Panel, build_panel
 
 DATA = Path(__file__).parents[2] / "infra" / "data" / "places"
 Method = Callable[[Panel, int, int], Floats]

@@ -17,6 +17,7 @@ from jobs.cli import scenario
 from jobs.cli.options import Site, grouped
 from jobs.cli.screen import print_origin
 from jobs.screen import console, remarks
+from jobs.settings import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,13 +65,23 @@ class Inputs:
     def read(self) -> tuple[pd.DataFrame, pd.DataFrame | None, list[Event]]:
         """Pupils, births and events of the files. Raises InputError with file, line and column."""
         from jobs.decide.places.events import read_events
-        from jobs.decide.places.panel import build_panel, read_births, read_enrollment
+        from jobs.decide.places.input_file import read_births, read_enrollment
+        from jobs.decide.places.panel import build_panel
+        from jobs.decide.places.tidy import births_told, tidied
 
-        pupils = read_enrollment(self.enrollment)
+        pupils, told = tidied(read_enrollment(self.enrollment))
         born = read_births(self.births) if self.births else None
+        if born is not None:
+            told += births_told(born, pupils, self.entry_lag, self.horizon)
+        panel = build_panel(pupils, born)
         of_births = "" if born is None else f", {len(born):,} of births"
-        remarks.say(f"read {len(pupils):,} lines of pupils{of_births}")
-        return pupils, born, read_events(self.events, build_panel(pupils, born)) if self.events else []
+        remarks.say(
+            f"read {len(pupils):,} lines of pupils{of_births}; units: {len(panel.units):,}; years:"
+            f" {panel.in_file.sum()} ({panel.years[0]}–{panel.years[-1]}); grades: {' '.join(panel.grades)}"
+        )
+        for remark in told:
+            remarks.say(("note:", "yellow"), f" {remark}")
+        return pupils, born, read_events(self.events, panel) if self.events else []
 
 
 @app.command()
@@ -95,9 +106,9 @@ def forecast(
         pupils, born, events = inputs.read()
         with remarks.status("forecasting"):
             made = forecast_frame(pupils, born, origin, inputs.horizon, inputs.entry_lag, events=events)
+            if made.empty:
+                raise _nothing(pupils)
             write_output(made, inputs.output)
-    if made.empty:
-        remarks.say(f"{origin}: not in the file, so no forecast from it")
     remarks.say(f"{len(made):,} rows in {inputs.output}, {time.monotonic() - begun:.1f} s")
 
 
@@ -119,6 +130,8 @@ def backtest(
         wanted = parse_years(origins)
         with remarks.status(f"forecasting from {len(wanted)} origins"):
             made = backtest_frame(pupils, born, wanted, inputs.horizon, inputs.entry_lag, events=events)
+            if made.empty:
+                raise _nothing(pupils)
             write_output(made, inputs.output)
         accuracy = score(made, pupils)
     found = set(made["origin"])
@@ -178,14 +191,24 @@ def write_output(frame: pd.DataFrame, path: Path) -> None:
 
 @contextmanager
 def _shown_errors() -> Iterator[None]:
-    """Show an error of an input file in one line, and end with code 2."""
-    from jobs.decide.places.panel import InputError
+    """Show an error of an input file with its way out, and end with code 2."""
+    from jobs.decide.places.input_file import InputError
 
     try:
         yield
     except (InputError, OSError) as error:
-        remarks.say(("error:", "red"), f" {error}")
+        remarks.say(("Error", "bold red"), f" {error}")
+        if isinstance(error, InputError):
+            remarks.say(("What to do", "bold"), f" {error.way_out}")
         raise typer.Exit(2) from error
+
+
+def _nothing(pupils: pd.DataFrame) -> UserError:
+    years = sorted({str(year).strip() for year in pupils["year"]} - {""})
+    return UserError(
+        "no origin is a year of the file: nothing was forecast, and nothing is written.",
+        f"The file has {years[0]} to {years[-1]}; give one of its years.",
+    )
 
 
 def _print_accuracy(accuracy: pd.DataFrame) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from jobs.decide.places.panel import Bools, Floats, InputError, Ints, Panel, read_rows
+from jobs.decide.places.input_file import InputError, read_rows
+from jobs.decide.places.panel import Bools, Floats, Ints, Panel
 from jobs.decide.places.supply import parted
 
 COLUMNS = ("unit", "year", "event")

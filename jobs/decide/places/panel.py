@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import re
-import warnings
-import zlib
-from collections.abc import Callable, Iterable
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from jobs.decide.places.input_file import InputError, require
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
-ENROLLMENT_COLUMNS = ("unit", "year", "grade", "enrollment")
-BIRTH_COLUMNS = ("unit", "year", "births")
 ALL_GRADES = "all"
 SUM_GRADES = (ALL_GRADES, "total", "all grades", "all students", "k-12")
 NO_PARENT = "(none)"  # units without a parent, in a file that names some
@@ -49,15 +47,6 @@ _GRADE = re.compile(
 )
 
 
-class InputError(ValueError):
-    """A line of the input that cannot be used; `file`, `line` (1 = heading) and `column` say where."""
-
-    def __init__(self, problem: str, file: str, line: int | None = None, column: str | None = None) -> None:
-        self.problem, self.file, self.line, self.column = problem, file, line, column
-        where = file + (f", line {line}" if line else "") + (f", column {column}" if column else "")
-        super().__init__(f"{where}: {problem}")
-
-
 @dataclass(frozen=True)
 class Panel:
     """Pupils by year, unit and grade; years run without holes, `in_file` says which were delivered."""
@@ -80,68 +69,6 @@ class Panel:
         return position if 0 <= position < len(self.years) and self.in_file[position] else None
 
 
-def read_enrollment(path: Path) -> pd.DataFrame:
-    """Read `unit,parent_unit,year,grade,enrollment` (CSV, may be compressed) as text.
-    Row in: unit × year × grade; `parent_unit` may be absent.
-    Raises InputError when it is no CSV or a column is missing."""
-    return read_rows(path, ENROLLMENT_COLUMNS)
-
-
-def read_births(path: Path) -> pd.DataFrame:
-    """Read `unit,year,births`, `unit` naming units or parents of the enrollment file. Raises InputError."""
-    return read_rows(path, BIRTH_COLUMNS)
-
-
-def read_rows(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    """Read a CSV as text; `columns` must be there. Raises InputError."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # fields that would be lost
-            frame = pd.read_csv(
-                path,
-                dtype=str,
-                keep_default_na=False,
-                encoding="utf-8-sig",
-                skip_blank_lines=False,
-                index_col=False,  # a comma at the end of each line is no further column
-            )
-    except FileNotFoundError as error:
-        raise InputError("no such file", str(path)) from error
-    except pd.errors.EmptyDataError as error:
-        raise InputError("the file is empty", str(path)) from error
-    except pd.errors.ParserWarning as error:
-        raise InputError("more fields than the heading has", str(path), 2) from error
-    except UnicodeDecodeError as error:
-        raise InputError("not in UTF-8", str(path), _line_that(path, _is_undecodable)) from error
-    except (pd.errors.ParserError, OSError, EOFError, zlib.error) as error:
-        found = re.search(r"line (\d+)", str(error))
-        raise InputError(str(error).strip(), str(path), int(found[1]) if found else None) from error
-    frame.columns = frame.columns.str.strip()
-    frame.attrs["file"] = str(path)
-    _require(frame, columns, str(path))
-    return frame
-
-
-def _line_that(path: Path, is_bad: Callable[[bytes], bool]) -> int | None:
-    """The first bad line of a file that is not compressed."""
-    lines = [] if path.suffix.lower() in (".gz", ".bz2", ".xz", ".zip") else path.read_bytes().splitlines()
-    return next((number for number, line in enumerate(lines, start=1) if is_bad(line)), None)
-
-
-def _is_undecodable(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return True
-    return False
-
-
-def _require(frame: pd.DataFrame, columns: Iterable[str], file: str) -> None:
-    for column in columns:
-        if column not in frame.columns:
-            raise InputError(f"the heading has {', '.join(map(str, frame.columns))}", file, 1, column)
-
-
 def _text(frame: pd.DataFrame, column: str) -> pd.Series:
     values = frame[column]
     if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
@@ -152,37 +79,65 @@ def _text(frame: pd.DataFrame, column: str) -> pd.Series:
     return pd.Series(clean[codes], index=frame.index, dtype=object)
 
 
-def _first(bad: NDArray[np.bool_], frame: pd.DataFrame, column: str, problem: str, file: str) -> None:
+_COUNT = "Give the count, or your best guess of it: a grade without a line counts no pupils."
+_SUMS = "Leave such lines out: sums are made here."
+
+
+def refuse(
+    bad: NDArray[np.bool_],
+    frame: pd.DataFrame,
+    column: str,
+    problem: str,
+    file: str,
+    way_out: str = "Correct the line.",
+) -> None:
+    """Raise InputError with the first of the bad lines, and how many there are."""
     if bad.any():
-        row = int(np.argmax(bad))
-        raise InputError(problem, file, int(frame["_line"].iloc[row]), column)
+        row, count = int(np.argmax(bad)), int(bad.sum())
+        more = f" ({count:,} such lines)" if count > 1 else ""
+        raise InputError(problem + more, file, int(frame["_line"].iloc[row]), column, way_out)
 
 
 # 2010-11, 2010/2011: the school year that begins in 2010.
 _SCHOOL_YEAR = r"^\s*(\d{4})\s*[-/–]\s*(?:\d{2})?(\d{2})\s*$"
+_THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
+_UNIT_BEHIND = re.compile(r"\s*(学年度?|年度?|人|名|个)$")
+
+
+def _plain(text: str) -> str:
+    """A number as written: full-width digits, 1,067, 67人 and 2010学年 are numbers."""
+    bare = _UNIT_BEHIND.sub("", unicodedata.normalize("NFKC", text).strip())
+    return bare.replace(",", "") if _THOUSANDS.fullmatch(bare) else bare
 
 
 def _numbers(frame: pd.DataFrame, column: str, file: str, whole: bool) -> Floats:
     given = frame[column]
     values = pd.to_numeric(given, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    if not np.isfinite(values).all():
+        given = given.astype(str).map(_plain)
+        values = pd.to_numeric(given, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     if whole and not np.isfinite(values).all():
-        ends = given.astype(str).str.extract(_SCHOOL_YEAR).astype(float)
+        ends = given.str.extract(_SCHOOL_YEAR).astype(float)
         spans = ((ends[0] + 1) % 100 == ends[1]).to_numpy()
         values = np.where(spans, ends[0].to_numpy(), values)
     bad = ~np.isfinite(values)
     if bad.any():
-        shown = str(given.iloc[int(np.argmax(bad))]).strip()
-        _first(bad, frame, column, f"{shown!r} is not a number" if shown else "blank", file)
+        shown = str(frame[column].iloc[int(np.argmax(bad))]).strip()
+        told = f"{shown!r} is not a number" if shown else "blank"
+        refuse(bad, frame, column, told, file, "Correct the line." if whole else _COUNT)
     if whole:
-        _first(values % 1 != 0, frame, column, "not a whole number", file)
+        refuse(values % 1 != 0, frame, column, "not a whole number", file)
     else:
-        _first(values < 0, frame, column, "less than zero", file)
+        refuse(values < 0, frame, column, "less than zero, perhaps a code for an unknown count", file, _COUNT)
     return values
 
 
-def _checked(frame: pd.DataFrame, key: list[str], value: str, file: str) -> pd.DataFrame:
-    """Typed columns of one input; blank lines dropped, every other line used or refused."""
-    _require(frame, [*key, value], file)
+def checked(frame: pd.DataFrame, key: list[str], value: str, file: str) -> pd.DataFrame:
+    """Typed columns of one input, and `_line`; blank lines dropped, every other line used or refused.
+
+    Raises InputError.
+    """
+    require(frame, [*key, value], file)
     frame = frame.assign(_line=np.arange(len(frame)) + 2)
     texts = {c: _text(frame, c) for c in [*key, "parent_unit"] if c != "year" and c in frame.columns}
     kept = ~np.logical_and.reduce([(_text(frame, c) == "").to_numpy() for c in [*key, value]])
@@ -192,11 +147,11 @@ def _checked(frame: pd.DataFrame, key: list[str], value: str, file: str) -> pd.D
     typed = pd.DataFrame({c: t[kept] for c, t in texts.items()})
     for column in key:
         if column != "year":
-            _first((typed[column] == "").to_numpy(), frame, column, "blank", file)
+            refuse((typed[column] == "").to_numpy(), frame, column, "blank", file)
     typed["year"] = _numbers(frame, "year", file, whole=True).astype(np.int64)
     typed[value] = _numbers(frame, value, file, whole=False)
     twice = typed.duplicated(key).to_numpy()
-    _first(twice, frame, key[-1], f"a second line for the same {', '.join(key)}", file)
+    refuse(twice, frame, key[-1], f"a second line for the same {', '.join(key)}", file, "Keep one of them.")
     typed["_line"] = frame["_line"].to_numpy()
     return typed.reset_index(drop=True)
 
@@ -235,10 +190,10 @@ def build_panel(enrollment: pd.DataFrame, births: pd.DataFrame | None = None) ->
     """Check both inputs and lay them out as arrays. A grade without a row counts no pupils.
     Raises InputError: missing column, value that is no number, doubled line, contradictory parents."""
     file = str(enrollment.attrs.get("file", "enrollment"))
-    rows = _checked(enrollment, ["unit", "year", "grade"], "enrollment", file)
+    rows = checked(enrollment, ["unit", "year", "grade"], "enrollment", file)
     lines = rows["_line"]
     sums = rows["grade"].str.casefold().isin(SUM_GRADES).to_numpy()
-    _first(sums, rows, "grade", "a sum of grades: leave such lines out, they are made here", file)
+    refuse(sums, rows, "grade", "a sum of grades", file, _SUMS)
     years = np.arange(rows["year"].min(), rows["year"].max() + 1)
     if len(years) > 400:
         odd = int((rows["year"] - rows["year"].median()).abs().to_numpy().argmax())
@@ -279,7 +234,7 @@ def _parents(
         return [], np.zeros((len(years), len(units)), dtype=np.int64)
     names = rows["parent_unit"]
     clash = rows.groupby(["unit", "year"], sort=False)["parent_unit"].transform("first") != names
-    _first(
+    refuse(
         clash.to_numpy(),
         rows,
         "parent_unit",
@@ -305,7 +260,7 @@ def _births(
     if births is None:
         return None, None
     file = str(births.attrs.get("file", "births"))
-    rows = _checked(births, ["unit", "year"], "births", file)
+    rows = checked(births, ["unit", "year"], "births", file)
     found: list[Floats | None] = []
     for names in (units, parents):
         mine = rows[rows["unit"].isin(names)]

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from jobs.cli.places import app, parse_years
 from jobs.decide.places.forecast import COLUMNS
+from jobs.settings import UserError
 
 RUN = CliRunner()
 
@@ -45,15 +46,15 @@ def test_backtest_writes_the_columns_and_prints_accuracy(files: tuple[str, str],
     assert [p.name for p in out.parent.iterdir()] == ["f.csv"]
 
 
-def test_backtest_without_any_origin_in_the_file_writes_the_heading_alone(
-    files: tuple[str, str], tmp_path: Path
+@pytest.mark.parametrize("command", [("backtest", "--origins", "2006"), ("forecast", "--origin", "2030")])
+def test_without_any_origin_in_the_file_nothing_is_written_and_that_is_an_error(
+    files: tuple[str, str], tmp_path: Path, command: tuple[str, ...]
 ) -> None:
     out = tmp_path / "f.csv"
-    options = ["--enrollment", files[0], "--origins", "2006", "--output", str(out)]
-    result = RUN.invoke(app, ["backtest", *options])
-    assert result.exit_code == 0, result.output
-    assert out.read_text().split() == [",".join(COLUMNS)]
-    assert "2006: not in the file" in result.output
+    result = RUN.invoke(app, [*command, "--enrollment", files[0], "--output", str(out)])
+    assert isinstance(result.exception, UserError)
+    assert "2004 to 2014" in result.exception.way_out
+    assert not out.exists()
 
 
 def test_forecast_takes_one_origin_or_the_last_year(files: tuple[str, str], tmp_path: Path) -> None:

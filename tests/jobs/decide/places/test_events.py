@@ -15,7 +15,8 @@ from jobs.cli.places import app
 from jobs.decide.places import coming
 from jobs.decide.places.events import Event, read_events
 from jobs.decide.places.forecast import BOUNDS, backtest_frame, forecast_frame
-from jobs.decide.places.panel import InputError, build_panel
+from jobs.decide.places.input_file import InputError
+from jobs.decide.places.panel import build_panel
 
 LAST = 2012
 

@@ -10,7 +10,7 @@ import pytest
 
 from jobs.decide.places.blend import blend_weights, own_weights
 from jobs.decide.places.forecast import COLUMNS, backtest_frame, forecast_frame, score
-from jobs.decide.places.panel import read_births, read_enrollment
+from jobs.decide.places.input_file import read_births, read_enrollment
 
 REAL = Path(__file__).parents[4] / "infra" / "data" / "places"
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.decide.places.panel import InputError, build_panel, grade_order, read_births, read_enrollment
+from jobs.decide.places.input_file import InputError, read_births, read_enrollment
+from jobs.decide.places.panel import build_panel, grade_order
 
 GOOD = "unit,parent_unit,year,grade,enrollment\na,p,2000,1,10\na,p,2000,2,9\na,p,2001,1,11\nb,p,2001,1,5\n"
 
