@@ -152,8 +152,10 @@ def publishing_alone(releases: Path) -> Iterator[None]:
         yield
 
 
-# What a manifest says of the act of publishing. All else is what the release shows.
-_OF_THE_ACT = frozenset({"release", "run_id", "code_version", "published_at", "inputs", "files", "amended"})
+# What a manifest says of the act of publishing, or repeats. All else is what the release shows.
+_OF_THE_ACT = frozenset(
+    {"release", "run_id", "code_version", "published_at", "inputs", "files", "amended", "suppression"}
+)
 
 
 def content(manifest: Mapping[str, Any]) -> dict[str, Any]:
