@@ -14,6 +14,7 @@ import typer
 from jobs.decide.safety.choices import (
     STEPS_OF_YEAR,
     Method,
+    Missing,
     PowerTransform,
     Step,
     ThresholdMethod,
@@ -52,6 +53,12 @@ class SeriesOptions:
         Path | None,
         typer.Option(help="CSV: date, is_open (1/0 or true/false). Closed days are left out."),
     ] = None
+    missing: Annotated[
+        Missing,
+        typer.Option(
+            help="What a step without a row is: unknown, or zero (the file lists cases only; rows are added)."
+        ),
+    ] = "unknown"
     alpha: Annotated[
         float | None,
         typer.Option(

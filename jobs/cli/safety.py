@@ -64,6 +64,7 @@ def detect(
     Example: `./edulake safety detect --input series.csv --calendar days.csv --output alarms.csv`
     """
     from jobs.decide.safety.detect import detect_frame
+    from jobs.decide.safety.gaps import completed
     from jobs.decide.safety.series_file import check_writable, read_calendar, read_series, write
 
     given = _parameters(series.method, ears, farrington)
@@ -71,6 +72,9 @@ def detect(
     days = read_calendar(series.calendar) if series.calendar else None
     first = _start(series.start, "date" in counts.columns)
     check_writable(output)
+    counts, told = completed(counts, series.freq, series.frequency, days, series.missing)
+    for remark in told:
+        remarks.say(("note:", "yellow"), f" {remark}")
     with Progress(console=remarks, transient=True, disable=not remarks.is_terminal) as bar:
         task = bar.add_task(series.method, total=None)
         found = detect_frame(
@@ -87,10 +91,16 @@ def detect(
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     write(found, output)
+    judged = int(found["alarm"].notna().sum())
     remarks.say(
-        f"{found['unit'].nunique()} units, {int(found['alarm'].notna().sum())} of {len(found)} rows judged,"
-        f" {int(found['alarm'].sum())} alarms → {output}"
+        f"units: {found['unit'].nunique()}; rows judged: {judged} of {len(found)}; alarms:"
+        f" {int(found['alarm'].sum())} → {output}"
     )
+    if not judged:
+        raise UserError(
+            "no row was judged: every answer is blank.",
+            "The first steps are the baseline: give more of them, a lower --baseline, or an earlier --from.",
+        )
 
 
 @app.command()

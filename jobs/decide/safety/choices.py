@@ -11,3 +11,5 @@ StepsOfYear = Literal[12, 52, 365]
 STEPS_OF_YEAR: tuple[StepsOfYear, ...] = get_args(StepsOfYear)
 ThresholdMethod = Literal["delta", "nbPlugin", "muan"]
 PowerTransform = Literal["none", "1/2", "2/3"]
+# What a step without a row is.
+Missing = Literal["unknown", "zero"]

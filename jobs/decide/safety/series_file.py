@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -13,14 +16,29 @@ from jobs.settings import UserError
 
 # No count of a school is as large; beyond, neighbouring whole numbers are soon no longer told apart.
 _TOO_MANY = 1e12
+# How programs write a count that is not known.
+_UNKNOWN = ("na", "n/a", "#n/a", "nan", "null", "none", ".")
+# Our columns as Chinese offices head them.
+_HEADINGS = {
+    "unit": ("单位", "学校", "学校名称"),
+    "date": ("日期", "周", "week"),
+    "count": ("人数", "例数", "病例数", "缺勤人数", "cases"),
+    "is_open": ("是否上课", "是否开放"),
+}
+# A day with the year first, an instant at its very beginning, a week by its number.
+_DAY = re.compile(
+    r"(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})日?(?:[ T]0{1,2}:00(?::00(?:\.0+)?)?)?"
+)
+_WEEK = re.compile(r"(\d{4})-?[Ww](\d{1,2})")
 
 
 def read_series(path: Path) -> pd.DataFrame:
     """`unit, date|t, count`; an empty count is missing. Raises UserError with file, line and column."""
     columns, cells = _cells(path, (("unit", "date", "count"), ("unit", "t", "count")))
     _bad(path, cells["unit"] == "", "unit", "empty", "name the unit of each row")
-    count = pd.to_numeric(cells["count"], errors="coerce")
-    wrong = (cells["count"] != "") & ~((count >= 0) & (count < _TOO_MANY) & (count % 1 == 0))
+    given = cells["count"].mask(cells["count"].str.casefold().isin(_UNKNOWN), "")
+    count = pd.to_numeric(given, errors="coerce")
+    wrong = (given != "") & ~((count >= 0) & (count < _TOO_MANY) & (count % 1 == 0))
     _bad(path, wrong, "count", "not a count", "counts are whole numbers, 0 or more; leave unknown ones empty")
     series = pd.DataFrame({"unit": cells["unit"]})
     time = columns[1]
@@ -36,7 +54,7 @@ def read_series(path: Path) -> pd.DataFrame:
         series.duplicated(["unit", time]),
         time,
         "this unit has the step already",
-        "keep one row per step",
+        "keep one row per step: add its counts up",
     )
     return series
 
@@ -84,6 +102,8 @@ def _cells(path: Path, columns: tuple[tuple[str, ...], ...]) -> tuple[tuple[str,
         why = str(error).removeprefix("Error tokenizing data. C error: ").strip()
         raise UserError(f"{path}: {why}", "give each line the cells of the header") from error
     table.columns = table.columns.astype(str).str.strip()
+    ours = {heading: name for name, headings in _HEADINGS.items() for heading in headings}
+    table = table.rename(columns={h: n for h, n in ours.items() if n not in table.columns})
     found = next((names for names in columns if set(names) <= set(table.columns)), None)
     if found is None:
         wanted = " or ".join(",".join(names) for names in columns)
@@ -113,5 +133,18 @@ def _bad(path: Path, bad: pd.Series, column: str, why: str, way_out: str) -> Non
 
 def _dates(path: Path, text: pd.Series) -> pd.Series:
     dates = pd.to_datetime(text, format="%Y-%m-%d", errors="coerce")
-    _bad(path, dates.isna(), "date", "not a date", "write dates as 2026-09-01")
+    if dates.isna().any():
+        dates = pd.to_datetime(text.map(_day), format="%Y-%m-%d", errors="coerce")
+    way_out = "write days as 2026-09-01, and a week as its Monday or 2026-W36"
+    _bad(path, dates.isna(), "date", "not a date", way_out)
     return dates
+
+
+def _day(text: str) -> str | None:
+    """A day as it may be written, in our form; the Monday of a week. None for what is neither."""
+    if found := _DAY.fullmatch(text):
+        return "{}-{:0>2}-{:0>2}".format(*found.groups())
+    if found := _WEEK.fullmatch(text):
+        with suppress(ValueError):
+            return date.fromisocalendar(int(found[1]), int(found[2]), 1).isoformat()
+    return None
