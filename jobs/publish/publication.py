@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 import orjson
 
+from jobs import faults
 from jobs.files import fsync, sha256
 from jobs.publish import kept
 from jobs.publish.audience_files import (
@@ -64,7 +65,7 @@ def publish(
     those who may not see them, is not built or has no such scope column; UserError when the disk is full or
     locked.
     """
-    with writing(settings.releases):
+    with faults.told(settings), writing(settings.releases):
         settings.releases.mkdir(parents=True, exist_ok=True)
         with publishing_alone(settings.releases):
             _sweep(settings.releases)
@@ -142,7 +143,7 @@ def _build(
             }
     except duckdb.IOException as error:
         shutil.rmtree(aside, ignore_errors=True)
-        raise UserError(
+        raise faults.locked(error) or UserError(
             f"cannot write the release: {str(error).splitlines()[0]}",
             "Free some space, or set EDULAKE_HOME to a folder on another disk, and run again.",
         ) from error

@@ -264,7 +264,7 @@ def test_a_full_disk_is_told_to_the_person(
 
 
 def test_every_door_names_a_file_that_another_program_holds(
-    publish: Callable[..., Release], settings: Settings, monkeypatch: pytest.MonkeyPatch
+    publish: Callable[..., Release], settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release = publish("2026-09-10.1")
     monkeypatch.setenv("EDULAKE_HOME", str(settings.home.parent))
@@ -288,6 +288,10 @@ def test_every_door_names_a_file_that_another_program_holds(
             done = CliRunner().invoke(app, command, catch_exceptions=False)
             assert (done.exit_code, "2026-09-10" in done.output) == (0, True), done.output
         assert publish("2026-09-10.2").number == 2
+    waiting = build(tmp_path / "waiting.duckdb")
+    with held(waiting), pytest.raises(UserError, match=r"waiting\.duckdb is locked by "):
+        publish("2026-09-10.3", waiting)
+    assert releases.current(settings).number == 2
 
 
 def test_a_release_that_cannot_be_pointed_at_is_no_release(
