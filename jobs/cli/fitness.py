@@ -11,6 +11,9 @@ from rich.progress import Progress
 
 from jobs.cli.options import OutputCsv
 from jobs.screen import remarks
+from jobs.settings import UserError
+
+_MOST_FAULTS = 8
 
 app = typer.Typer(
     help="体质健康 How fit pupils are, by the national standard (2014 edition).", no_args_is_help=True
@@ -27,7 +30,7 @@ def score(
     input: Annotated[
         Path,
         typer.Option(
-            help="CSV (UTF-8) with grade_code, sex_code and results: height_cm, weight_kg (or bmi), "
+            help="CSV (UTF-8) with grade_code, sex_code and results, or the headings of the template: height_cm, weight_kg (or bmi), "
             "vital_capacity_ml, run_50m_s, … Times are seconds; a blank is not tested. "
             "Other columns are copied."
         ),
@@ -48,6 +51,7 @@ def score(
     Example: `./edulake fitness score --input results.csv --output scores.csv`
     """
     from jobs.decide.fitness.score import STATUS_ZH
+    from jobs.decide.fitness.score_columns import GRADES, SEXES
     from jobs.decide.fitness.score_file import read_settings, score_file
     from jobs.decide.fitness.standard import DEFAULTS
 
@@ -55,7 +59,18 @@ def score(
     open_points = read_settings(settings) if settings else DEFAULTS
     with Progress(console=remarks, transient=True, disable=not remarks.is_terminal) as shown:
         task = shown.add_task("评分 scoring", total=input.stat().st_size if input.is_file() else None)
-        counts = score_file(input, output, open_points, lambda read: shown.update(task, completed=read))
-    remarks.say(f"{counts.total():,} rows in {output}, {time.monotonic() - begun:.1f} s")
-    for status, count in counts.most_common():
+        tally = score_file(input, output, open_points, lambda read: shown.update(task, completed=read))
+    total = tally.statuses.total()
+    remarks.say(f"{total:,} rows in {output}, {time.monotonic() - begun:.1f} s")
+    for status, count in tally.statuses.most_common():
         remarks.say(f"  {count:>9,}  {status} {STATUS_ZH[status]}")
+    faults = [f"{fault} {count:,}" for fault, count in tally.faults().most_common(_MOST_FAULTS)]
+    if not tally.with_points:
+        raise UserError(
+            f"none of the {total:,} rows was scored (status_reason, rows: {'; '.join(faults) or 'no rows'}).",
+            f"grade_code is {GRADES}; sex_code is {SEXES}. What is wrong with each row stands in {output}.",
+        )
+    if faults:
+        remarks.say(
+            f"points in {tally.with_points:,} of {total:,} rows; status_reason has why: {'; '.join(faults)}"
+        )

@@ -4,16 +4,18 @@ import csv
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from io import BufferedReader
 from pathlib import Path
 from typing import IO
 
+import numpy as np
 import pyarrow as pa
 import yaml
 
 from jobs.cells import Writer
 from jobs.decide.fitness import score as core
+from jobs.decide.fitness import score_columns
 from jobs.decide.fitness.standard import DEFAULTS, ScoringOptions
 from jobs.files import OUTPUT_MODE, parse_yaml
 from jobs.settings import UserError, writing
@@ -25,10 +27,29 @@ TOO_MANY_CELLS = "too_many_cells"
 Progress = Callable[[int], None]  # bytes read so far
 
 
+@dataclass
+class Tally:
+    """How many rows have each status and reason, and how many have points in some item."""
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    with_points: int = 0
+
+    def faults(self) -> Counter[str]:
+        """What is wrong, and in which column: `unknown:grade_code` -> rows."""
+        found: Counter[str] = Counter()
+        for reason, rows in self.reasons.items():
+            for part in reason.split("; "):
+                label, _, columns = part.partition(":")
+                for column in columns.split(",") if columns else [""]:
+                    found[f"{label}:{column}" if column else label] += rows
+        return found
+
+
 def score_file(
     source: Path, target: Path, settings: ScoringOptions = DEFAULTS, progress: Progress = lambda _: None
-) -> Counter[str]:
-    """Write the rows of `source` with their scores to `target`, in order; returns rows by status.
+) -> Tally:
+    """Write the rows of `source` with their scores to `target`, in order; returns what became of them.
 
     In: UTF-8 with a header. Columns may come in any order; unknown ones are copied. A column that the scores
     have too is replaced in its place. Blank lines are skipped. Out: the same rows with `score.OUTPUT_SCHEMA`
@@ -42,14 +63,14 @@ def score_file(
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         with _reading(source) as raw, writing(target), _creating(part, target) as out:
-            counts = _score_rows(source, raw, out, settings, progress)
+            tally = _score_rows(source, raw, out, settings, progress)
             out.flush()
             os.fsync(out.fileno())
         part.chmod(OUTPUT_MODE)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
-    return counts
+    return tally
 
 
 def read_settings(path: Path) -> ScoringOptions:
@@ -89,28 +110,28 @@ def _creating(part: Path, target: Path) -> IO[str]:
 
 def _score_rows(
     source: Path, raw: BufferedReader, out: IO[str], settings: ScoringOptions, progress: Progress
-) -> Counter[str]:
-    counts: Counter[str] = Counter()
+) -> Tally:
+    tally = Tally()
     has_mark = raw.peek(3).startswith(b"\xef\xbb\xbf")
     lines = _lines(source, raw)
     reader = csv.reader(lines, strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
-        _check_header(source, header)
+        places = _check_header(source, header)
         if has_mark:
             out.write("\ufeff")  # a spreadsheet that wrote the mark needs it to read the result
         added = [name for name in core.OUTPUT_SCHEMA.names if name not in header]
         writer = Writer(out)
         writer.line([*header, *added])
         for rows, broken in _chunks(reader, len(header)):
-            _score_chunk(header, rows, broken, settings, counts, writer, added)
+            _score_chunk((header, places), rows, broken, settings, tally, writer, added)
             progress(raw.tell())
     except csv.Error as error:
         raise UserError(
             f"{source}, line {reader.line_num}: is no CSV: {error}.",
             'Close every quote, and write a quote inside a value twice ("").',
         ) from error
-    return counts
+    return tally
 
 
 def _lines(source: Path, raw: BufferedReader) -> Iterator[str]:
@@ -125,11 +146,13 @@ def _lines(source: Path, raw: BufferedReader) -> Iterator[str]:
             ) from error
 
 
-def _check_header(source: Path, header: list[str]) -> None:
+def _check_header(source: Path, header: list[str]) -> dict[str, int]:
+    """Where each input of the scores stands. Raises UserError."""
     where = f"{source}, line 1"
     if not any(header):
         raise UserError(f"{source}: is empty.", "The first line names the columns.")
-    missing = [name for name in ("grade_code", "sex_code") if name not in header]
+    places = score_columns.places(header)
+    missing = [name for name in ("grade_code", "sex_code") if name not in places]
     if missing:
         raise UserError(
             f"{where}: column {' and '.join(missing)} is missing.",
@@ -139,10 +162,11 @@ def _check_header(source: Path, header: list[str]) -> None:
     twice = [name for name, count in Counter(header).items() if count > 1 and name]
     if twice:
         raise UserError(f"{where}: column {twice[0]} stands there twice.", "Keep one of the two.")
-    if not set(header) & set(core.MEASURE_COLUMNS):
+    if not places.keys() & set(core.MEASURE_COLUMNS):
         raise UserError(
             f"{where}: no column holds a result.", f"Known columns: {', '.join(core.MEASURE_COLUMNS)}"
         )
+    return places
 
 
 def _chunks(reader: Iterator[list[str]], width: int) -> Iterator[tuple[list[list[str]], list[int]]]:
@@ -165,16 +189,17 @@ def _chunks(reader: Iterator[list[str]], width: int) -> Iterator[tuple[list[list
 
 
 def _score_chunk(
-    header: list[str],
+    columns_at: tuple[list[str], dict[str, int]],
     rows: list[list[str]],
     broken: list[int],
     settings: ScoringOptions,
-    counts: Counter[str],
+    tally: Tally,
     writer: Writer,
     added: list[str],
 ) -> None:
+    header, places = columns_at
     columns = list(zip(*rows, strict=True))
-    known = {name: columns[at] for at, name in enumerate(header) if name in core.INPUT_COLUMNS}
+    known = {name: score_columns.as_scored(name, columns[at]) for name, at in places.items()}
     scored = core.score(
         pa.table({name: pa.array(cells, pa.string()) for name, cells in known.items()}), settings
     )
@@ -183,7 +208,12 @@ def _score_chunk(
         for cells in out.values():
             cells[at] = None
         out["status"][at], out["status_reason"][at] = "invalid", TOO_MANY_CELLS
-    counts.update(out["status"])
+    tally.statuses.update(out["status"])
+    tally.reasons.update(filter(None, out["status_reason"]))
+    points = [scored.column(name) for name in scored.schema.names if name.startswith("points_")]
+    has_points = np.logical_or.reduce([each.is_valid().to_numpy(zero_copy_only=False) for each in points])
+    has_points[broken] = False
+    tally.with_points += int(has_points.sum())
     replaced = [(header.index(name), out[name]) for name in out if name in header]
     for at, cells in replaced:
         for row, cell in zip(rows, cells, strict=True):

@@ -89,9 +89,11 @@ def test_every_row_gives_a_row_in_order_over_many_chunks(
     monkeypatch.setattr(score_file, "CHUNK_ROWS", 7)
     bad = ["x,99,1", "y,21,1,tall", ",,", "z,21,1,160,50,1,2,3,4,5,6,7,8,9,10,more"]
     rows = [line for n in range(25) for line in (f"p{n},11,2", *bad)]
-    result = score(tmp_path, "\n".join([HEADER, *rows, ""]))
+    result = score(tmp_path, "\n".join([HEADER, *rows, BOY, ""]))
     assert result.exit_code == 0
-    found = output(tmp_path)
+    assert "points in 1 of 126 rows" in result.output
+    assert "unknown:grade_code 25" in result.output
+    found = output(tmp_path)[:-1]
     assert [row["pupil_id"] for row in found] == [row.split(",")[0] for row in rows]
     assert [row["status"] for row in found[:5]] == ["missing", "invalid", "invalid", "invalid", "invalid"]
     assert found[4]["status_reason"] == "too_many_cells"
@@ -104,6 +106,48 @@ def test_mark_blank_lines_and_carriage_returns_are_no_trouble(tmp_path: Path) ->
     (boy,) = output(tmp_path, "utf-8-sig")
     assert (boy["pupil_id"], boy["total_score"]) == ("b", "102.0")
     assert (tmp_path / "scored.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+
+
+@pytest.mark.parametrize("grade", ["21", "J1", "初一", "七年级", "初中一年级", "Grade 7", "21.0"])
+@pytest.mark.parametrize("sex", ["1", "男", "M"])
+def test_grade_and_sex_may_be_written_as_in_our_tables(tmp_path: Path, grade: str, sex: str) -> None:
+    score(tmp_path, f"{HEADER}\n{BOY.replace('b,21,1,', f'b,{grade},{sex},')}\n")
+    (boy,) = output(tmp_path)
+    assert (boy["total_score"], boy["status"], boy["grade_code"]) == ("102.0", "scored", grade)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        HEADER.replace("grade_code", "grade_key"),
+        HEADER.replace("grade_code", "fitness_grade_code"),
+        "姓名,年级编号,性别,身高,体重,肺活量,50米跑,坐位体前屈,一分钟跳绳,一分钟仰卧起坐,立定跳远,引体向上,"
+        "50米×8往返跑,1000米跑,800米跑",
+    ],
+)
+def test_columns_may_be_headed_as_in_our_tables_and_templates(tmp_path: Path, head: str) -> None:
+    score(tmp_path, f"{head}\n{BOY}\n")
+    (boy,) = output(tmp_path)
+    assert (boy["total_score"], list(boy)[:15]) == ("102.0", head.split(","))
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        ("x,9,1,160,50\ny,10,2,160,50\n", "unknown:grade_code 2"),
+        ("x,21,0,160,50\n", "unknown:sex_code 1"),
+        ("x,21,1,,\n", "missing"),
+        ("", "no rows"),
+    ],
+)
+def test_a_file_of_which_nothing_is_scored_is_an_error_that_says_why(
+    tmp_path: Path, rows: str, why: str
+) -> None:
+    with pytest.raises(UserError, match="rows was scored") as raised:
+        score(tmp_path, f"id,grade_code,sex_code,height_cm,weight_kg\n{rows}")
+    assert why in raised.value.message
+    assert "P1–S3" in raised.value.way_out
+    assert len(output(tmp_path)) == rows.count("\n")
 
 
 def test_open_points_can_be_set(tmp_path: Path) -> None:
