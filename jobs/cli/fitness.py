@@ -30,9 +30,9 @@ def score(
     input: Annotated[
         Path,
         typer.Option(
-            help="CSV (UTF-8) with grade_code, sex_code and results, or the headings of the template: height_cm, weight_kg (or bmi), "
+            help="CSV (UTF-8) with grade_code, sex_code and results: height_cm, weight_kg (or bmi), "
             "vital_capacity_ml, run_50m_s, … Times are seconds; a blank is not tested. "
-            "Other columns are copied."
+            "Headings and grades of our tables and templates are taken, too. Other columns are copied."
         ),
     ],
     output: OutputCsv,
