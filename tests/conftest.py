@@ -6,7 +6,10 @@ tasks called by it find the same. A test without `spark` starts no Java.
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
+import shutil
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -120,26 +123,42 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, engine_url: str) -> tuple[Settings, dict[str, str]]:
-    """The lake of `lake`, and what `typed` says."""
+    """The lake of `lake`, and what `typed` says. Of several test processes one builds it, each has a copy."""
+    base = tmp_path_factory.getbasetemp()
+    built = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "built"
+    own = tmp_path_factory.mktemp("lake")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDULAKE_SITE", "beijing")
+        patch.setenv("EDULAKE_SPARK", engine_url)
+        patch.setenv("EDULAKE_HOME", str(built))
+        built.mkdir(mode=0o700, exist_ok=True)
+        with (built / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            typed = built / "typed.json"
+            if not typed.exists():
+                typed.write_text(json.dumps(_build_lake()))
+        shutil.copytree(built / "beijing", own / "beijing")
+        patch.setenv("EDULAKE_HOME", str(own))
+        return site_settings.load(), json.loads(typed.read_text())
+
+
+def _build_lake() -> dict[str, str]:
+    """Build the smallest city's lake by the tasks of a run; what one of its senders typed."""
     from jobs.lake import runs
     from jobs.run import command, tasks
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EDULAKE_HOME", str(tmp_path_factory.mktemp("lake")))
-        patch.setenv("EDULAKE_SITE", "beijing")
-        patch.setenv("EDULAKE_SPARK", engine_url)
-        settings = site_settings.load().prepare()
-        command.prepare_input(settings, scale=0.002, seed=7, console=Screen(quiet=True))
-        typed = canaries.plant(settings.landing)
-        run_id = runs.open_run(settings, "test", seed=7).run_id
-        for feed in settings.feeds:
-            tasks.write_raw(run_id, feed)
-            tasks.clean_rows(run_id, feed)
-        for service in settings.services:
-            tasks.decide(run_id, service)
-        tasks.build_marts(run_id)
-        tasks.publish_release(run_id)
-    return settings, typed
+    settings = site_settings.load().prepare()
+    command.prepare_input(settings, scale=0.002, seed=7, console=Screen(quiet=True))
+    typed = canaries.plant(settings.landing)
+    run_id = runs.open_run(settings, "test", seed=7).run_id
+    for feed in settings.feeds:
+        tasks.write_raw(run_id, feed)
+        tasks.clean_rows(run_id, feed)
+    for service in settings.services:
+        tasks.decide(run_id, service)
+    tasks.build_marts(run_id)
+    tasks.publish_release(run_id)
+    return typed
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -148,6 +149,19 @@ def test_no_direct_identifier_leaves_the_restricted_zone(lake: Settings) -> None
             if str(column.type) == "string":
                 assert not names & set(column.to_pylist()), f"{table} holds a name or a pupil number"
     assert looked > 15
+
+
+def test_no_line_of_a_log_a_check_or_a_receipt_holds_a_pupils_key(lake: Settings) -> None:
+    keys = {row["pupil_key"] for row in tables.rows(lake, "clean_enrollment__pupil_roll", ["pupil_key"])}
+    assert len(keys) > 1000
+    files = [path for root in (lake.logs, lake.run) for path in root.rglob("*") if path.is_file()]
+    told = {str(path): path.read_bytes().decode("utf-8", "ignore") for path in files}
+    told |= {
+        log.parent.name: str(tables.rows(lake, log.parent.name))
+        for log in lake.lake.glob("ops__*/_delta_log")
+    }
+    assert {"ops__check", "ops__receipt", "ops__finding"} <= told.keys()
+    assert not {name for name, text in told.items() if keys & set(re.findall(r"\b[0-9a-f]{32}\b", text))}
 
 
 def test_values_of_persons_are_parted_from_what_is_general(lake: Settings) -> None:

@@ -1,4 +1,4 @@
-"""`./edulake forget`: take one pupil out of a site, whole, and prove it."""
+"""`./edulake forget` and `correct`: take one pupil out of a site, whole, or set right who he or she is."""
 
 from __future__ import annotations
 
@@ -50,3 +50,37 @@ def forget(
     console.say("searched every file of the site: number, documents and keys stand nowhere")
     for path in proof.namesakes:
         console.say(("Note", "yellow"), f" the name stands in {path.relative_to(home)}, of another person")
+
+
+def correct(
+    number: Annotated[str, typer.Argument(help="The pupil number as it stands in the files.")],
+    new_number: Annotated[str, typer.Option("--number", help="The right pupil number.")] = "",
+    name: Annotated[str, typer.Option(help="The right name.")] = "",
+    birth_date: Annotated[str, typer.Option(help="The right birth date, YYYY-MM-DD.")] = "",
+    sex: Annotated[str, typer.Option(help="The right sex: 1 or 2, 男 or 女.")] = "",
+    named: Annotated[
+        list[str] | None, typer.Option(help="Only lines with this name; may be given several times.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option(help="List the lines, and change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    site: Site = None,
+) -> None:
+    """Set right a pupil's number, name, birth date or sex in all files; the next run takes them in again.
+
+    更正学生的学籍号、姓名、出生日期或性别, 涉及的文件由下一次运行重新接收。
+    """
+    from jobs.forget import correct as act
+
+    settings = site_settings.load(site)
+    right = {act.NUMBER: new_number, act.NAME: name, act.BIRTH: birth_date, act.SEX: sex}
+    asked = act.asked(number, right, named or [])
+    found = act.affected(settings, asked)
+    console.table(("file", "lines"), [(f"{f.delivery_id}/{f.name}", len(rows)) for f, rows in found.items()])
+    if dry_run:
+        return
+    if not yes and not typer.confirm("These files are written again. Go on?"):
+        raise UserError("nothing was changed.", "Call the command again.")
+    left = act.correct(settings, asked)
+    for path in left:
+        console.say(("Note", "yellow"), f" the old number stands in {path.relative_to(settings.home)}")
+    console.say("corrected in landing; what was made from these files is gone. Now: ./edulake run")

@@ -46,6 +46,7 @@ PANELS: dict[str, dict[str, Any]] = {
         "release": release.app,
         "identity": identity.app,
         "forget": forget.forget,
+        "correct": forget.correct,
         "clean": lake.clean,
     },
     "开发 Development": {"test": develop.run_tests, "dictionary": develop.dictionary, **_INPUTS},

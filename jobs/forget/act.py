@@ -2,12 +2,12 @@
 
 First the trace is written down in `secrets/` (0600), so that a killed act is finished by the next call. Then
 come the tombstones: from there on no run takes the pupil in. Landing goes before tables, so that nothing can
-be read again from there; releases come last. The note goes when the proof holds.
+be read again from there; releases come last. What senders typed beside the data (names of files and sheets,
+headings) is struck wherever it is kept. The note goes when the proof holds.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,12 +18,13 @@ from typing import Any
 import duckdb
 
 from jobs import clock, declare
-from jobs.files import replacing, sha256
-from jobs.forget import landing, proof, releases, trace
+from jobs.files import replacing
+from jobs.forget import proof, releases, trace
 from jobs.forget import tables as rewriting
 from jobs.forget.trace import Trace
-from jobs.ingest import journal
-from jobs.lake import deliveries, forgotten, persons, runs, tables
+from jobs.ingest import journal, landed
+from jobs.ingest.landed import Place
+from jobs.lake import deliveries, forgotten, persons, receipt_text, runs, tables
 from jobs.publish import publication
 from jobs.publish.release import current, numbers, publishing_alone, read
 from jobs.settings import Settings, UserError
@@ -86,16 +87,17 @@ def listed(settings: Settings, planned: Plan) -> dict[str, int]:
 
 def forget(settings: Settings, planned: Plan) -> Proof:
     """Do it, or finish it. Nothing else may work on the site meanwhile."""
-    with _alone(settings):
+    with alone(settings):
         went = listed(settings, planned)
         _write_note(settings, planned)
         forgotten.add(settings, planned.trace.identifiers)
         _rewrite_landing(settings, planned.trace)
+        strike_typed(settings, planned.trace)
         for table in targets(settings):
             rewriting.rewrite(settings, table, _gone(settings, table, planned.trace))
         _amend_receipts(settings, planned)
-        _amend_releases(settings, planned.trace)
-        _remove_derived(settings, planned.trace)
+        amend_releases(settings, planned.trace)
+        remove_derived(settings, planned.trace)
         left, namesakes = _search(settings, planned.trace)
         if not left:
             _note(settings).unlink()
@@ -103,7 +105,8 @@ def forget(settings: Settings, planned: Plan) -> Proof:
 
 
 @contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
+def alone(settings: Settings) -> Iterator[None]:
+    """Hold the site: no run, no task of a feed and no publication at once."""
     with ExitStack() as stack:
         stack.enter_context(runs.only_run(settings))
         for feed in settings.feeds:
@@ -134,25 +137,68 @@ def _noted(settings: Settings) -> Plan:
     return Plan(Trace(**{k: set(v) for k, v in told["trace"].items()}, lines=lines), told["counts"])
 
 
-# Landing
+# Landing, and what was typed beside the data
+
+
+def _own_files(found: Trace) -> dict[tuple[str, str], set[Place]]:
+    """(delivery, hash of what was sent) -> the pupil's places; empty where only a heading or a name tells."""
+    own: dict[tuple[str, str], set[Place]] = {}
+    for (delivery, _, sha), places in found.lines.items():
+        own.setdefault((delivery, sha), set()).update(places)
+    return own
+
+
+def _words(found: Trace, *, is_own: bool) -> set[str]:
+    """What is struck from a file's words; the name alone may be another pupil's, in another file."""
+    return found.numbers | found.documents | (found.names if is_own else set())
 
 
 def _rewrite_landing(settings: Settings, found: Trace) -> None:
+    own, values = _own_files(found), _values(found)
     for file in deliveries.scan(settings):
-        places = found.lines.get((file.delivery_id, file.name, file.sha256))
-        if places is None:
-            continue
-        opened = landing.open_file(settings, file)
-        values = _values(found)
-        if opened.found.tables and not proof.holds(file.path, values):
-            continue  # done before the act was killed
-        data, known = landing.without(opened, places), forgotten.load(settings).aliases
-        while known.get(hashlib.sha256(data).hexdigest(), file.sha256) != file.sha256:
-            # What is left of two files is alike, and each goes by its own hash.
-            data += b"\n"
-        with replacing(file.path) as fresh:
-            fresh.write_bytes(data)
-            forgotten.add(settings, aliases={sha256(fresh): file.sha256})
+        places = own.get((file.delivery_id, file.sha256))
+        words = _words(found, is_own=places is not None)
+        if places is not None and proof.holds(file.path, values):
+            (opened,) = landed.open_files(settings, [file])
+            landed.write_again(settings, file, opened, landed.Change(gone=places, words=words))
+        landed.rename(settings, file, words)
+    deliveries.scan(settings)  # the hashes are kept by path
+
+
+def strike_typed(settings: Settings, found: Trace) -> None:
+    """Strike the pupil from the text of all receipts and from the names of sheets beside raw lines."""
+    own = _own_files(found)
+    files = {f.receipt_id: f for f in deliveries.scan(settings)}
+
+    def change(row: dict[str, Any]) -> dict[str, Any]:
+        file = files.get(row["receipt_id"])
+        words = _words(found, is_own=file is not None and (file.delivery_id, file.sha256) in own)
+        fresh = {name: _struck(value, words) for name, value in row.items()}
+        return fresh | {
+            "receipt_id": row["receipt_id"],
+            "file_name": file.name if file else fresh["file_name"],
+        }
+
+    rewriting.rewrite_rows(settings, receipt_text.TABLE, change)
+    of_files = f"_file_sha256 in ({literals(*(sha for _, sha in own))})"
+    for feed in settings.feeds:
+        changed = []
+        for column in ("_member", "_sheet"):
+            there = rewriting.distinct(settings, f"raw_{feed}", column, of_files) if own else []
+            fresh = {old: forgotten.struck(old, _words(found, is_own=True)) for old in there}
+            whens = [f"when {literals(o)} then {literals(n)}" for o, n in fresh.items() if o != n]
+            if whens:
+                changed.append(
+                    f"if({of_files}, case {column} {' '.join(whens)} else {column} end, {column}) as {column}"
+                )
+        if changed:
+            rewriting.rewrite(settings, f"raw_{feed}", "false", f"* replace ({', '.join(changed)})")
+
+
+def _struck(value: Any, words: Collection[str]) -> Any:
+    if isinstance(value, list):
+        return [_struck(item, words) for item in value]
+    return forgotten.struck(value, words) if isinstance(value, str) else value
 
 
 # Tables
@@ -174,7 +220,13 @@ def _gone(settings: Settings, table: str, found: Trace) -> str:
         ]
         if listed:
             by.append(f"concat_ws('|', {', '.join(place)}) in ({literals(*listed)})")
-    by += [f"{key} in ({literals(*found.tokens)})" for key in _KEYS if key in files]
+    return " or ".join([*by, of_tokens(settings, table, found.tokens)])
+
+
+def of_tokens(settings: Settings, table: str, tokens: Collection[str]) -> str:
+    """The condition of the rows of a table with one of these tokens."""
+    files = rewriting.columns(settings, table)
+    by = [f"{key} in ({literals(*tokens)})" for key in _KEYS if key in files and tokens]
     return " or ".join(by) or "false"
 
 
@@ -249,17 +301,23 @@ def _releases(settings: Settings, found: Trace) -> dict[str, int]:
     return {name: rows for name, rows in counted.items() if rows}
 
 
-def _amend_releases(settings: Settings, found: Trace) -> None:
+def amend_releases(settings: Settings, found: Trace, because: str = "forgotten") -> None:
+    """Take the pupil's rows out of the kept releases; the manifests say why."""
     pointed = current(settings)
     for number in numbers(settings.releases):
-        releases.amend(read(settings.releases / str(number)), found.tokens, clock.today(settings.timezone))
+        kept = read(settings.releases / str(number))
+        releases.amend(kept, found.tokens, clock.today(settings.timezone), because)
         if pointed is not None and number == pointed.number:
             publication.point(settings.releases, read(settings.releases / str(number)))
 
 
-def _remove_derived(settings: Settings, found: Trace) -> None:
+def remove_derived(settings: Settings, found: Trace) -> None:
     """Remove what is made from the lake and can be made again, where it tells of the pupil."""
     values = _values(found)
+    own = {f.receipt_id for f in deliveries.scan(settings) if (f.delivery_id, f.sha256) in _own_files(found)}
+    for report in sorted((settings.restricted / "reports").rglob("*.*")):
+        if report.stem.split("_")[0] in own or proof.holds(report, values):
+            report.unlink()
     for root in (settings.restricted / "builds", settings.restricted / "stage", settings.home, settings.run):
         for path in sorted(root.rglob("*")):
             is_kept = any(
@@ -292,6 +350,4 @@ def _values(found: Trace) -> set[str]:
 
 
 def _search(settings: Settings, found: Trace) -> tuple[list[Path], list[Path]]:
-    but = {_note(settings)}
-    left = proof.places(settings, _values(found), but)
-    return left, proof.places(settings, found.names, {*but, *left}) if found.names else []
+    return proof.places(settings, _values(found), found.names, {_note(settings)})

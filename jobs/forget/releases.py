@@ -24,7 +24,7 @@ from jobs.sql import identifier, literals
 _KEYS = ("pupil_key", "person_token")
 
 
-def amend(release: Release, tokens: Collection[str], day: date) -> int:
+def amend(release: Release, tokens: Collection[str], day: date, because: str) -> int:
     """Write the files of a release again that hold these pupils' rows. Returns how many rows went.
 
     Called again it finds none. Killed in between it leaves the release as it was, and perhaps a file that no
@@ -45,7 +45,7 @@ def amend(release: Release, tokens: Collection[str], day: date) -> int:
             manifest["tables"][table]["digest"] = told[1]
         entry |= {"path": fresh.name, "sha256": sha256(fresh), "bytes": fresh.stat().st_size}
         manifest.setdefault("amended", []).append(
-            {"on": day.isoformat(), "file": name, "because": "forgotten", "sha256_before": sha256(before)}
+            {"on": day.isoformat(), "file": name, "because": because, "sha256_before": sha256(before)}
         )
     if went:
         with replacing(release.folder / "manifest.json", mode=0o400) as target:

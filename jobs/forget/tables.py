@@ -7,7 +7,9 @@ of other pupils stays answerable at every date, for dates are columns of its row
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -38,6 +40,17 @@ def count(settings: Settings, table: str, gone: str) -> int:
     return int(duckdb.execute(f"select count(*) from {parquet(*files)} where {gone}").fetchall()[0][0])
 
 
+def distinct(settings: Settings, table: str, column: str, where: str) -> list[str]:
+    """The different texts of a column, where a condition holds."""
+    found = tables.open_table(settings, table)
+    files = found.file_uris() if found else []
+    if not files:
+        return []
+    rows = parquet(*files)
+    asked = f"select distinct {column} from {rows} where {where} and {column} is not null order by all"
+    return [text for (text,) in duckdb.execute(asked).fetchall()]
+
+
 def rewrite(settings: Settings, table: str, gone: str, changed: str = "*") -> int:
     """Write a table again without the rows for which `gone` holds, and leave nothing of before.
 
@@ -59,15 +72,31 @@ def rewrite(settings: Settings, table: str, gone: str, changed: str = "*") -> in
                 kept = db.sql(f"select {changed} from {rows} where not {is_gone}")
                 batches = kept.to_arrow_reader(tables.ROW_GROUP)
                 listed = (batch.select(schema.names).cast(schema) for batch in batches)
-                write_deltalake(
-                    str(tables.path(settings, table)),
-                    pa.RecordBatchReader.from_batches(schema, listed),
-                    mode="overwrite",
-                    writer_properties=WriterProperties(max_row_group_size=tables.ROW_GROUP),
-                    commit_properties=CommitProperties(custom_metadata={"run_id": "forget"}),
-                )
+                _overwrite(settings, table, pa.RecordBatchReader.from_batches(schema, listed))
     sweep(settings, table)
     return int(went)
+
+
+def rewrite_rows(settings: Settings, table: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Write a small table again with each row changed, and leave nothing of before."""
+    found = tables.open_table(settings, table)
+    if found is None:
+        return
+    rows = tables.rows(settings, table)
+    if (fresh := [change(row) for row in rows]) != rows:
+        schema = pa.schema(found.schema().to_arrow())
+        _overwrite(settings, table, pa.Table.from_pylist(fresh, schema=schema).to_reader())
+    sweep(settings, table)
+
+
+def _overwrite(settings: Settings, table: str, rows: pa.RecordBatchReader) -> None:
+    write_deltalake(
+        str(tables.path(settings, table)),
+        rows,
+        mode="overwrite",
+        writer_properties=WriterProperties(max_row_group_size=tables.ROW_GROUP),
+        commit_properties=CommitProperties(custom_metadata={"run_id": "forget"}),
+    )
 
 
 def sweep(settings: Settings, table: str) -> None:

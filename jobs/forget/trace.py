@@ -8,7 +8,6 @@ nothing is new. What another pupil has too (a parent's passport) leads to nobody
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,12 +15,14 @@ from datetime import UTC, datetime
 import duckdb
 
 from jobs import declare
-from jobs.forget import landing, proof
-from jobs.forget.landing import Opened, Place
+from jobs.forget import proof
+from jobs.ingest import landed
+from jobs.ingest.landed import Opened, Place
 from jobs.judging.expressions import lit
 from jobs.judging.values import names_nobody
 from jobs.lake import deliveries, identity, persons, tables
 from jobs.lake.deliveries import LandedFile
+from jobs.lake.forgotten import plain
 from jobs.settings import Settings
 from jobs.sql import literals, parquet
 
@@ -49,12 +50,6 @@ class Trace:
         return [(NUMBER, n) for n in sorted(self.numbers)] + [(DOCUMENT, d) for d in sorted(self.documents)]
 
 
-def plain(cell: str | None) -> str:
-    """A cell as identifiers are compared: narrow, upper, without blanks, hyphens and marks before it."""
-    narrow = unicodedata.normalize("NFKC", cell or "").upper()
-    return "".join(c for c in narrow if c.isalnum())
-
-
 def find(settings: Settings, number: str) -> Trace:
     """Follow a pupil number through all that was landed and all tables."""
     found, opened = Trace(numbers={plain(number)}), dict[LandedFile, Opened]()
@@ -65,31 +60,50 @@ def find(settings: Settings, number: str) -> Trace:
         _add_tokens(settings, found)
         linked = _places_of(settings, found)
         told = {(delivery, sha) for delivery, sha, _ in linked}
-        rows = [row for file, one in opened.items() for row in _rows(file, one)]
+        rows = [row for file, one in opened.items() for row in rows_of(file, one)]
         sought = found.numbers | found.documents | _documents(found, rows, linked)
         fresh = {value for word in sought - looked_for for value in (word, word.lower())}
-        for file in files:
-            is_named = (file.delivery_id, file.sha256) in told or (fresh and proof.holds(file.path, fresh))
-            if file not in opened and is_named:
-                opened[file] = landing.open_file(settings, file)
+        opened |= opened_files(
+            settings,
+            [
+                file
+                for file in files
+                if file not in opened
+                and ((file.delivery_id, file.sha256) in told or (fresh and proof.holds(file.path, fresh)))
+            ],
+        )
         looked_for |= sought
-        _add_lines(found, [row for file, one in opened.items() for row in _rows(file, one)], linked)
+        _add_lines(found, [row for file, one in opened.items() for row in rows_of(file, one)], linked)
         if before == found.size and sought == looked_for and not fresh:
+            own = {word for _, word in found.identifiers}
             for file, one in opened.items():
-                if not one.found.tables:
+                # Typed beside the lines, or in what nobody reads: the file is written again without it.
+                if not one.found.tables or proof.holds(file.path, own):
                     found.lines.setdefault((file.delivery_id, file.name, file.sha256), set())
             return found
 
 
+def opened_files(settings: Settings, files: list[LandedFile]) -> dict[LandedFile, Opened]:
+    """Read landed files, those of a feed together."""
+    found: dict[LandedFile, Opened] = {}
+    for feed in sorted({file.feed for file in files}):
+        of_feed = [file for file in files if file.feed == feed]
+        found |= zip(of_feed, landed.open_files(settings, of_feed), strict=True)
+    return found
+
+
 @dataclass
-class _Row:
+class Row:
+    """One line of a landed file: what it tells of identity, and all of its cells as they are compared."""
+
     file: LandedFile
     place: Place
     told: dict[str, str]
     cells: set[str]
 
 
-def _rows(file: LandedFile, opened: Opened) -> Iterable[_Row]:
+def rows_of(file: LandedFile, opened: Opened) -> Iterable[Row]:
+    """Every line of a file."""
     for number, table in enumerate(opened.found.tables):
         contract = declare.load()[opened.found.dataset] if opened.found.dataset else None
         at = {c.name: p for c, p in zip(contract.columns, table.positions, strict=True)} if contract else {}
@@ -99,10 +113,10 @@ def _rows(file: LandedFile, opened: Opened) -> Iterable[_Row]:
                 for name in (NUMBER, DOCUMENT, NAME)
                 if 0 <= at.get(name, -1) < len(cells)
             }
-            yield _Row(file, (number, line), told, {plain(cell) for cell in cells if cell})
+            yield Row(file, (number, line), told, {plain(cell) for cell in cells if cell})
 
 
-def _is_of(row: _Row, found: Trace, linked: set[tuple[str, str, Place]]) -> bool:
+def _is_of(row: Row, found: Trace, linked: set[tuple[str, str, Place]]) -> bool:
     """Whether a line is the pupil's: by its number, by its tokens, or, without a number, by a document."""
     if (row.file.delivery_id, row.file.sha256, row.place) in linked or row.cells & found.numbers:
         return True
@@ -111,12 +125,12 @@ def _is_of(row: _Row, found: Trace, linked: set[tuple[str, str, Place]]) -> bool
     return bool(row.cells & found.documents)
 
 
-def _documents(found: Trace, rows: list[_Row], linked: set[tuple[str, str, Place]]) -> set[str]:
+def _documents(found: Trace, rows: list[Row], linked: set[tuple[str, str, Place]]) -> set[str]:
     """The documents on the pupil's lines, the pupil's own or not."""
     return {row.told.get(DOCUMENT, "") for row in rows if _is_of(row, found, linked)} - {""}
 
 
-def _add_lines(found: Trace, rows: list[_Row], linked: set[tuple[str, str, Place]]) -> None:
+def _add_lines(found: Trace, rows: list[Row], linked: set[tuple[str, str, Place]]) -> None:
     """Add lines that name the pupil, and what they tell: numbers, names, documents that are nobody else's."""
     own = [row for row in rows if _is_of(row, found, linked)]
     for row in own:
@@ -136,14 +150,20 @@ def _fills_the_cell(document: str) -> bool:
     return bool(duckdb.execute(f"select {names_nobody(lit(document))}").fetchall()[0][0])
 
 
-def _add_tokens(settings: Settings, found: Trace) -> None:
-    """Add the tokens of identifiers, whenever they were minted, and those that are one person with them."""
+def tokens_of(settings: Settings, identifiers: Iterable[tuple[str, str]]) -> set[str]:
+    """The tokens of identifiers (kind, identifier), whenever they were minted."""
     own = identity.keys(settings)
     earlier = persons.known_elsewhere(settings, own)
     minted = dict(zip(*earlier.to_pydict().values(), strict=True)) if earlier is not None else {}
-    for kind, identifier in found.identifiers:
-        by = identity.lookup_hmac(kind, identifier, own.lookup)
-        found.tokens.add(minted.get(by, identity.token(kind, identifier, own)))
+    return {
+        minted.get(identity.lookup_hmac(kind, identifier, own.lookup), identity.token(kind, identifier, own))
+        for kind, identifier in identifiers
+    }
+
+
+def _add_tokens(settings: Settings, found: Trace) -> None:
+    """Add the tokens of identifiers, and those that are one person with them."""
+    found.tokens |= tokens_of(settings, found.identifiers)
     keys = persons.persons(settings, datetime.max.replace(tzinfo=UTC))
     leaders = {keys.get(token, token) for token in found.tokens}
     found.tokens |= leaders | {token for token, leader in keys.items() if leader in leaders}

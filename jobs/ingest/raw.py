@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from jobs import declare
 from jobs.declare import reasons
-from jobs.ingest import failures, journal, receipts, verdicts
+from jobs.ingest import failures, journal, receipts, resent, verdicts
 from jobs.ingest.journal import Batch, FileNote
 from jobs.ingest.verdicts import FAILED, REFUSED, UNREAD
-from jobs.lake import deliveries, tables, withdrawals
+from jobs.lake import deliveries, forgotten, tables, withdrawals
 from jobs.reading import isolated, reader, shape
 from jobs.settings import Settings
 
@@ -25,6 +25,7 @@ def write_raw(settings: Settings, run_id: str, feed: str) -> dict[str, int]:
     """
     counts = {"files": 0, "lines": 0, "batches": 0}
     with journal.feed_lock(settings, feed):
+        resent.withhold(settings, feed)
         planned = journal.plan(settings, feed)
         append(settings, run_id, planned)
         for batch in planned:
@@ -50,7 +51,7 @@ def _read(settings: Settings, run_id: str, batch: Batch, before: list[Batch]) ->
 
     `before` are the batches that will have their receipts earlier.
     """
-    fresh = _fresh(settings, batch, before)
+    fresh, withheld = _fresh(settings, batch, before), forgotten.load(settings).withheld
     stage = settings.restricted / "stage" / batch.feed
     shutil.rmtree(stage, ignore_errors=True)
     stage.mkdir(parents=True)
@@ -59,6 +60,8 @@ def _read(settings: Settings, run_id: str, batch: Batch, before: list[Batch]) ->
         reading = isolated.read_all(paths, declare.datasets_of(batch.feed), stage)
         for note, (found, lines) in zip(fresh, reading, strict=True):
             _note_found(note, found)
+            if count := withheld.get(note.sha256):
+                note.remarks = [*note.remarks, reasons.text("forgotten_lines", count=count)]
             failures.log(settings, note.receipt_id, run_id, found.traceback)
             if note.outcome is None:
                 for part in lines:

@@ -16,7 +16,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -36,7 +36,10 @@ _UNDER_WAY = ".part-"
 
 @dataclass(frozen=True, order=True)
 class LandedFile:
-    """One file of one delivery. `sha256` is of its bytes. `name` is readable; that of `path` may not be."""
+    """One file of one delivery. `sha256` is of its bytes. `name` is readable; that of `path` may not be.
+
+    `goes_by`: the receipt id of a file whose name told of a pupil and was changed.
+    """
 
     received: date
     delivery_no: int
@@ -46,6 +49,7 @@ class LandedFile:
     path: Path
     sha256: str
     byte_count: int
+    goes_by: str | None = field(default=None, compare=False)
 
     @property
     def delivery_id(self) -> str:
@@ -54,6 +58,8 @@ class LandedFile:
     @property
     def receipt_id(self) -> str:
         """Sixteen hex digits, the same on every machine: of the delivery, the file's name and its bytes."""
+        if self.goes_by:
+            return self.goes_by
         return hashlib.sha256(f"{self.delivery_id}/{self.name}/{self.sha256}".encode()).hexdigest()[:16]
 
     def recorded_at(self, settings: Settings) -> datetime:
@@ -101,7 +107,9 @@ class _Look:
     def __init__(self, settings: Settings) -> None:
         self.landing = settings.landing
         self.today = clock.today(settings.timezone)
-        self.known = _Hashes(settings.restricted / "hashes.json", forgotten.load(settings).aliases)
+        changed = forgotten.load(settings)
+        self.known = _Hashes(settings.restricted / "hashes.json", changed.aliases)
+        self.renamed = changed.renamed
         self.files: list[LandedFile] = []
         self.left_aside: list[LeftAside] = []
 
@@ -156,11 +164,10 @@ class _Look:
                 self.leave(entry, reason)
                 continue
             path = Path(entry)
-            self.files.append(
-                LandedFile(
-                    *stamp, feed, sender, names[entry.name], path, self.known.of(path), entry.stat().st_size
-                )
+            file = LandedFile(
+                *stamp, feed, sender, names[entry.name], path, self.known.of(path), entry.stat().st_size
             )
+            self.files.append(replace(file, goes_by=self.renamed.get(file.receipt_id)))
 
 
 def _entries(folder: str | Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:

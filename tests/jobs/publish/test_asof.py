@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -90,13 +91,26 @@ def test_a_day_counts_each_pupil_once_and_terms_stand_side_by_side_where_asked(l
     assert ask(lake, "2025-03-01", f"select count(*) from every_statement.{ROLL}") == [(10,)]
 
 
-def test_a_mart_is_built_for_the_day_asked_about(lake: Settings) -> None:
+def test_a_mart_is_built_for_the_day_asked_about(
+    lake: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build, kept = marts.build_models, tmp_path / "asof.duckdb"
+
+    def once(settings: Settings, names: Any, as_of: Any, known: Any, pins: Any, folder: Path) -> Path:
+        """A build takes long: the second question finds the first one's marts."""
+        if not kept.exists():
+            shutil.copy(build(settings, names, as_of, known, pins, folder), kept)
+        return Path(shutil.copy(kept, folder / kept.name))
+
+    monkeypatch.setattr(marts, "build_models", once)
     both = (
         "select sum(pupil_count) from fct_enrollment_grade"
         " union all select count(*) from clean_enrollment__grade_count"
     )
     assert ask(lake, "2025-06-01", both, "2025-03-31") == [(100,), (1,)], "corrected to 90 in May"
     assert not list(lake.run.glob("*.duckdb")), "nothing of the run's own builds is touched"
+    with pytest.raises(UserError, match="refused"):
+        ask(lake, "2025-06-01", "from fct_enrollment_grade, read_csv('/etc/hostname')", "2025-03-31")
 
 
 def test_marts_of_persons_are_not_built_for_who_may_not_read_them(
@@ -129,7 +143,6 @@ def test_a_mart_that_cannot_be_built_says_so(
         ("select 1; select 2", "only one SELECT"),
         ("select * from nothing_there", "refused"),
         ("select * from read_csv('/etc/hostname')", "refused"),
-        ("select * from dim_school, read_csv('/etc/hostname')", "refused"),
         ("selec", "refused"),
     ],
 )
