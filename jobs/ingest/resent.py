@@ -73,7 +73,9 @@ class _Look:
 
     def words(self, texts: list[str]) -> set[str]:
         """The identifiers of forgotten pupils that stand in what was typed."""
-        found = (word for text in texts for word in _MAY_IDENTIFY.findall(plain(text)))
+        # Word by word, and as one word: a number may be typed with blanks in it.
+        parts = (part for text in texts for part in (*re.split(r"[\W_]+", text), text))
+        found = {word for part in parts for word in _MAY_IDENTIFY.findall(plain(part))}
         return {
             word for word in found if self._is_forgotten(NUMBER, word) or self._is_forgotten(DOCUMENT, word)
         }
