@@ -114,6 +114,7 @@ class Settings:
     is_synthetic: bool
     holds_persons: bool
     small_cell: int
+    protection_width: int
     rows_in_process: int
     input: str | None
     real_input: tuple[RealInput, ...]

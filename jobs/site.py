@@ -100,6 +100,13 @@ class Site(_Part):
     small_cell: Annotated[
         int, Field(ge=0, description="Counts of persons below this are hidden in the public release")
     ] = 10
+    protection_width: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="How many values a hidden count could have at least, for who has read every release",
+        ),
+    ] = 5
     rows_in_process: Annotated[
         int,
         Field(
@@ -169,6 +176,12 @@ def read(
         problems += [_problem(dict(error), lines) for error in invalid.errors()]
         return None, problems
     problems += _unknown_names(site, feeds, services, lines)
+    if site.small_cell > 1 and site.protection_width >= site.small_cell:
+        line = _line(("protection_width",), lines)
+        problems.append(
+            f"line {line}: `protection_width`: must be less than small_cell, {site.small_cell}:"
+            " a hidden count has no more values than that"
+        )
     with (code_lists / "grade.csv").open(encoding="utf-8", newline="") as table:
         grades = [row["code"] for row in csv.DictReader(table)]
     if site.places.entry_grade not in grades:

@@ -19,6 +19,8 @@ from jobs.lake import persons, tables
 from jobs.publish import questions, release
 from jobs.settings import Settings, UserError
 
+from . import outsider
+
 
 @pytest.fixture(scope="module")
 def full(lake: Settings) -> duckdb.DuckDBPyConnection:
@@ -205,6 +207,19 @@ def test_public_file_holds_no_pupil_and_no_small_count(lake: Settings) -> None:
     assert not [c for c in columns if "pupil_key" in c[1]]
     smallest = one(public, "select min(pupil_count) from pub_enrollment_district_year where pupil_count > 0")
     assert smallest >= lake.small_cell
+
+
+def test_no_file_of_a_release_tells_an_outsider_a_small_count(lake: Settings) -> None:
+    published = release.current(lake)
+    assert published is not None
+    told = outsider.read(release.open_release(published, "public"))
+    hidden = published.manifest["suppression"]
+    assert hidden["small"] > 100
+    assert hidden["groups_out_of_time"] == hidden["groups_told_before"] == 0
+    assert outsider.attack([told], small=lake.small_cell, width=lake.protection_width) == []
+    # Others who may see the public tables, and officials of a district, see the same rows in the same order.
+    for audience in ("full", "city", "district-110101"):
+        assert outsider.read(release.open_release(published, audience)) == told
 
 
 def test_spark_and_duckdb_read_the_same_values(lake: Settings, spark: Any) -> None:

@@ -187,6 +187,8 @@ def history_of(table: str) -> History:
 
 
 def is_restricted(table: str) -> bool:
-    """Whether rows of persons stand in it, with values that are not for everyone who may read the lake."""
+    """Whether rows of persons or hidden counts stand in it, which not everyone who reads the lake may see."""
+    if made_declarations().get(table, {}).get("restricted", False):
+        return True
     contract = statements_of(table)
     return contract is not None and contract.is_parted and table != contract.general_table

@@ -102,8 +102,9 @@ def _copy(
             if comment:
                 db.execute(f"comment on table build.main.{name} is {literals(comment)}")
         db.execute("checkpoint build")
+        columns = {table: [(c["name"], c["type"]) for c in about[table]["columns"]] for table in about}
         return {
-            table: audience_files.digest(db, table, [(c["name"], c["type"]) for c in about[table]["columns"]])
+            table: audience_files.digest(db, f"build.main.{identifier(table)}", columns[table])
             for table, count in rows.items()
             if count
         }

@@ -21,7 +21,8 @@ import duckdb
 
 from jobs import clock
 from jobs.lake import tables, window
-from jobs.publish import marts, questions
+from jobs.publish import marts, published_models, questions
+from jobs.publish.protect import archive, hide, rules
 from jobs.settings import Settings, UserError
 from jobs.sql import literals
 
@@ -75,7 +76,10 @@ def _open(
     if named:
         built = _built(settings, named, {*readable}, as_of_date, known_at, private)
         connection.execute(f"attach {literals(built)} as marts (read_only)")
-        path.append("marts.main")
+        declared = published_models.read_models(private / "dbt" / "manifest.json")
+        public = [rules.read_rule(n, declared[n].protect) for n in named if declared[n].public]
+        hide.protect(connection, "marts.main", public, archive.Archive(), settings)
+        path += [hide.SCHEMA, "marts.main"]
     connection.execute(f"set search_path = '{','.join(path)}'")
     return questions.Opened(files)
 

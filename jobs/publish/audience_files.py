@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 
 from jobs.files import fsync, sha256
+from jobs.publish.protect import hide, rules
 from jobs.publish.published_models import (
     Column,
     Model,
@@ -39,7 +40,7 @@ def write(
     path = aside / f"{audience}.duckdb"
     sources = {}
     for model in models:
-        source = f"build.main.{identifier(model.name)}"
+        source = _source(model)
         if district_code is not None and model.scope != CITY:
             source += f" where {identifier(model.scope)}::varchar = {literals(district_code)}"
             if model.city_rows:
@@ -49,6 +50,9 @@ def write(
         name: writer.execute(f"select count(*) from {source}").fetchall()[0][0]
         for name, source in sources.items()
     }
+    for model in models:
+        if model.public:
+            sources[model.name] += f" order by {hide.order(rules.read_rule(model.name, model.protect))}"
     # A column takes a block at least: 256 kB, the default, would make small files mostly air (6 MB for 150
     # rows of 23 tables), and 16 kB would double large ones.
     block_size = 16384 if sum(rows.values()) < _MANY_ROWS else 262144
@@ -67,6 +71,11 @@ def write(
     path.chmod(0o400)
     fsync(path)
     return {"sha256": sha256(path), "bytes": path.stat().st_size, "tables": rows}
+
+
+def _source(model: Model) -> str:
+    """The table of a model in the writer: of a public one the copy whose small counts are hidden."""
+    return f"{f'memory.{hide.SCHEMA}' if model.public else 'build.main'}.{identifier(model.name)}"
 
 
 def _write_about(
@@ -100,7 +109,7 @@ def _write_about(
 
 def described(writer: duckdb.DuckDBPyConnection, model: Model, columns: Mapping[str, str]) -> dict[str, Any]:
     """What the manifest says about a table: rows, digest, scope, and its columns with their meaning."""
-    rows, made = digest(writer, model.name, list(columns.items()))
+    rows, made = digest(writer, _source(model), list(columns.items()))
     return {
         "rows": rows,
         "digest": made,
@@ -118,8 +127,8 @@ def described(writer: duckdb.DuckDBPyConnection, model: Model, columns: Mapping[
     }
 
 
-def digest(writer: duckdb.DuckDBPyConnection, table: str, columns: list[tuple[str, str]]) -> tuple[int, str]:
-    """The row count, and a digest of the content that ignores row order and file layout.
+def digest(writer: duckdb.DuckDBPyConnection, source: str, columns: list[tuple[str, str]]) -> tuple[int, str]:
+    """The row count of a table, and a digest of its content that ignores row order and file layout.
 
     Each row is written as length-prefixed text, so that no two rows share one, and hashed; the sums of the
     two halves of the hashes are order-free. DuckDB's own `hash` may change with its version, md5 does not.
@@ -127,7 +136,7 @@ def digest(writer: duckdb.DuckDBPyConnection, table: str, columns: list[tuple[st
     texts = ", ".join(f"{identifier(name)}::varchar" for name, _ in columns)
     row = f"list_aggregate([coalesce(length(v) || ':' || v, '-') for v in [{texts}]], 'string_agg', '')"
     counted = writer.execute(
-        f"with written as (select {row} as text from build.main.{identifier(table)})"
+        f"with written as (select {row} as text from {source})"
         " select count(*), coalesce(sum(md5_number_lower(text)), 0), coalesce(sum(md5_number_upper(text)), 0)"
         " from written"
     ).fetchall()[0]
@@ -142,8 +151,7 @@ def district_codes(writer: duckdb.DuckDBPyConnection, models: list[Model]) -> li
         if model.scope != CITY:
             scope = identifier(model.scope)
             found = writer.execute(
-                f"select distinct {scope}::varchar from build.main.{identifier(model.name)}"
-                f" where {scope} is not null"
+                f"select distinct {scope}::varchar from {_source(model)} where {scope} is not null"
             ).fetchall()
             codes |= {code for (code,) in found}
     for code in codes:

@@ -25,6 +25,7 @@ from jobs.publish.audience_files import (
     district_codes,
     write,
 )
+from jobs.publish.protect import archive, hide, rules
 from jobs.publish.published_models import (
     Columns,
     Model,
@@ -73,7 +74,8 @@ def publish(
             release = _of_run(settings.releases, run_id)
             if release is None:
                 columns = checked_columns(build_file, models)
-                number = max([0, *numbers(settings.releases)]) + 1
+                past = archive.read(settings)
+                number = past.next_number(max([0, *numbers(settings.releases)]), run_id)
                 about = {
                     "format": 1,
                     "release": number,
@@ -88,7 +90,7 @@ def publish(
                     "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
                     "inputs": dict(sorted(inputs.items())),
                 }
-                release = _build(settings.releases, about, build_file, models, columns, pointed)
+                release = _build(settings, about, build_file, models, columns, past.before(number), pointed)
             if pointed is None or pointed.number < release.number:
                 try:
                     point(settings.releases, release)
@@ -110,14 +112,17 @@ def is_sound(release: Release) -> bool:
 
 
 def _build(
-    releases: Path,
+    settings: Settings,
     about: Mapping[str, Any],
     build_file: Path,
     models: Mapping[str, Model],
     columns: Columns,
+    past: archive.Archive,
     before: Release | None,
 ) -> Release:
     """The files of a release in a folder of its number; `before` where that one shows the same."""
+    releases = settings.releases
+    public = [rules.read_rule(name, model.protect) for name, model in sorted(models.items()) if model.public]
     aside = releases / f".build-{about['release']}-{os.getpid()}"
     aside.mkdir()
     published = [models[name] for name in sorted(models)]
@@ -126,6 +131,7 @@ def _build(
         # One file at a time, so that two cores and a small memory are enough.
         with duckdb.connect(config={"threads": 2, "memory_limit": "1GB"}) as writer:
             writer.execute(f"attach {literals(build_file)} as build (read_only)")
+            done = hide.protect(writer, "build.main", public, past, settings)
             tables = {model.name: described(writer, model, columns[model.name]) for model in published}
             is_shown = before and content({**about, "tables": tables}) == content(before.manifest)
             if before and is_shown and is_sound(before):
@@ -151,9 +157,12 @@ def _build(
         shutil.rmtree(aside, ignore_errors=True)
         raise
 
-    _write_durably(aside / "manifest.json", {**about, "files": files, "tables": tables})
+    manifest = {**about, "files": files, "tables": tables, "suppression": done.counted}
+    _write_durably(aside / "manifest.json", manifest)
     (aside / "manifest.json").chmod(0o400)
     fsync(aside)
+    # Kept before anybody can read the release: what was once shown is never forgotten.
+    archive.append(settings, about["release"], about["run_id"], past, done.cells)
     folder = releases / str(about["release"])
     aside.rename(folder)
     fsync(releases)

@@ -46,6 +46,8 @@ class Model:
     title_en: str = ""
     description: str = ""
     columns: Mapping[str, Column] = field(default_factory=dict)
+    # Of a public table: its key, what it counts and what adds up (jobs.publish.protect.rules).
+    protect: Mapping[str, Any] | None = None
 
 
 def read_models(dbt_manifest: Path) -> dict[str, Model]:
@@ -71,6 +73,7 @@ def read_models(dbt_manifest: Path) -> dict[str, Model]:
                 column: Column(_meta(entry).get("title_zh", ""), entry.get("description", ""))
                 for column, entry in node.get("columns", {}).items()
             },
+            protect=meta.get("protect"),
         )
     return models
 

@@ -26,7 +26,13 @@ MODELS = {
             columns={"pass_share": Column("及格率", "share of pupils, 0 to 1")},
         ),
         Model("dim_indicator", scope=CITY, platform="management"),
-        Model("rpt_public__outlook", scope="district_code", platform="services", public=True),
+        Model(
+            "rpt_public__outlook",
+            scope="district_code",
+            platform="services",
+            public=True,
+            protect={"key": ["district_code", "place_count"], "harmless": {"place_count": "no persons"}},
+        ),
     )
 }
 DISTRICT = "['110101', '110108'][1 + i % 2]"

@@ -19,34 +19,27 @@ counted as (
         (district_code, stage_code, school_year_start, school_year),
         (stage_code, school_year_start, school_year)
     )
-),
-
-judged as (
-    select
-        *,
-        {{ hidden_reason(['pupil_count'], ['unit_level', 'stage_code', 'school_year_start'], ['district_code']) }}
-            as pupil_count_missing_reason,
-    from counted
 )
 
 select
-    judged.unit_level,
-    judged.district_code,
+    counted.unit_level,
+    counted.district_code,
     districts.district_name_zh,
-    judged.stage_code,
+    counted.stage_code,
     stages.meaning_zh as stage_zh,
-    judged.school_year_start,
-    judged.school_year,
-    case when judged.pupil_count_missing_reason is null then judged.pupil_count end as pupil_count,
-    judged.pupil_count_missing_reason,
+    counted.school_year_start,
+    counted.school_year,
+    counted.pupil_count,
+    -- small counts are hidden where all tables and earlier releases are known: jobs/publish/protect
+    null::varchar as pupil_count_missing_reason,
     -- the district of some pupils is not known: any row of the stage may be short of them
     coalesce(
-        bool_or(judged.has_unmapped_code) over (partition by judged.stage_code, judged.school_year_start), false
+        bool_or(counted.has_unmapped_code) over (partition by counted.stage_code, counted.school_year_start), false
     ) as has_unmapped_code,
-from judged
+from counted
 left join districts
-    on judged.district_code = districts.district_code
+    on counted.district_code = districts.district_code
 left join stages
-    on judged.stage_code = stages.code
--- pupils of no known district are in the city's row alone, and hidden behind others where they are few
-where judged.unit_level = 'city' or judged.district_code is not null
+    on counted.stage_code = stages.code
+-- pupils of no known district are in the city's row alone
+where counted.unit_level = 'city' or counted.district_code is not null

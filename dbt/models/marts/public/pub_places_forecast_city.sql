@@ -5,30 +5,22 @@ with forecasts as (
     where unit_level = 'city' and grade_span in ('stage', 'all')
 ),
 
-stages as (select * from {{ source('standards', 'stage') }}),
-
-judged as (
-    select
-        *,
-        -- a forecast of a few pupils would speak about those who are there; stages add up to all grades
-        {{ hidden_reason(['pupil_count'], ['grade_span', 'school_year_start'], ['stage_code']) }}
-            as forecast_missing_reason,
-    from forecasts
-)
+stages as (select * from {{ source('standards', 'stage') }})
 
 select
-    judged.grade_span,
-    judged.stage_code,
+    forecasts.grade_span,
+    forecasts.stage_code,
     coalesce(stages.meaning_zh, '全部') as stage_zh,
-    judged.school_year_start,
-    judged.school_year,
-    judged.origin_school_year_start,
-    judged.lead_years,
-    case when judged.forecast_missing_reason is null then judged.forecast_count end as forecast_count,
-    case when judged.forecast_missing_reason is null then judged.lower_80_count end as lower_80_count,
-    case when judged.forecast_missing_reason is null then judged.upper_80_count end as upper_80_count,
-    judged.forecast_missing_reason,
-    judged.forecast_method,
-from judged
+    forecasts.school_year_start,
+    forecasts.school_year,
+    forecasts.origin_school_year_start,
+    forecasts.lead_years,
+    forecasts.forecast_count,
+    forecasts.lower_80_count,
+    forecasts.upper_80_count,
+    -- a forecast of a few pupils would speak about those who are there: jobs/publish/protect
+    null::varchar as forecast_missing_reason,
+    forecasts.forecast_method,
+from forecasts
 left join stages
-    on judged.stage_code = stages.code
+    on forecasts.stage_code = stages.code

@@ -27,33 +27,24 @@ counted as (
         bool_or(is_district_unmapped) as is_district_unmapped,
     from placed
     group by grouping sets ((district_code, school_year_start), (school_year_start))
-),
-
-{% set group_by = ['unit_level', 'school_year_start'] -%}
--- An incident of a handful is about persons too: both counts are hidden alike.
-judged as (
-    select
-        *,
-        {{ hidden_reason(['incident_count'], group_by, ['district_code']) }} as incident_count_missing_reason,
-        {{ hidden_reason(['injured_count'], group_by, ['district_code']) }} as injured_count_missing_reason,
-    from counted
 )
 
 select
-    judged.unit_level,
-    judged.district_code,
+    counted.unit_level,
+    counted.district_code,
     districts.district_name_zh,
-    judged.school_year_start,
-    {{ school_year_label('judged.school_year_start') }} as school_year,
-    case when judged.incident_count_missing_reason is null then judged.incident_count end as incident_count,
-    judged.incident_count_missing_reason,
-    case when judged.injured_count_missing_reason is null then judged.injured_count end as injured_count,
-    judged.injured_count_missing_reason,
+    counted.school_year_start,
+    {{ school_year_label('counted.school_year_start') }} as school_year,
+    -- an incident of a handful is about persons too: both counts are hidden alike, in jobs/publish/protect
+    counted.incident_count,
+    null::varchar as incident_count_missing_reason,
+    counted.injured_count,
+    null::varchar as injured_count_missing_reason,
     -- all kinds and levels are counted, so only a school's district can be missing
-    coalesce(bool_or(judged.is_district_unmapped) over (partition by judged.school_year_start), false)
+    coalesce(bool_or(counted.is_district_unmapped) over (partition by counted.school_year_start), false)
         as has_unmapped_code,
-from judged
+from counted
 left join districts
-    on judged.district_code = districts.district_code
--- incidents of no known district are in the city's row alone, and hidden behind others where they are few
-where judged.unit_level = 'city' or judged.district_code is not null
+    on counted.district_code = districts.district_code
+-- incidents of no known district are in the city's row alone
+where counted.unit_level = 'city' or counted.district_code is not null
