@@ -301,6 +301,8 @@ def die_and_run_again(
     assert ("Nothing new" in told) == is_whole, told
     assert (left := left_over(home)) == [], f"processes outlive the second run: {left}"
     assert runs.as_they_stand(settings)[-1].state in runs.DONE
+    opened = [str(p) for p in settings.home.rglob("*") if not p.is_symlink() and p.stat().st_mode & 0o077]
+    assert opened == [], "others may read these"
     wrong = difference(content(settings), expected)
     assert wrong == {}, f"tables differ\n{wrong}"
 

@@ -60,6 +60,7 @@ def test_the_pupil_is_nowhere_and_all_others_are_as_before(site: Settings) -> No
         assert release.manifest["tables"]["fct_pupil"]["digest"] != was["tables"]["fct_pupil"]["digest"]
         assert release.manifest["tables"]["fct_count"] == was["tables"]["fct_count"]
     assert stat.S_IMODE((site.secrets / "forgotten.json").stat().st_mode) == 0o600
+    assert not [path for path in site.home.rglob("*") if path.stat().st_mode & 0o077]
 
 
 def kept(settings: Settings) -> list[published.Release]:
