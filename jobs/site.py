@@ -54,7 +54,14 @@ class Sql(_Part):
     disk_mb: Annotated[
         int, Field(ge=0, description="Megabytes of temporary files, for what does not fit in memory")
     ] = 4096
-    rows: Annotated[int, Field(ge=1, description="Rows that `--csv` prints")] = 1_000_000
+    rows: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="Rows that `--csv` prints; with more it prints these, says so and ends with code 1."
+            " Without it, all",
+        ),
+    ] = None
 
 
 class KeptReleases(_Part):

@@ -54,6 +54,7 @@ class Card(BaseModel):
     period_label: str | None
     as_of_date: str | None
     note_zh: str | None
+    is_complete: bool | None = None
     chart_kind: Literal["line", "bar", "fan"] | None
     series: list[Point]
     detail_table: str | None

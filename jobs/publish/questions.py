@@ -8,6 +8,7 @@ sorting, time and rows.
 from __future__ import annotations
 
 import os
+import re
 import resource
 import tempfile
 import threading
@@ -24,11 +25,23 @@ import psutil
 from jobs import faults, origin
 from jobs.publish import release as releases
 from jobs.settings import Settings, UserError
-from jobs.sql import literals
+from jobs.sql import identifier, literals
 
 _BATCH_ROWS = 5000
 # Beside what DuckDB counts: long texts, and the rows that Python holds.
 _UNCOUNTED_BYTES = 512 * 1024**2
+
+# Columns that say of a row whether what it sums, or is summed to, is all there and of one time.
+COMPLETE = ("is_complete", "is_base_complete", "is_district_complete", "is_city_complete")
+_INCOMPLETE = (
+    "数据不全：{table} 有 {count} 行 {mark} = false，其合计缺少单位或混有不同时间的数据。"
+    " Incomplete: {count} rows of {table} have {mark} = false; a sum there misses members or mixes times."
+)
+_EVERY_STATEMENT = (
+    "{0} 含全部报送记录，包括已被更正或替代的；求和会重复计算。"
+    " These tables hold every statement, superseded ones too; a sum counts those as well."
+    " ./edulake asof DAY answers with the statements in force."
+)
 
 # Makes the relations that may be asked; returns the files that they read and what a reader must know of them.
 Opening = Callable[[duckdb.DuckDBPyConnection], "Opened"]
@@ -50,7 +63,7 @@ class Answer:
     columns: list[str]
     notes: list[str]
     _batch: Callable[[int], list[tuple[Any, ...]]]
-    _most: int
+    _most: int | None
     _waiting: list[tuple[Any, ...]] = field(default_factory=list)
 
     def first(self, limit: int) -> tuple[list[tuple[Any, ...]], bool]:
@@ -63,7 +76,7 @@ class Answer:
         count = 0
         while batch := self._batch(_BATCH_ROWS):
             count += len(batch)
-            if count > self._most:
+            if self._most is not None and count > self._most:
                 yield from batch[: self._most - count]
                 raise UserError(
                     f"the answer has more than {self._most:,} rows; the rest is left out.",
@@ -86,7 +99,7 @@ def on_release(settings: Settings, text: str, number: int | None = None) -> Iter
         connection.execute(f"attach {literals(found.file('full'))} as release (read_only)")
         connection.execute("use release")
         releases.check(connection, found, "full")
-        return Opened(is_synthetic=found.is_synthetic)
+        return Opened(notes=_marked(connection, found, text), is_synthetic=found.is_synthetic)
 
     way_out = f"`{settings.command('sql', 'show tables')}` lists what can be asked."
     with asked(settings, text, opening, way_out) as answer:
@@ -99,11 +112,35 @@ def on_lake(settings: Settings, text: str) -> Iterator[Answer]:
     from jobs.lake import tables
 
     def opening(connection: duckdb.DuckDBPyConnection) -> Opened:
-        return Opened(tables.create_views(connection, settings, tables.readable(settings)))
+        readable = tables.readable(settings)
+        named = [name for name in readable if name.startswith("clean_") and _names(text, name)]
+        notes = [_EVERY_STATEMENT.format(", ".join(sorted(named)))] if named else []
+        return Opened(tables.create_views(connection, settings, readable), notes)
 
     way_out = f"`{settings.command('sql', '--lake', 'show tables')}` lists what can be asked."
     with asked(settings, text, opening, way_out) as answer:
         yield answer
+
+
+def _names(text: str, table: str) -> bool:
+    return re.search(rf"\b{table}\b", text, re.IGNORECASE) is not None
+
+
+def _marked(connection: duckdb.DuckDBPyConnection, found: releases.Release, text: str) -> list[str]:
+    """A remark on each table that a question names and that has rows whose sums miss members or mix times."""
+    remarks = []
+    for table, about in found.manifest["tables"].items():
+        marks = [column["name"] for column in about["columns"] if column["name"] in COMPLETE]
+        if not marks or not _names(text, table):
+            continue
+        counts = ", ".join(f"count(*) filter (where not {mark})" for mark in marks)
+        (counted,) = connection.execute(f"select {counts} from {identifier(table)}").fetchall()
+        remarks += [
+            _INCOMPLETE.format(table=table, count=f"{count:,}", mark=mark)
+            for mark, count in zip(marks, counted, strict=True)
+            if count
+        ]
+    return remarks
 
 
 @contextmanager

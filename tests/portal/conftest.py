@@ -54,6 +54,7 @@ CARDS = [
         "as_of_date": "2026-09-10",
         "status": "ok",
         "note_zh": None,
+        "is_complete": False,
         "series_json": json.dumps(FORECAST),
         "chart_kind": "fan",
         "detail_table": "fct_place_outlook",
@@ -73,6 +74,7 @@ CARDS = [
         "as_of_date": "2026-09-10",
         "status": "ok",
         "note_zh": "3 项数据尚未报送。",
+        "is_complete": None,
         "series_json": json.dumps(INDICATORS, ensure_ascii=False),
         "chart_kind": "bar",
         "detail_table": "fct_indicator_value",
@@ -92,6 +94,7 @@ CARDS = [
         "as_of_date": "2026-09-10",
         "status": "ok",
         "note_zh": None,
+        "is_complete": True,
         "series_json": json.dumps(FITNESS),
         "chart_kind": "line",
         "detail_table": "fct_school_fitness",
@@ -111,6 +114,7 @@ CARDS = [
         "as_of_date": None,
         "status": "no_data",
         "note_zh": None,
+        "is_complete": None,
         "series_json": None,
         "chart_kind": None,
         "detail_table": None,
@@ -173,7 +177,12 @@ MODELS = {
     )
 }
 
-_CARD_TYPES = {"sort_order": "integer", "figure_value": "decimal(18, 2)", "as_of_date": "date"}
+_CARD_TYPES = {
+    "sort_order": "integer",
+    "figure_value": "decimal(18, 2)",
+    "as_of_date": "date",
+    "is_complete": "boolean",
+}
 _DISTRICT = "(110101 + i % 4)::varchar"
 
 
@@ -208,7 +217,7 @@ def _build(path: Path, run_number: int, schools: int) -> None:
                 select i as indicator_no, sum(i) as total from range(5) t(i) group by i order by i;
             create table fct_place_outlook as
                 select {_DISTRICT} as district_code, 2026 + i // 4 as school_year_start,
-                    1000 + i as place_count
+                    1000 + i as place_count, i % 4 > 0 as is_complete
                 from range(8) t(i);
             create table dim_school as
                 select {run_number} as run_number, '21110' || (10000 + i) as school_code,

@@ -105,6 +105,7 @@ def test_cards_are_the_marts_rows(served: TestClient) -> None:
         "as_of_date": "2026-09-10",
         "status": "ok",
         "note_zh": None,
+        "is_complete": False,
         "chart_kind": "fan",
         "detail_table": "fct_place_outlook",
         "series": cards[0]["series"],

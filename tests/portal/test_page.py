@@ -127,7 +127,8 @@ def test_four_cards_show_what_the_api_says(visit: Visit) -> None:
             assert visit.texts(f"{box} .figure") == ["本站点无此数据"]
             assert visit.page.locator(f"{box} svg").count() == 0
             continue
-        assert visit.texts(f"{box} .figure") == [shown(card["figure_value"]) + card["figure_unit_zh"]]
+        mark = "数据不全" if card["is_complete"] is False else ""
+        assert visit.texts(f"{box} .figure") == [shown(card["figure_value"]) + card["figure_unit_zh"] + mark]
         assert card["period_label"] in visit.texts(f"{box} dl")[0]
         assert visit.page.locator(f"{box} .chart svg path").count() > 3, "the chart is drawn"
         visit.page.locator(f"{box} summary").click()
@@ -195,6 +196,18 @@ def test_a_real_city_says_nothing_of_the_kind(
             page.wait_for_selector("main[aria-busy=false]")
             assert "合成" not in page.content()
         page.close()
+
+
+def test_a_sum_that_misses_members_is_marked_at_its_figure(visit: Visit) -> None:
+    visit.go("/")
+    assert visit.texts("article[data-service=places] .figure .incomplete") == ["数据不全"]
+    assert visit.page.locator(".incomplete").count() == 1
+    visit.go("/#/tables/fct_place_outlook")
+    figures = visit.texts("table.rows tbody td:nth-child(3)")
+    assert figures == [f"{1000 + i}{'' if i % 4 else '†'}" for i in range(8)]
+    assert "2 行" in visit.texts(".incomplete-note")[0]
+    visit.go("/#/tables/fct_school_fitness")
+    assert visit.page.locator(".incomplete-note, abbr.mark").count() == 0
 
 
 def test_three_lists_link_the_tables_that_are_open(visit: Visit) -> None:

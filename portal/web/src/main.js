@@ -4,6 +4,7 @@ import { Words } from "./words.js";
 
 const API = "/api/v1";
 const PAGE_ROWS = 50;
+const COMPLETE = ["is_complete", "is_base_complete", "is_district_complete", "is_city_complete"];
 const main = document.getElementById("main");
 
 let words = new Words(remembered() === "en" ? "en" : "zh");
@@ -93,7 +94,8 @@ function cardOf(card, charts, isMadeUp) {
     h("h3", { id }, title),
     label && h("p", { class: "label" }, label, isMadeUp && h("span", { class: "made-up" }, words.madeUp)),
     hasData
-      ? h("p", { class: "figure" }, h("data", { value: String(card.figure_value) }, words.number(card.figure_value)), h("span", { class: "unit" }, card.figure_unit_zh ?? ""))
+      ? h("p", { class: "figure" }, h("data", { value: String(card.figure_value) }, words.number(card.figure_value)), h("span", { class: "unit" }, card.figure_unit_zh ?? ""),
+        card.is_complete === false && h("span", { class: "made-up incomplete", title: words.incompleteWhy }, words.incomplete))
       : h("p", { class: "figure missing" }, words.noData),
     chart,
     chart && card.chart_kind === "fan" && h("p", { class: "legend", "aria-hidden": "true" },
@@ -138,7 +140,14 @@ async function tableView(name, cursor) {
   const title = words.of(table, "title") || table.name;
   const start = cursor ? Number(cursor.split("-")[1]) : 0;
   const next = table.next && new URLSearchParams(table.next.split("?")[1]).get("cursor");
+  // A row that says of itself that its sum is not all there: the mark stands at each of its figures.
+  const marks = table.columns.map((column) => column.name).filter((column) => COMPLETE.includes(column));
+  const isMarked = (row) => marks.some((mark) => row[mark] === false);
+  const marked = table.rows.filter(isMarked).length;
   const isNumber = (column) => /^(DECIMAL|DOUBLE|FLOAT|U?(BIG|HUGE|SMALL|TINY)?INT(EGER)?)/.test(column.type);
+  const cell = (row, column) => h("td", { class: isNumber(column) ? "number" : null },
+    row[column.name] == null ? "—" : String(row[column.name]),
+    row[column.name] != null && isMarked(row) && isNumber(column) && /_(count|share)$/.test(column.name) && h("abbr", { class: "mark", title: words.incompleteWhy }, "†"));
   return {
     title,
     content: [
@@ -154,18 +163,18 @@ async function tableView(name, cursor) {
           h("tbody", null, table.columns.map((column) =>
             h("tr", null, h("th", { scope: "row" }, h("code", null, column.name)), h("td", null, column.title_zh), h("td", null, column.type), h("td", null, column.description))))))),
       h("p", { class: "about", id: "shown" }, table.rows.length ? words.shown(words.number(start + 1), words.number(start + table.rows.length), words.number(table.row_count)) : words.none),
+      marked > 0 && h("p", { class: "incomplete-note", role: "note" }, words.incompleteRows(words.number(marked))),
       h("div", { class: "scroll", role: "region", tabindex: "0", "aria-labelledby": "shown" },
         h("table", { class: "rows" },
           h("caption", { class: "unseen" }, title),
           h("thead", null, h("tr", null, table.columns.map((column) =>
             h("th", { scope: "col", title: column.description || null, class: isNumber(column) ? "number" : null },
               (words.language === "zh" && column.title_zh) || column.name)))),
-          h("tbody", null, table.rows.map((row) =>
-            h("tr", null, table.columns.map((column) => h("td", { class: isNumber(column) ? "number" : null }, row[column.name] == null ? "—" : String(row[column.name])))))))),
+          h("tbody", null, table.rows.map((row) => h("tr", null, table.columns.map((column) => cell(row, column))))))),
       h("p", { class: "actions" },
         start > 0 && h("a", { class: "button", href: tableHref(name) }, words.first),
         next && h("a", { class: "button", href: `${tableHref(name)}?cursor=${next}` }, words.next)),
-    ],
+    ].filter(Boolean),
   };
 }
 

@@ -2,6 +2,9 @@
 const WORDS = {
   zh: {
     madeUp: "合成数据",
+    incomplete: "数据不全",
+    incompleteWhy: "有单位尚未报送，或混有不同学年的数据，合计偏小",
+    incompleteRows: (n) => `本页 ${n} 行标有 † 的合计数据不全：有单位尚未报送，或混有不同学年的数据。`,
     kicker: "教育大数据 · 一站式服务",
     skip: "跳到主要内容",
     other: "English",
@@ -55,6 +58,9 @@ const WORDS = {
   },
   en: {
     madeUp: "Synthetic data",
+    incomplete: "Incomplete",
+    incompleteWhy: "some units have not sent yet, or years are mixed: the sum is too small",
+    incompleteRows: (n) => `${n} rows of this page are marked †: their sums miss units that have not sent yet, or mix years.`,
     kicker: "Education data · one stop",
     skip: "Skip to the content",
     other: "中文",

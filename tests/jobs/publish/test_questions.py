@@ -296,6 +296,8 @@ def test_what_does_not_fit_in_memory_is_sorted_on_disk_and_leaves_nothing(
 def test_rows_are_bounded_and_the_rest_is_never_left_out_without_a_word(site: Settings) -> None:
     with bounded(site, "sql", rows=10)("from range(10)") as answer:
         assert len(list(answer.rows())) == 10
+    with doors(site)["sql"]("from range(1_100_000)") as answer:
+        assert sum(1 for _ in answer.rows()) == 1_100_000, "a site that says nothing sets no bound"
     taken: list[Any] = []
     with (
         pytest.raises(UserError, match="more than 10 rows"),
@@ -307,6 +309,30 @@ def test_rows_are_bounded_and_the_rest_is_never_left_out_without_a_word(site: Se
         assert answer.first(3) == ([(0,), (1,), (2,)], True)
     with bounded(site, "sql", rows=10)("from range(3)") as answer:
         assert answer.first(3) == ([(0,), (1,), (2,)], False)
+
+
+def test_a_table_whose_sums_miss_members_is_remarked_on(tmp_path: Path) -> None:
+    settings = site_settings.load("beijing", tmp_path / "home").prepare()
+    build = tmp_path / "build.duckdb"
+    with duckdb.connect(str(build)) as connection:
+        connection.execute("create table fct_late as select i as n, i > 1 as is_complete from range(5) t(i)")
+        connection.execute("create table fct_whole as select i as n, true as is_complete from range(5) t(i)")
+    models = {name: Model(name, "city") for name in ("fct_late", "fct_whole")}
+    publication.publish(
+        settings, "2025-11-20.1", build, models, {},
+        as_of_date="2025-11-20", known_at="2025-11-20", code_version="0",
+    )  # fmt: skip
+    with questions.on_release(settings, "select sum(n) from FCT_LATE") as answer:
+        assert [note for note in answer.notes if "数据不全" in note and "2 rows of fct_late" in note]
+    with questions.on_release(settings, "select sum(n) from fct_whole") as answer:
+        assert not [note for note in answer.notes if "不全" in note]
+
+
+def test_sums_over_every_statement_are_remarked_on(site: Settings) -> None:
+    with questions.on_lake(site, f"select count(*) from {ROLL}") as answer:
+        assert [note for note in answer.notes if "superseded" in note]
+    with questions.on_lake(site, "select count(*) from ops__receipt") as answer:
+        assert not [note for note in answer.notes if "superseded" in note]
 
 
 def test_a_table_of_a_hundred_million_rows_is_shown_in_little_memory(site: Settings) -> None:

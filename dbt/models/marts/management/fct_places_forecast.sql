@@ -12,6 +12,17 @@ stages as (select * from {{ source('standards', 'stage') }}),
 
 districts as (select * from {{ ref('dim_district') }}),
 
+-- whether all units that were expected are in a district's year, and in the city's
+bases as (
+    select
+        district_code,
+        school_year_start,
+        bool_and(is_district_complete) as is_district_complete,
+        bool_and(is_city_complete) as is_city_complete,
+    from {{ ref('fct_enrollment_grade') }}
+    group by district_code, school_year_start
+),
+
 units as (
     select
         forecasts.*,
@@ -49,8 +60,20 @@ select
     spans.upper_80::decimal(12, 1) as upper_80_count,
     spans.lower_90::decimal(12, 1) as lower_90_count,
     spans.upper_90::decimal(12, 1) as upper_90_count,
+    case
+        when spans.unit_level = 'city'
+            then coalesce(
+                (select bool_and(bases.is_city_complete) from bases where bases.school_year_start = spans.origin), true
+            )
+        -- a district that is late has no row of that year
+        else coalesce(
+            bases.is_district_complete, not exists (select 1 from bases where bases.district_code = spans.district_code)
+        )
+    end as is_base_complete,
     spans.method as forecast_method,
     spans.run_id as decided_by_run_id,
 from spans
 left join districts
     on spans.district_code = districts.district_code
+left join bases
+    on spans.district_code = bases.district_code and spans.origin = bases.school_year_start

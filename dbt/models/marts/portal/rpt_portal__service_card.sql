@@ -50,6 +50,8 @@ select
     {{ as_of_date() }} as as_of_date,
     case when figures.figure_value is null then 'no_data' else 'ok' end as status,
     coalesce(figures.note_zh, {{ card_text('all', 'note_no_data') }}) as note_zh,
+    -- null for a service that does not say
+    figures.is_complete,
     figures.series_json,
     case when figures.figure_value is not null then services.chart_kind end as chart_kind,
     services.detail_table,

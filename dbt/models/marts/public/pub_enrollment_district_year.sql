@@ -14,6 +14,10 @@ counted as (
         school_year,
         sum(pupil_count)::integer as pupil_count,
         bool_or(has_unmapped_code) as has_unmapped_code,
+        case
+            when grouping(district_code) = 1 then bool_and(is_city_complete)
+            else bool_and(is_district_complete)
+        end as is_complete,
     from grade_counts
     group by grouping sets (
         (district_code, stage_code, school_year_start, school_year),
@@ -36,6 +40,7 @@ select
     coalesce(
         bool_or(counted.has_unmapped_code) over (partition by counted.stage_code, counted.school_year_start), false
     ) as has_unmapped_code,
+    coalesce(counted.is_complete, true) as is_complete,
 from counted
 left join districts
     on counted.district_code = districts.district_code

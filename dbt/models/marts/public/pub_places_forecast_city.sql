@@ -20,6 +20,7 @@ select
     forecasts.upper_80_count,
     -- a forecast of a few pupils would speak about those who are there: jobs/publish/protect
     null::varchar as forecast_missing_reason,
+    coalesce(forecasts.is_base_complete, true) as is_base_complete,
     forecasts.forecast_method,
 from forecasts
 left join stages

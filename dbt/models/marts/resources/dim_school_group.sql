@@ -2,10 +2,10 @@
 with members as (select * from {{ ref('brg_school_group_member') }}),
 
 pupils as (
-    select school_code, sum(pupil_count) as pupil_count
+    select school_code, school_year_start, sum(pupil_count) as pupil_count
     from {{ ref('fct_enrollment_grade') }}
     where is_newest_school_year
-    group by school_code
+    group by school_code, school_year_start
 )
 
 select
@@ -19,6 +19,9 @@ select
     min(members.school_name) filter (where members.group_role_code = 'lead') as lead_school_name,
     count(*)::integer as school_count,
     coalesce(sum(pupils.pupil_count), 0)::integer as pupil_count,
+    -- each member counts in its own newest year: one that is late, or was never counted, makes the sum a mixed one
+    count(pupils.school_code) = count(*) and min(pupils.school_year_start) = max(pupils.school_year_start)
+        as is_complete,
 from members
 left join pupils
     on members.school_code = pupils.school_code

@@ -6,7 +6,10 @@ with forecasts as (
 ),
 
 past_years as (
-    select school_year_start, sum(pupil_count) as pupil_count
+    select
+        school_year_start,
+        sum(pupil_count) as pupil_count,
+        coalesce(bool_and(is_city_complete), true) as is_complete,
     from {{ ref('fct_enrollment_grade') }}
     where school_year_start <= (select max(origin_school_year_start) from forecasts)
     group by school_year_start
@@ -19,6 +22,14 @@ past_errors as (
     select format({{ card_text('places', 'note_errors') }}, origin_count, mape_percent::decimal(8, 1)) as note
     from {{ ref('fct_places_forecast_error') }}
     where unit_level = 'school' and lead_years = 1
+),
+
+-- years whose sum misses units
+incomplete as (
+    select format({{ card_text('places', 'note_incomplete') }}, string_agg(school_year_start, '、' order by school_year_start)) as note
+    from past_years
+    where not is_complete
+    having count(*) > 0
 ),
 
 points as (
@@ -41,7 +52,8 @@ select
         current_year.pupil_count::bigint,
         next_year.lower_80_count::bigint,
         next_year.upper_80_count::bigint
-    ) || coalesce((select note from past_errors), '') as note_zh,
+    ) || coalesce((select note from past_errors), '') || coalesce((select note from incomplete), '') as note_zh,
+    not exists (select 1 from past_years where not past_years.is_complete) as is_complete,
     (
         select to_json(list(struct_pack(x := x, y := y, lower := lower, upper := upper) order by x))
         from points
