@@ -72,7 +72,7 @@ def _open(
     asked = [table for table in readable if not table.startswith("ops__")]
     found = {table: tables.open_table(settings, table) for table in (*asked, *window.FACTS)}
     files = window.create_views(connection, found, as_of_date, known_at)
-    path = ["in_force"]
+    path, notes = ["in_force"], list[str]()
     if named:
         built = _built(settings, named, {*readable}, as_of_date, known_at, private)
         connection.execute(f"attach {literals(built)} as marts (read_only)")
@@ -80,8 +80,9 @@ def _open(
         public = [rules.read_rule(n, declared[n].protect) for n in named if declared[n].public]
         hide.protect(connection, "marts.main", public, archive.Archive(), settings)
         path += [hide.SCHEMA, "marts.main"]
+        notes = questions.marked(connection, "marts", text)
     connection.execute(f"set search_path = '{','.join(path)}'")
-    return questions.Opened(files)
+    return questions.Opened(files, notes)
 
 
 def _built(

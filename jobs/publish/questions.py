@@ -99,7 +99,7 @@ def on_release(settings: Settings, text: str, number: int | None = None) -> Iter
         connection.execute(f"attach {literals(found.file('full'))} as release (read_only)")
         connection.execute("use release")
         releases.check(connection, found, "full")
-        return Opened(notes=_marked(connection, found, text), is_synthetic=found.is_synthetic)
+        return Opened(notes=marked(connection, "release", text), is_synthetic=found.is_synthetic)
 
     way_out = f"`{settings.command('sql', 'show tables')}` lists what can be asked."
     with asked(settings, text, opening, way_out) as answer:
@@ -126,20 +126,23 @@ def _names(text: str, table: str) -> bool:
     return re.search(rf"\b{table}\b", text, re.IGNORECASE) is not None
 
 
-def _marked(connection: duckdb.DuckDBPyConnection, found: releases.Release, text: str) -> list[str]:
-    """A remark on each table that a question names and that has rows whose sums miss members or mix times."""
+def marked(connection: duckdb.DuckDBPyConnection, database: str, text: str) -> list[str]:
+    """A remark on each table of an attached file that a question names and that has rows whose sums miss
+    members or mix times.
+    """
+    found = connection.execute(
+        "select table_name, column_name from duckdb_columns()"
+        f" where database_name = {literals(database)} and column_name in ({literals(*COMPLETE)})"
+        " order by table_name, column_index"
+    ).fetchall()
     remarks = []
-    for table, about in found.manifest["tables"].items():
-        marks = [column["name"] for column in about["columns"] if column["name"] in COMPLETE]
-        if not marks or not _names(text, table):
-            continue
-        counts = ", ".join(f"count(*) filter (where not {mark})" for mark in marks)
-        (counted,) = connection.execute(f"select {counts} from {identifier(table)}").fetchall()
-        remarks += [
-            _INCOMPLETE.format(table=table, count=f"{count:,}", mark=mark)
-            for mark, count in zip(marks, counted, strict=True)
-            if count
-        ]
+    for table, mark in found:
+        if _names(text, table):
+            of_table = f"{identifier(database)}.main.{identifier(table)}"
+            ((count,),) = connection.execute(
+                f"select count(*) from {of_table} where not {identifier(mark)}"
+            ).fetchall()
+            remarks += [_INCOMPLETE.format(table=table, count=f"{count:,}", mark=mark)] if count else []
     return remarks
 
 

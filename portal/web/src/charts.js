@@ -14,13 +14,15 @@ const FORECAST = "#b5562f";
 export function draw(box, kind, series, words, isMadeUp) {
   if (kind === "bar" && isNamed(series)) box.style.height = `${Math.max(176, 24 * series.length + 16)}px`;
   const chart = init(box, null, { renderer: "svg" });
+  const drawn = kind === "bar" ? bars(series, words) : lines(kind, series, words);
+  if (isMadeUp) drawn.grid.top = 24;
   chart.setOption({
     animation: false,
     // The page's own font by name: "inherit" cannot be measured, and labels would be cut.
     textStyle: { fontFamily: getComputedStyle(box).fontFamily },
     tooltip: { trigger: "axis", confine: true, axisPointer: { type: kind === "bar" ? "shadow" : "line" } },
-    ...(isMadeUp && { graphic: { type: "text", silent: true, z: 100, right: 12, top: "middle", style: { text: words.madeUp, fill: INK, opacity: 0.55, fontSize: 13 } } }),
-    ...(kind === "bar" ? bars(series, words) : lines(kind, series, words)),
+    ...(isMadeUp && { graphic: { type: "text", silent: true, z: 100, right: 4, top: 0, style: { text: words.madeUp, fill: INK, fontSize: 12 } } }),
+    ...drawn,
   });
   new ResizeObserver(() => chart.resize()).observe(box);
 }
