@@ -176,7 +176,7 @@ def test_a_made_up_city_says_so_on_each_page_chart_and_print(visit: Visit) -> No
     assert len(charts) == 3
     for chart in charts:
         assert "合成数据" in chart.locator("text").all_text_contents()
-    assert visit.page.locator("article.card .made-up").count() == 4
+    assert visit.page.locator("article.card .label .made-up").count() == 4
     visit.page.get_by_role("button", name="English").click()
     visit.page.wait_for_selector("html[lang=en]")
     visit.ready()
