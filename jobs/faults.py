@@ -14,12 +14,17 @@ from pathlib import Path
 from tempfile import gettempdir
 from traceback import extract_tb
 
-from jobs.settings import LEAST_FREE_BYTES, ROOT, Settings, UserError
+from jobs.settings import LEAST_FREE_BYTES, ROOT, DamagedError, Settings, UserError
 
 # A run is ended while so much is left: its end must still be noted, by Delta and in Airflow's database.
 RESERVE_BYTES = 64 * 1024**2
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# What DuckDB, Arrow and delta-rs raise for a file that is not what it was.
+_UNREADABLE = {"IOException", "InvalidInputException", "SerializationException", "FatalException"}
+_UNREADABLE |= {"InternalException", "ArrowInvalid", "ArrowException", "DeltaError"}
+# Files of tables and releases, as libraries name them.
+_OURS = re.compile(r"[^\s'\"]+\.(?:parquet|duckdb)\b|[^\s'\"]*_delta_log[^\s'\":,]*")
 # What Java, Rust, DuckDB and SQLite say of the same; the numbers are Rust's.
 _FULL_WORDS = re.compile(
     r"no space left on device|disk quota exceeded|database or disk is full|file too large"
@@ -35,7 +40,8 @@ def explained(settings: Settings, error: BaseException) -> UserError | None:
     """What a person can do about a fault of the machine (a full disk, a locked file); None for others."""
     if is_full(error) or short(settings) is not None:
         return full(settings)
-    return next((found for one in _chain(error) if (found := locked(one)) is not None), None)
+    words = (locked(one) or damaged(one) for one in _chain(error))
+    return next((found for found in words if found is not None), None)
 
 
 @contextmanager
@@ -106,6 +112,15 @@ def locked(error: BaseException) -> UserError | None:
         "Close it there, then repeat the command. To look into a file of edulake with another tool, open it "
         "read-only, or open a copy.",
     )
+
+
+def damaged(error: BaseException) -> UserError | None:
+    """What to do about a file of the lake or of a release that a library cannot read; None for others."""
+    is_unreadable = isinstance(error, OSError) or type(error).__name__ in _UNREADABLE
+    found = _OURS.search(str(error)) if is_unreadable else None
+    if found is None or is_full(error):
+        return None
+    return DamagedError(f"a file is gone or damaged: {found[0]}")
 
 
 def without_values(error: BaseException) -> str:

@@ -87,6 +87,16 @@ class UserError(Exception):
         self.way_out = way_out
 
 
+class DamagedError(UserError):
+    """A file of the lake or of a release that is gone or was changed; names it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            f"{message}.",
+            "`./edulake lake check` lists all that is damaged; `./edulake lake repair` mends it.",
+        )
+
+
 @dataclass(frozen=True)
 class Settings:
     """One site, where it lives and what is on; `jobs.site.Site` says what the settings of its own file mean.

@@ -122,7 +122,7 @@ async def table(
     responses={503: {"model": Health}},
 )
 async def healthz(shelf: OneShelf) -> Response:
-    """Whether a release is served, and whether it is the one that CURRENT names."""
+    """Whether a release is served, whether it is the one that CURRENT names, whether its file is whole."""
     try:
         snapshot = await _current(shelf)
     except ProblemError:
@@ -133,14 +133,15 @@ async def healthz(shelf: OneShelf) -> Response:
             fault=shelf.fault,
         )
         return Response(health.model_dump_json(), 503, media_type="application/json")
-    status: Literal["ok", "stale"] = "stale" if shelf.fault else "ok"
+    damage = await run_in_threadpool(shelf.damage)
+    status: Literal["ok", "stale", "damaged"] = "damaged" if damage else "stale" if shelf.fault else "ok"
     health = Health(
         status=status,
         release=snapshot.release.number,
         synthetic=snapshot.is_synthetic,
-        fault=shelf.fault,
+        fault=damage or shelf.fault,
     )
-    return Response(health.model_dump_json(), media_type="application/json")
+    return Response(health.model_dump_json(), 503 if damage else 200, media_type="application/json")
 
 
 def _no_release(shelf: Shelf) -> ProblemError:

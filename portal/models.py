@@ -144,11 +144,11 @@ class Table(BaseModel):
 
 
 class Health(BaseModel):
-    """`ok`; `stale` when a newer release cannot be opened; `unreadable` when none can be; `no_release` before
-    the first.
+    """`ok`; `stale` when a newer release cannot be opened; `damaged` when a served file is not what was
+    published; `unreadable` when no release can be opened; `no_release` before the first.
     """
 
-    status: Literal["ok", "stale", "unreadable", "no_release"]
+    status: Literal["ok", "stale", "damaged", "unreadable", "no_release"]
     release: int | None
     synthetic: bool
     fault: str | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import duckdb
@@ -13,6 +14,7 @@ from starlette.types import Scope
 from portal.downloads import BusyError
 from portal.models import Problem
 
+_log = logging.getLogger(__name__)
 RETRY_SECONDS = 5
 _TITLES = {404: ("not-found", "没有这个地址"), 405: ("method-not-allowed", "不支持这种请求方法")}
 
@@ -65,6 +67,13 @@ def handle(app: FastAPI) -> None:
             "查询时间过长，已中止",
             "the query took too long and was ended: ask for fewer rows",
         )
+
+    @app.exception_handler(duckdb.Error)
+    def damaged(request: Request, error: duckdb.Error) -> Response:
+        # What is asked is fixed, so the file itself cannot be read; its text might quote what it holds.
+        _log.error("%s: %s", request.url.path, error)
+        title, detail = "数据文件已损坏，暂时无法读取", "the release's file is damaged: ./edulake lake check"
+        return answer(request.scope, 503, "damaged-file", title, detail)
 
     @app.exception_handler(HTTPException)
     def http(request: Request, error: HTTPException) -> Response:

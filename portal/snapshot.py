@@ -19,6 +19,7 @@ from typing import Any
 
 import duckdb
 
+from jobs.files import sha256
 from jobs.publish import release as releases
 from jobs.publish.questions import Clock
 from jobs.publish.release import Release, ReleaseError
@@ -64,6 +65,7 @@ class Snapshot:
         self._seconds = seconds
         self._replies: OrderedDict[str, Reply] = OrderedDict()
         self._bytes = 0
+        self._whole: tuple[int, int, int] | None = None
         self._lock = threading.Lock()
 
     @property
@@ -72,6 +74,23 @@ class Snapshot:
         manifest = self.release.manifest
         rows = manifest["files"][self.release.file(self.audience).name]["tables"]
         return {name: {**manifest["tables"][name], "rows": rows[name]} for name in sorted(rows)}
+
+    def damage(self) -> str | None:
+        """What is wrong with the open file: that it no longer has the digest of the manifest. None if it is
+        whole. It is read again only when the file has changed since it was found whole.
+        """
+        path = self.release.file(self.audience)
+        try:
+            status = path.stat()
+            mark = (status.st_size, status.st_mtime_ns, status.st_ino)
+            if mark == self._whole:
+                return None
+            if sha256(path) == self.release.manifest["files"][f"{self.audience}.duckdb"]["sha256"]:
+                self._whole = mark
+                return None
+        except OSError as error:
+            return f"release {self.release.number}: {path.name} cannot be read: {error.strerror}"
+        return f"release {self.release.number}: {path.name} was changed: ./edulake lake check"
 
     @contextmanager
     def asked(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -171,6 +190,13 @@ class Shelf:
 
     def _opened(self, release: Release) -> Snapshot:
         return Snapshot(release, self._audience, self._settings.is_synthetic, self._seconds)
+
+    def damage(self) -> str | None:
+        """What is wrong with the files that are open, one after the other; None if all are whole."""
+        with self._lock:
+            opened = [*([self._current] if self._current else []), *self._older.values()]
+        found = [fault for one in opened if (fault := one.damage())]
+        return "; ".join(found) or None
 
     def _mark(self) -> tuple[int, int] | None:
         try:

@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from jobs import settings as site_settings
 from jobs.cli import (
     ask,
+    damage,
     delivery,
     develop,
     feed,
@@ -42,6 +43,7 @@ PANELS: dict[str, dict[str, Any]] = {
     "服务 Services": {"fitness": fitness.app, "places": places.app, "safety": safety.app},
     "运维 Looking after a site": {
         "doctor": lake.doctor,
+        "lake": damage.app,
         "airflow": lake.airflow,
         "release": release.app,
         "identity": identity.app,
@@ -85,7 +87,7 @@ def main() -> None:
         remarks.say(("Note", "yellow"), f" {unknown}")
     try:
         app(prog_name="edulake")
-    except (UserError, OSError) as error:
+    except Exception as error:
         known = told(error)
         if known is None:
             raise
@@ -102,4 +104,8 @@ def told(error: Exception) -> UserError | None:
     if isinstance(error, OSError) and error.errno in site_settings.LOCKED:
         _, way_out = site_settings.DISK_ERRORS[error.errno]
         return UserError(f"{error.filename}: {error.strerror}.", f"{way_out}.")
-    return error if isinstance(error, UserError) else None
+    if isinstance(error, UserError):
+        return error
+    from jobs import faults
+
+    return faults.damaged(error)

@@ -24,7 +24,7 @@ from jobs.forget import tables as rewriting
 from jobs.forget.trace import Trace
 from jobs.ingest import journal, landed
 from jobs.ingest.landed import Place
-from jobs.lake import deliveries, forgotten, persons, receipt_text, runs, tables
+from jobs.lake import deliveries, forgotten, persons, receipt_text, runs, spare, tables
 from jobs.publish import publication
 from jobs.publish.release import current, numbers, publishing_alone, read
 from jobs.settings import Settings, UserError
@@ -91,6 +91,7 @@ def forget(settings: Settings, planned: Plan) -> Proof:
         went = listed(settings, planned)
         _write_note(settings, planned)
         forgotten.add(settings, planned.trace.identifiers)
+        spare.forget(settings)
         _rewrite_landing(settings, planned.trace)
         strike_typed(settings, planned.trace)
         for table in targets(settings):
@@ -101,6 +102,7 @@ def forget(settings: Settings, planned: Plan) -> Proof:
         left, namesakes = _search(settings, planned.trace)
         if not left:
             _note(settings).unlink()
+            spare.keep(settings)
     return Proof(went, left, namesakes)
 
 
@@ -318,7 +320,8 @@ def remove_derived(settings: Settings, found: Trace) -> None:
     for report in sorted((settings.restricted / "reports").rglob("*.*")):
         if report.stem.split("_")[0] in own or proof.holds(report, values):
             report.unlink()
-    for root in (settings.restricted / "builds", settings.restricted / "stage", settings.home, settings.run):
+    made = (settings.restricted / name for name in ("builds", "stage", "damaged"))
+    for root in (*made, settings.home, settings.run):
         for path in sorted(root.rglob("*")):
             is_kept = any(
                 path.is_relative_to(kept)

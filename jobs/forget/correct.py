@@ -23,7 +23,7 @@ from jobs.forget.trace import DOCUMENT, NAME, NUMBER, Row, Trace
 from jobs.ingest import landed, reopening, resent
 from jobs.ingest.landed import Opened, Place
 from jobs.judging.values import CHECK, WEIGHTS
-from jobs.lake import deliveries, forgotten, receipt_text, tables
+from jobs.lake import deliveries, forgotten, receipt_text, spare, tables
 from jobs.lake.deliveries import LandedFile
 from jobs.lake.forgotten import plain
 from jobs.settings import Settings, UserError
@@ -98,6 +98,7 @@ def correct(settings: Settings, asked: Correction) -> list[Path]:
         for file, opened in trace.opened_files(settings, [*found]).items():
             _write_again(settings, file, opened, found[file], asked)
         about = _about(settings, asked, note.receipts)
+        spare.forget(settings)
         act.strike_typed(settings, about)
         _take_again(settings, note)
         held = [f for f in deliveries.scan(settings) if about.numbers and proof.holds(f.path, about.numbers)]
@@ -112,6 +113,7 @@ def correct(settings: Settings, asked: Correction) -> list[Path]:
         act.remove_derived(settings, about)
         _note(settings).unlink()
         left = proof.places(settings, about.numbers | gone)[0] if about.numbers else []
+        spare.keep(settings)
     return left
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from jobs.declare import reasons
 from jobs.files import replacing
 from jobs.ingest.verdicts import FAILED, REFUSED
-from jobs.lake import runs, tables
+from jobs.lake import runs, spare, tables
 from jobs.settings import Settings, UserError
 
 # How often a file is read with the same code where the machine stops the reader each time.
@@ -85,6 +85,7 @@ def retry(settings: Settings, receipt: Mapping[str, Any]) -> None:
             "Only a failed or refused file can be taken again. To correct data, send a new delivery.",
         )
     _reopen(settings, receipt, "by hand")
+    spare.keep(settings)
 
 
 _COLUMNS = ["receipt_id", "run_id", "feed", "outcome", "reasons", "delivery_id", "file_sha256", "batch_id"]

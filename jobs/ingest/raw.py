@@ -65,7 +65,7 @@ def _read(settings: Settings, run_id: str, batch: Batch, before: list[Batch]) ->
             failures.log(settings, note.receipt_id, run_id, found.traceback)
             if note.outcome is None:
                 for part in lines:
-                    yield _raw_lines(batch, note, part)
+                    yield with_place(batch, note, part)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 
@@ -106,8 +106,8 @@ def _note_found(note: FileNote, found: isolated.Found) -> None:
         note.outcome, note.reasons = REFUSED, [reason]
 
 
-def _raw_lines(batch: Batch, note: FileNote, part: pa.RecordBatch) -> pa.RecordBatch:
-    """Lines of one file with the columns that every raw line carries."""
+def with_place(batch: Batch, note: FileNote, part: pa.RecordBatch) -> pa.RecordBatch:
+    """Return lines of one file with the columns that every raw line carries."""
     table = part.column("_table")
     constant = [
         pa.repeat(pa.scalar(value, pa.string()), part.num_rows)

@@ -6,20 +6,18 @@ HMAC. Then the old mint is destroyed: with the old key alone nobody gets from an
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import pyarrow as pa
 
 from jobs import declare
 from jobs.declare import Contract
-from jobs.ingest import journal, staged
+from jobs.ingest import rereading, staged
 from jobs.ingest.journal import FileNote
 from jobs.ingest.verdicts import ACCEPTED
 from jobs.judging import judge
-from jobs.lake import deliveries, identity, persons, receipt_text, tables
+from jobs.lake import identity, persons, receipt_text, tables
 from jobs.lake.identity import Keys
-from jobs.reading import isolated
 from jobs.settings import Settings
 
 
@@ -77,23 +75,4 @@ def _notes(settings: Settings, contract: Contract) -> list[FileNote]:
         for row in receipt_text.receipts(settings)
         if (row["dataset"], row["outcome"]) == (contract.dataset, ACCEPTED)
     ]
-    paths = [deliveries.located(settings, row["delivery_id"], row["file_name"]) for row in receipts]
-    notes = []
-    with tempfile.TemporaryDirectory(dir=settings.secrets) as stage:
-        reading = isolated.read_all(paths, declare.datasets_of(contract.feed), Path(stage))
-        for row, (found, _) in zip(receipts, reading, strict=True):
-            note = FileNote(
-                receipt_id=row["receipt_id"],
-                path=row["file_name"],
-                sender=row["sender_code"],
-                received=row["received_date"].isoformat(),
-                delivery_no=row["delivery_no"],
-                delivery_id=row["delivery_id"],
-                sha256=row["file_sha256"],
-                byte_count=row["byte_count"],
-                dataset=contract.dataset,
-                tables=found.tables,
-            )
-            note.school_year_start, note.term = journal.period(note)
-            notes.append(note)
-    return notes
+    return rereading.notes(settings, contract, receipts)

@@ -19,7 +19,7 @@ from deltalake import CommitProperties, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from jobs import clock
-from jobs.lake import identity, tables
+from jobs.lake import identity, spare, tables
 from jobs.lake.identity import Keys
 from jobs.settings import Settings, UserError
 from jobs.sql import literals
@@ -104,6 +104,7 @@ def rekey(settings: Settings, rows: pa.Table, version: int) -> None:
     if found is not None:
         found.delete(f"key_version < {version}")
         found.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+    spare.keep(settings, [IDENTIFIERS])
 
 
 def _append(settings: Settings, rows: pa.Table, transaction: str) -> None:
@@ -157,6 +158,7 @@ def decide(settings: Settings, one: str, other: str, note: str, day: date, *, ar
         "is_withdrawn": not are_one,
     }
     tables.append_rows(settings, LINKS, [row], f"decision/{version(settings)}", "decision")
+    spare.keep(settings, [LINKS])
 
 
 def version(settings: Settings) -> int:

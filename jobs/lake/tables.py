@@ -19,10 +19,10 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from jobs import declare
-from jobs.settings import Settings, UserError
+from jobs.settings import DamagedError, Settings, UserError
 from jobs.sql import file_literals, identifier
 
 if TYPE_CHECKING:
@@ -82,14 +82,33 @@ def _other_columns(settings: Settings) -> tuple[str, list[str]] | None:
 
 
 def open_table(settings: Settings, table: str, version: int | None = None) -> DeltaTable | None:
-    """The table by delta-rs, or None where nothing has been written to it yet."""
+    """The table by delta-rs, or None where nothing has been written to it yet.
+
+    Raises DamagedError for a table that was written and cannot be opened: it must never look empty.
+    """
     where = path(settings, table)
-    if not (where / "_delta_log").is_dir():
-        return None
     try:
-        return DeltaTable(str(where), version=version)
+        if (where / "_delta_log").is_dir():
+            return DeltaTable(str(where), version=version)
     except TableNotFoundError:
-        return None
+        pass
+    except (DeltaError, OSError, ValueError) as error:
+        raise DamagedError(f"the log of table {table} is damaged: {str(error).splitlines()[0]}") from error
+    if _was_written(settings, where):
+        raise DamagedError(f"the log of table {table} is gone: {where}/_delta_log")
+    return None
+
+
+def spare(settings: Settings) -> Path:
+    """Where the second copy lies (`jobs.lake.spare`)."""
+    return settings.restricted / "spare"
+
+
+def _was_written(settings: Settings, where: Path) -> bool:
+    """Whether the second copy has a log of the table; false for who may not see it."""
+    if not os.access(settings.restricted, os.R_OK | os.X_OK):
+        return False
+    return (spare(settings) / "lake" / where.relative_to(settings.lake) / "_delta_log").is_dir()
 
 
 def files(table: DeltaTable | None) -> list[str]:
@@ -217,7 +236,10 @@ def append_batches(
 
 
 def rows(settings: Settings, table: str, columns: list[str] | None = None) -> list[dict[str, Any]]:
-    """All rows of a small table as dictionaries; none where it does not exist."""
+    """All rows of a small table as dictionaries; none where it does not exist.
+
+    Raises DamagedError where a file of it is gone or cannot be read.
+    """
     from pyarrow.parquet import ParquetFile
 
     found = open_table(settings, table)
@@ -227,7 +249,10 @@ def rows(settings: Settings, table: str, columns: list[str] | None = None) -> li
     folder = path(settings, table)
     listed: list[dict[str, Any]] = []
     for file in found.get_add_actions()["path"].to_pylist():
-        held = ParquetFile(folder / file, memory_map=True).read(columns=columns)
+        try:
+            held = ParquetFile(folder / file, memory_map=True).read(columns=columns)
+        except (OSError, pa.ArrowException) as error:
+            raise DamagedError(f"a file of table {table} is damaged: {folder / file}") from error
         values = dict(zip(held.schema.names, map(_values, held.columns), strict=True))
         # A file written before the table had a column holds null for it.
         missing = [None] * len(held)

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from jobs import clock
-from jobs.lake import tables
+from jobs.lake import spare, tables
 from jobs.settings import Settings, UserError
 
 TABLE = "ops__withdrawal"
@@ -97,6 +97,7 @@ def add(
     made += [_row(settings, one.delivery_id, newest, one.withdrawn_by, one.reason) for one in again]
     stands = version(settings)
     tables.append_rows(settings, TABLE, made, f"{delivery_id}/{-1 if stands is None else stands}", "withdraw")
+    spare.keep(settings, [TABLE])
     return load(settings)[delivery_id]
 
 

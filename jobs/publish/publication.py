@@ -19,6 +19,7 @@ import orjson
 
 from jobs import faults
 from jobs.files import fsync, sha256
+from jobs.lake import runs
 from jobs.publish import kept
 from jobs.publish.audience_files import (
     described,
@@ -75,7 +76,9 @@ def publish(
             if release is None:
                 columns = checked_columns(build_file, models)
                 past = archive.read(settings)
-                number = past.next_number(max([0, *numbers(settings.releases)]), run_id)
+                # A release that was set aside as damaged has had its number: no path is used twice.
+                former = [run.release_number or 0 for run in runs.all_runs(settings)]
+                number = past.next_number(max([0, *former, *numbers(settings.releases)]), run_id)
                 about = {
                     "format": 1,
                     "release": number,

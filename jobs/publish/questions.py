@@ -216,7 +216,7 @@ def _told(bounds: Any, way_out: str) -> Iterator[None]:
             "Ask for less (where, fewer columns), or raise `sql.memory_mb` or `disk_mb` in the site's file.",
         ) from error
     except duckdb.Error as error:
-        if (words := faults.locked(error)) is not None:
+        if (words := faults.locked(error) or faults.damaged(error)) is not None:
             raise words from error
         raise UserError(f"the query was refused: {error}", way_out) from error
 

@@ -18,7 +18,7 @@ import orjson
 
 from jobs import faults
 from jobs.files import sha256
-from jobs.settings import Settings, UserError
+from jobs.settings import DamagedError, Settings, UserError
 from jobs.sql import identifier
 
 if TYPE_CHECKING:
@@ -45,6 +45,10 @@ class ReleaseError(Exception):
     """A mart that must not be published, or a release that differs from its manifest; names which."""
 
 
+class BrokenReleaseError(DamagedError, ReleaseError):
+    """The pointer or the manifest of a release that is no longer what was written; names the file."""
+
+
 @dataclass(frozen=True)
 class Release:
     """One published release: complete on disk, and never changed."""
@@ -68,13 +72,32 @@ class Release:
 
 
 def current(settings: Settings) -> Release | None:
-    """The release that CURRENT names; None before the first one."""
+    """The release that CURRENT names; None before the first one. Raises BrokenReleaseError where it names
+    none.
+    """
+    number = pointed(settings)
+    if number is None:
+        return None
+    try:
+        return read(settings.releases / str(number))
+    except FileNotFoundError as error:
+        raise BrokenReleaseError(
+            f"{settings.releases / 'CURRENT'} names release {number}, which is gone"
+        ) from error
+
+
+def pointed(settings: Settings) -> int | None:
+    """The number that CURRENT names; None before the first release. Raises BrokenReleaseError for garbage."""
     pointer = settings.releases / "CURRENT"
     try:
         number = orjson.loads(pointer.read_bytes())["release"]
+        if not isinstance(number, int):
+            raise TypeError("the number of a release is none")
     except FileNotFoundError:
         return None
-    return read(settings.releases / str(number))
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise BrokenReleaseError(f"the pointer to the release is damaged: {pointer}") from error
+    return number
 
 
 def published_day(settings: Settings) -> date:
@@ -134,9 +157,18 @@ def verify(release: Release) -> None:
 
 
 def read(folder: Path) -> Release:
-    """The release in a folder; FileNotFoundError without a manifest."""
-    manifest = orjson.loads((folder / "manifest.json").read_bytes())
-    return Release(manifest["release"], manifest["run_id"], folder, manifest)
+    """The release in a folder. FileNotFoundError: without a manifest; BrokenReleaseError: one of garbage."""
+    file = folder / "manifest.json"
+    try:
+        manifest = orjson.loads(file.read_bytes())
+        made = Release(manifest["release"], manifest["run_id"], folder, manifest)
+        if not manifest["files"] or str(made.number) != folder.name:
+            raise ValueError("it is another release's, or names no file")
+    except FileNotFoundError:
+        raise
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise BrokenReleaseError(f"the manifest of a release is damaged: {file}") from error
+    return made
 
 
 def numbers(releases: Path) -> list[int]:

@@ -126,7 +126,9 @@ def _has_news(settings: Settings) -> bool:
     last = runs.all_runs(settings)[-1:]
     if not last or last[0].state not in runs.DONE or last[0].code_version != runs.fingerprint(settings):
         return True
-    if release.current(settings) is None:
+    current = release.current(settings)
+    # The one of the last run, unless a repair has set that aside.
+    if current is None or current.number != last[0].release_number:
         return True
     if last[0].inputs.get(withdrawals.TABLE) != withdrawals.version(settings):
         return True

@@ -11,7 +11,7 @@ from jobs.ingest import failures
 from jobs.lake import deliveries, receipt_text, runs, tables, withdrawals
 from jobs.publish import release
 from jobs.screen import Screen
-from jobs.settings import Settings, UserError
+from jobs.settings import DamagedError, Settings, UserError
 
 PORTAL_PORT = 8090
 # What lies in landing by mistake may lie there a thousand times.
@@ -118,14 +118,21 @@ def _file_and_reasons(receipt: dict[str, Any], settings: Settings) -> str:
     return f"{receipt['delivery_id']}/{receipt['file_name'] or receipt['receipt_id']}: {why}"
 
 
+def _release(settings: Settings) -> str:
+    try:
+        current = release.current(settings)
+    except DamagedError as error:
+        return f"release: damaged: {error.message} {error.way_out}"
+    return f"release: {current.number} of run {current.run_id}" if current else "release: none yet"
+
+
 def status(settings: Settings, console: Screen) -> None:
     """Print the state of a site's lake."""
     console.say((settings.title_zh, "bold"), f" {settings.title_en} ({settings.site}), {settings.home}")
     _origin(settings, console)
     if not settings.home.exists():
         raise UserError(f"there is no lake for {settings.site} yet.", settings.command("run"))
-    current = release.current(settings)
-    console.say(f"release: {current.number} of run {current.run_id}" if current else "release: none yet")
+    console.say(_release(settings))
     landing = deliveries.survey(settings)
     console.say(f"landed files that wait: {len(deliveries.pending(settings, landing.files))}")
     left_aside(settings, landing, console)

@@ -15,7 +15,7 @@ from typing import Any
 
 from jobs import settings as site_settings
 from jobs.files import replacing
-from jobs.lake import identity, links, runs, tables, window, withdrawals
+from jobs.lake import identity, links, runs, spare, tables, window, withdrawals
 from jobs.lake.runs import Run
 from jobs.run.boundary import guarded
 from jobs.settings import Settings, UserError
@@ -137,6 +137,7 @@ def publish_release(run_id: str) -> Counts:
     marts.remove_build(settings, run_id)
     is_new = published.run_id == run_id
     runs.finish(settings, run_id, runs.PUBLISHED if is_new else runs.UNCHANGED, published.number, pins)
+    spare.keep(settings)
     return {"release": published.number} | ({} if is_new else {"unchanged": 1})
 
 

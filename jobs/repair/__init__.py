@@ -1,0 +1,1 @@
+"""What is damaged on the disk, and how it is mended."""
