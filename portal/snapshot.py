@@ -21,8 +21,8 @@ import duckdb
 
 from jobs.files import sha256
 from jobs.publish import release as releases
-from jobs.publish.questions import Clock
 from jobs.publish.release import Release, ReleaseError
+from jobs.publish.time_limit import Clock
 from jobs.settings import Settings, UserError
 
 _log = logging.getLogger(__name__)

@@ -11,8 +11,6 @@ import os
 import re
 import resource
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,6 +22,7 @@ import psutil
 
 from jobs import faults, origin
 from jobs.publish import release as releases
+from jobs.publish.time_limit import Clock
 from jobs.settings import Settings, UserError
 from jobs.sql import identifier, literals
 
@@ -219,37 +218,6 @@ def _told(bounds: Any, way_out: str) -> Iterator[None]:
         if (words := faults.locked(error) or faults.damaged(error)) is not None:
             raise words from error
         raise UserError(f"the query was refused: {error}", way_out) from error
-
-
-class Clock:
-    """The time that the engine has worked for a question; interrupts it when that is used up.
-
-    A reader that takes its rows slowly, such as a pager, uses up nothing.
-    """
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection, seconds: float) -> None:
-        self._connection = connection
-        self._left = seconds
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        begun = time.monotonic()
-        is_done = threading.Event()
-        guard = threading.Thread(target=self._interrupt_unless, args=(is_done,), daemon=True)
-        guard.start()
-        try:
-            yield
-        finally:
-            is_done.set()
-            guard.join()
-            self._left -= time.monotonic() - begun
-
-    def _interrupt_unless(self, is_done: threading.Event) -> None:
-        wait = max(0.0, self._left)
-        while not is_done.wait(wait):
-            self._connection.interrupt()
-            # Between two queries an interrupt is lost, so there is another one.
-            wait = 0.05
 
 
 @contextmanager
