@@ -125,8 +125,8 @@ def _of_table(settings: Settings, table: str, where: Path) -> Iterator[str]:
         # What it is made of nobody can say; what was known of it stays.
         yield from (name for name in known(settings) if name.startswith(f"{relative}/"))
         return
-    for file in tables.files(opened):
-        yield f"{relative}/{Path(file.removeprefix('file://')).relative_to(where)}"
+    for data in tables.files(opened):
+        yield f"{relative}/{Path(data).relative_to(where)}"
 
 
 def _copy(settings: Settings, name: str, file: Path) -> None:
