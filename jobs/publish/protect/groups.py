@@ -43,7 +43,7 @@ class Group:
     ) -> None:
         self.panel, self.units, self.bounds, self.clock = panel, units, bounds, clock
         self.past = window(past)
-        self._lost: set[tuple[int, int, int]] | None = None
+        self._is_past_proved = False
 
     def hide(self, values: Counts, given: Labels) -> Outcome:
         """Hide what must be hidden of a new release; `given` says what is hidden whatever it counts."""
@@ -54,14 +54,14 @@ class Group:
         labels = first_labels(self.panel, values, given, before, self.bounds)
         if not (labels != SHOWN).any() and not any(state.hidden.any() for state in self.past):
             return Outcome(labels)
+        known = len(self.past)
         try:
             found, is_proved = self._added(State(values, labels))
-            if is_proved:
-                return Outcome(self._shown_again(found, must).labels)
-            # Nothing takes back what earlier releases told: this one is proved by itself.
-            self.past = []
-            found, _ = self._added(State(values, labels))
-            return Outcome(self._shown_again(found, must).labels, is_told_before=before is not None)
+            if not is_proved:
+                self.past = []
+                found, _ = self._added(State(values, labels))
+            found = self._shown_again(found, must)
+            return Outcome(found.labels, is_told_before=len(self.past) < known)
         except OutOfTimeError:
             return Outcome(self._all(State(values, labels)).labels, is_out_of_time=True)
 
@@ -116,15 +116,23 @@ class Group:
         return all(int(np.dot(form.weights, row)) >= grown for form in told) or row[0] == 0
 
     def _missing(self, state: State) -> list[Asked]:
-        """What is not proved with this state as the newest, but for what was lost before."""
-        missing = unproved(self._outsider(state).state_all(), self.bounds.needed, self.clock)
-        if missing and self.past and any(asked.state < len(self.past) for asked in missing):
-            if self._lost is None:
-                outsider = Outsider(self.panel, self.units, self.past, self.bounds)
-                told = unproved(outsider.state_all(), self.bounds.needed, self.clock)
-                self._lost = {(asked.state, asked.unit, asked.form) for asked in told}
-            missing = [a for a in missing if (a.state, a.unit, a.form) not in self._lost]
+        """What is not proved with this state as the newest.
+
+        Nothing takes back what earlier releases have told: where they did, the past begins after them.
+        """
+        missing = self._unproved([*self.past, state])
+        if missing and not self._is_past_proved:
+            told = len(self.past)
+            while self.past and self._unproved(self.past):
+                self.past = self.past[1:]
+            self._is_past_proved = True
+            if len(self.past) < told:
+                missing = self._unproved([*self.past, state])
         return missing
+
+    def _unproved(self, states: Sequence[State]) -> list[Asked]:
+        outsider = Outsider(self.panel, self.units, states, self.bounds)
+        return unproved(outsider.state_all(), self.bounds.needed, self.clock)
 
     def _outsider(self, state: State) -> Outsider:
         return Outsider(self.panel, self.units, [*self.past, state], self.bounds)
