@@ -19,6 +19,8 @@ import pytest
 
 from jobs.settings import ROOT
 
+# Where the checkout lies: a name that a shell would take apart.
+CHECKOUT = "a 教育 checkout#1 100%;'$HOME\"`x`&*[a]"
 # What the wrapper may use besides Python: all of it is in every Unix.
 TOOLS = ("sh", "cat", "cksum", "dirname", "readlink")
 
@@ -43,7 +45,7 @@ class Copy:
     """A checkout of the wrapper's own files, without an environment; a PATH with nothing but the tools."""
 
     def __init__(self, folder: Path) -> None:
-        self.root = folder / "a checkout"
+        self.root = folder / CHECKOUT
         self.calls = folder / "calls"
         self.elsewhere = folder / "elsewhere"
         self.tools = folder / "tools"
@@ -115,7 +117,7 @@ def test_second_call_asks_neither_uv_nor_pip_nor_another_python(prepared: Copy) 
 
 def test_works_through_symlinks_from_any_folder(prepared: Copy) -> None:
     first = prepared.elsewhere / "edulake"
-    first.symlink_to("../a checkout/edulake")
+    first.symlink_to(f"../{CHECKOUT}/edulake")
     second = prepared.tools / "lake"
     second.symlink_to(first)
     for file in (first, second):
