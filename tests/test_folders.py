@@ -29,8 +29,8 @@ CHECKS = "ops__check"
 
 
 def cron(**more: str) -> dict[str, str]:
-    """What cron and systemd give a command: no locale. Nothing outside is to be reached."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+    """What cron and systemd give a command: no locale, no home. Nothing outside is to be reached."""
+    kept = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
     nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
     return kept | nowhere | {"LC_ALL": "C", "LANG": "C", "PYTHONPATH": str(ROOT)} | more
 

@@ -155,6 +155,14 @@ def test_changed_lock_is_followed(file: str, prepared: Copy) -> None:
     assert len(prepared.called("uv")) == 1
 
 
+def test_a_service_without_a_home_is_prepared(copy: Copy) -> None:
+    copy.add_python()
+    copy.add_environment()
+    del copy.env["HOME"]
+    assert copy.call("status")[0] == 0
+    assert copy.called("python")[-1] == "python -P -m jobs status"
+
+
 def test_missing_python_says_how_to_get_it(copy: Copy) -> None:
     _script(copy.tools / "python3", "exit 1\n")  # a Python, but of another version
     code, errors = copy.call("run")
