@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import typer
-from rich.console import Console
 from typer.core import TyperGroup
 from typer.testing import CliRunner
 
@@ -22,6 +21,7 @@ from jobs.lake import deliveries, tables
 from jobs.publish import questions
 from jobs.replies import report
 from jobs.run import summary
+from jobs.screen import Screen
 from jobs.settings import ROOT, Settings, UserError
 
 PACKAGES = ("jobs", "portal", "synthetic")
@@ -146,7 +146,7 @@ def here(lake: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 def test_the_last_words_of_a_run_can_be_pasted_here(here: Settings) -> None:
     out = io.StringIO()
-    summary.next_steps(here, Console(file=out, width=40))
+    summary.next_steps(here, Screen(file=out, width=40))
     lines = [line.strip() for line in out.getvalue().splitlines()]
     assert all(line.startswith("./edulake ") for line in lines), "a hint is broken into two lines"
     by_word = {shlex.split(line)[1]: line for line in lines}
@@ -165,7 +165,7 @@ def test_the_next_run_takes_the_city_that_is_there_whatever_its_scale(here: Sett
     )
 
 
-def test_the_hints_of_errors_are_answered_by_this_lake(here: Settings) -> None:
+def test_the_hints_of_errors_are_answered_by_this_lake(here: Settings, tmp_path: Path) -> None:
     refused: list[str] = []
     for asked in (
         lambda: questions.on_release(here, "from nothing"),
@@ -181,7 +181,7 @@ def test_the_hints_of_errors_are_answered_by_this_lake(here: Settings) -> None:
         ["feed", "report", "--all-of", "nobody"],
         ["places", "scenario", "--stage", "nothing"],
         ["places", "scenario", "--lever", "delay 1 project=nothing"],
-        ["places", "report", "--district", "nothing"],
+        ["places", "report", "--district", "nothing", "--output", str(tmp_path / "page.html")],
         ["asof", "2025-10-01", "from nothing"],
     ):
         error = CliRunner().invoke(app, words).exception
