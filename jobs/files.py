@@ -27,9 +27,9 @@ OUTPUT_MODE = 0o666 & ~UMASK_OF_CALLER
 LARGEST_FILE = 512 * 1024**2
 
 # What stands for something else where a library opens what lies below a folder of that name: delta-rs takes
-# `%41` for A and breaks at brackets, `|` and `^`, DuckDB takes `*` and `?` for patterns, both take a
-# backslash for a slash. Control characters and bytes that are not UTF-8 have no address at all.
-_MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|[][*?|^\\\x00-\x1f\x7f\ud800-\udfff]")
+# `%41` for A and breaks at brackets, `|` and `^`, DuckDB takes `*` and `?` for patterns, Spark `{}`, and all
+# take a backslash for a slash. Control characters and bytes that are not UTF-8 have no address at all.
+_MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|[][{}*?|^\\\x00-\x1f\x7f\ud800-\udfff]")
 
 # What a name may have on the file systems of today.
 _LONGEST_NAME = 255

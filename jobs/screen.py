@@ -128,7 +128,9 @@ def breaks(line: str, width: int, *, is_cut: bool) -> list[int]:
     offsets, used = [], 0
     for piece in _PIECES.finditer(line):
         size = 0 if piece[0].isspace() else cell_len(piece[0])
-        if used and used + size > width:
+        # Behind an indent alone a word that is too wide stays where it is.
+        is_first = not line[offsets[-1] if offsets else 0 : piece.start()].strip()
+        if used + size > width and not is_first:
             offsets.append(piece.start())
             used = 0
         if is_cut and size > width:

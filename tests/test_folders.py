@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 # All that a folder's name may hold and that some library, shell or file of settings takes for its own sign.
-ODD = "教 育#1 100%;'(a)\"&$x+=,{b}`<c>!~@:e-湖％"
+ODD = "教 育#1 100%;'(a)\"&$x+=,b`<c>!~@:e-湖％"
 CHECKS = "ops__check"
 
 

@@ -83,4 +83,6 @@ def correct(
     left = act.correct(settings, asked)
     for path in left:
         console.say(("Note", "yellow"), f" the old number stands in {path.relative_to(settings.home)}")
-    console.say("corrected in landing; what was made from these files is gone. Now: ./edulake run")
+    console.say(
+        "corrected in landing; what was made from these files is gone. Now: " + settings.command("run")
+    )

@@ -42,8 +42,7 @@ def count(settings: Settings, table: str, gone: str) -> int:
 
 def distinct(settings: Settings, table: str, column: str, where: str) -> list[str]:
     """The different texts of a column, where a condition holds."""
-    found = tables.open_table(settings, table)
-    files = found.file_uris() if found else []
+    files = tables.files(tables.open_table(settings, table))
     if not files:
         return []
     rows = parquet(*files)

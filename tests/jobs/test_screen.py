@@ -46,6 +46,9 @@ def test_a_command_stays_on_one_line_so_that_it_can_be_pasted() -> None:
     assert [line for line in lines if f"`{command}`" in line]
     assert [line for line in lines if line.startswith(command) or line.startswith(f"next: {command}")]
     assert max(len(line) for line in lines if command not in line) <= 40
+    file = io.StringIO()
+    Screen(file=file, width=40).say(f"  {command}   # what it does")
+    assert file.getvalue() == f"  {command}   # what it does\n"
 
 
 @pytest.mark.parametrize(

@@ -225,6 +225,8 @@ def test_nearly_full_disk_is_noticed_before_the_work(tmp_path: Path, monkeypatch
         ("a*", "*"),
         ("[a", "["),
         ("a]", "]"),
+        ("a{b", "{"),
+        ("a}b", "}"),
         ("a|b", "|"),
         ("a^b", "^"),
         ("a\\b", "\\"),
