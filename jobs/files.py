@@ -125,7 +125,7 @@ def misread(folder: Path) -> str | None:
         if found := _MISREAD.search(str(path)):
             return found[0]
         # Airflow puts the values of variables into every path of its settings.
-        for name in re.findall(r"\$\w+|\$\{[^}]*\}", str(path), re.ASCII):
+        for name in re.findall(r"\$\w+", str(path), re.ASCII):
             if os.path.expandvars(name) != name:
                 return str(name)
     return None
