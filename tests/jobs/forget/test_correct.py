@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner
 
 from jobs import settings as site_settings
+from jobs.cli.main import app
 from jobs.forget import correct
 from jobs.ingest import balance, clean, raw
 from jobs.lake import deliveries, identity, links, tables
@@ -121,6 +123,19 @@ def test_of_two_pupils_under_one_number_the_one_who_is_named_gets_his(
 def test_what_cannot_be_right_is_refused(right: dict[str, str], said: str) -> None:
     with pytest.raises(UserError, match=said):
         correct.asked(WRONG, right, [])
+
+
+def test_the_command_lists_the_lines_and_asks(wrong: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDULAKE_HOME", str(wrong.home.parent))
+    runner, words = CliRunner(), ["correct", WRONG, "--number", RIGHT, "--site", "beijing"]
+    listed = runner.invoke(app, [*words, "--dry-run"])
+    assert listed.exit_code == 0
+    assert all(day in listed.output for day, _ in TERMS)
+    assert isinstance(runner.invoke(app, words, input="n\n").exception, UserError)
+    nobody = runner.invoke(app, ["correct", OTHER, "--number", RIGHT, "--site", "beijing"])
+    assert isinstance(nobody.exception, UserError)
+    assert "has this number" in str(nobody.exception)
+    assert not (wrong.secrets / "forgotten.json").exists(), "nothing was changed"
 
 
 def copy_of(site: Settings, folder: Path) -> Settings:
