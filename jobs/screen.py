@@ -125,7 +125,8 @@ def breaks(line: str, width: int, *, is_cut: bool) -> list[int]:
     """Where to break a line into parts of at most `width` cells: between words, or between characters of East
     Asian scripts. A word that is wider is cut if `is_cut`, else whole on a line of its own.
     """
-    offsets, used = [], 0
+    offsets: list[int] = []
+    used = 0
     for piece in _PIECES.finditer(line):
         size = 0 if piece[0].isspace() else cell_len(piece[0])
         # Behind an indent alone a word that is too wide stays where it is.
