@@ -165,7 +165,17 @@ MODELS = {
         Model(
             "fct_indicator_value", CITY, "management", title_zh="规划指标数值", title_en="Indicator values"
         ),
-        Model("fct_place_outlook", "district_code", "services", public=True, title_zh="学位展望"),
+        Model(
+            "fct_place_outlook",
+            "district_code",
+            "services",
+            public=True,
+            protect={
+                "key": ["district_code", "school_year_start"],
+                "harmless": {"place_count": "places, not persons", "is_complete": "a remark"},
+            },
+            title_zh="学位展望",
+        ),
         Model(
             "dim_school",
             "district_code",
