@@ -68,6 +68,13 @@ def third(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         ),
         (EMPTIEST + "small_cell: -1\n", ["line 6: `small_cell`: input should be greater than or equal to 0"]),
         (
+            EMPTIEST + "small_cell: 5\nprotection_width: 5\n",
+            [
+                "line 7: `protection_width`: must be less than small_cell, 5:"
+                " a hidden count has no more values than that"
+            ],
+        ),
+        (
             EMPTIEST.replace("[places, safety]", "[placez, safety]").replace("Shanghai", "Shangha"),
             [
                 "line 5: there is no service `placez`; did you mean `places`?",
