@@ -74,7 +74,7 @@ def take(settings: Settings, spark: SparkSession) -> str:
     with duckdb.connect(str(build)) as db:
         # Each release shows another number: an equal one would not be published.
         db.execute("create table fct_count as select '110101' as district_code, ? as pupils", [number])
-    models = {"fct_count": Model("fct_count", scope="district_code", platform="management", public=True)}
+    models = {"fct_count": Model("fct_count", scope="district_code", platform="management")}
     made = publication.publish(
         settings,
         run_id,
