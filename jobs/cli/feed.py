@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobs import settings as site_settings
-from jobs.cli.options import Dataset, Limit, Site
+from jobs.cli.options import Dataset, Limit, Site, output_file
 from jobs.screen import console
 from jobs.settings import UserError
 
@@ -38,7 +38,10 @@ def list_datasets() -> None:
 def template(
     dataset: Dataset,
     output: Annotated[
-        Path | None, typer.Option(help="Workbook to write. Default: `<中文名>_模板.xlsx` in this folder.")
+        Path | None,
+        typer.Option(
+            help="Workbook to write. Default: `<中文名>_模板.xlsx` in this folder.", callback=output_file
+        ),
     ] = None,
 ) -> None:
     """Write the workbook that a sender fills in: headings, what each means, code lists to choose from.
@@ -58,7 +61,9 @@ def template(
 @app.command()
 def contract(
     dataset: Dataset,
-    output: Annotated[Path | None, typer.Option(help="File to write. Default: it is printed.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="File to write. Default: it is printed.", callback=output_file)
+    ] = None,
 ) -> None:
     """Print the contract as Open Data Contract Standard (YAML), valid by the standard's schema.
 
@@ -92,9 +97,21 @@ def receipts(
     """
     from jobs.declare import reasons
     from jobs.replies import report
+    from jobs.site import nearest
 
     settings = site_settings.load(site)
+    if outcome is not None and outcome not in report.OUTCOMES:
+        raise UserError(
+            f"there is no outcome {outcome!r}{nearest(outcome, list(report.OUTCOMES)) or '.'}",
+            f"One of: {', '.join(report.OUTCOMES)}.",
+        )
     found = report.receipts_of(settings, sender)
+    if sender is not None and not found:
+        senders = sorted({row["sender_code"] for row in report.receipts_of(settings)})
+        raise UserError(
+            f"{sender!r} has no receipt at {settings.site}{nearest(sender, senders) or '.'}",
+            f"Senders: {', '.join(senders[:20])}{' …' if len(senders) > 20 else ''}.",
+        )
     found = [r for r in found if outcome is None or report.stands_as(r) == outcome]
     counts = ("line_count", "accepted_count", "flagged_count", "refused_count")
     rows = [
@@ -204,8 +221,12 @@ def _chosen(settings: Settings, receipt: str | None, sender: str | None) -> list
 
 def _contract(dataset: str) -> Contract:
     from jobs import declare
+    from jobs.site import nearest
 
     known = declare.load()
     if dataset not in known:
-        raise UserError(f"there is no dataset `{dataset}`.", f"One of: {', '.join(sorted(known))}.")
+        raise UserError(
+            f"there is no dataset `{dataset}`{nearest(dataset, list(known)) or '.'}",
+            f"One of: {', '.join(sorted(known))}.",
+        )
     return known[dataset]

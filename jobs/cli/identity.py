@@ -89,6 +89,8 @@ def rotate(
     from jobs.ingest import rotation
 
     settings = site_settings.load(site)
+    if new_key and settings.is_synthetic:
+        raise UserError(f"{settings.site} makes its own keys.", "Leave --new-key out.")
     lookup = rotation.next_lookup(settings, new_key)
     if not lookup:
         raise UserError("a real site needs the next key.", "Name its file with --new-key.")
@@ -103,6 +105,7 @@ def _decide(
 ) -> None:
     from jobs.lake import persons
 
+    persons.check_known(settings, token, other)
     day = on.date() if on else _newest(settings)
     persons.decide(settings, token, other, reason, day, are_one=are_one)
     console.say(f"stated on {day}; from the next run on, pupil_key follows it")

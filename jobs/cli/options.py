@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
+
+from jobs.settings import UserError
 
 Site = Annotated[
     str | None, typer.Option("--site", help="A site of infra/sites. Default: the site that ran last.")
@@ -27,7 +30,33 @@ DecisionDay = Annotated[
     typer.Option(formats=["%Y-%m-%d"], help="Day of the decision. Default: the newest day received."),
 ]
 Dataset = Annotated[str, typer.Argument(help="A dataset of `./edulake feed list`.")]
-OutputCsv = Annotated[Path, typer.Option(help="CSV file to write. It is replaced whole or not at all.")]
+
+
+def output_file(path: Path | None) -> Path | None:
+    """A file that a command may write, looked at before it begins. Raises UserError."""
+    if path is None:
+        return None
+    if path.is_dir():
+        raise UserError(f"{path} is a folder.", "Give --output the name of a file.")
+    if not path.parent.is_dir():
+        raise UserError(f"{path.parent} is not a folder.", "Make it, or give another --output.")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise UserError(f"{path.parent} cannot be written.", "Give another --output.")
+    return path
+
+
+def output_below(path: Path | None) -> Path | None:
+    """The same for a command that makes the folders above its file. Raises UserError."""
+    if path is None:
+        return None
+    there = next((folder for folder in path.parents if folder.exists()), Path())
+    return output_file(path if there == path.parent else there / path.name) and path
+
+
+OutputCsv = Annotated[
+    Path,
+    typer.Option(help="CSV file to write. It is replaced whole or not at all.", callback=output_file),
+]
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

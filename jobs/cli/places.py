@@ -14,7 +14,7 @@ import typer
 
 from jobs import settings as site_settings
 from jobs.cli import scenario
-from jobs.cli.options import Site, grouped
+from jobs.cli.options import Site, grouped, output_below
 from jobs.cli.screen import print_origin
 from jobs.screen import console, remarks
 from jobs.settings import UserError
@@ -37,7 +37,9 @@ class Inputs:
     enrollment: Annotated[
         Path, typer.Option(help="CSV of pupils: unit, parent_unit, year, grade, enrollment. May be gzipped.")
     ]
-    output: Annotated[Path, typer.Option(help="CSV to write; a name ending in .gz is compressed.")]
+    output: Annotated[
+        Path, typer.Option(help="CSV to write; a name ending in .gz is compressed.", callback=output_below)
+    ]
     births: Annotated[
         Path | None,
         typer.Option(
@@ -146,7 +148,7 @@ app.command("scenario")(scenario.run)
 
 @app.command()
 def report(
-    output: Annotated[Path, typer.Option(help="HTML file to write.")],
+    output: Annotated[Path, typer.Option(help="HTML file to write.", callback=output_below)],
     district: Annotated[
         str | None, typer.Option(help="Code of the district to chart. Default: the city.")
     ] = None,

@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 from jobs import settings as site_settings
 from jobs.cli.detect_options import EarsOptions, FarringtonOptions, SeriesOptions
-from jobs.cli.options import OutputCsv, Site, grouped
+from jobs.cli.options import OutputCsv, Site, grouped, output_file
 from jobs.cli.screen import print_notes
 from jobs.decide.safety.choices import StepsOfYear
 from jobs.screen import console, remarks
@@ -106,7 +106,9 @@ def detect(
 @app.command()
 def plan(
     visits: Annotated[int, typer.Option(help="How many visits can be made.", min=1)],
-    output: Annotated[Path | None, typer.Option(help="CSV to write. Default: a table is printed.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="CSV to write. Default: a table is printed.", callback=output_file)
+    ] = None,
     district: Annotated[str | None, typer.Option(help="Only schools of the district with this code.")] = None,
     site: Site = None,
 ) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobs import settings as site_settings
-from jobs.cli.options import Site
+from jobs.cli.options import Site, output_file
 from jobs.cli.screen import print_origin
 from jobs.screen import console
 from jobs.settings import UserError
@@ -42,7 +42,9 @@ def run(
         str | None, typer.Option(help="Only this stage: kindergarten, primary, junior or senior.")
     ] = None,
     year: Annotated[int | None, typer.Option(help="Only this school year.")] = None,
-    output: Annotated[Path | None, typer.Option(help="CSV to write: all districts, both scenarios.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="CSV to write: all districts, both scenarios.", callback=output_file)
+    ] = None,
     site: Site = None,
 ) -> None:
     """Compare places and pupils under two scenarios. With --district, --stage and --year, also print the
@@ -74,7 +76,14 @@ def run(
             cells.write_frame(both.assign(is_synthetic=True) if settings.is_synthetic else both, fresh)
     shown = both[_meant(both, district, stage, year)]
     if shown.empty:
-        raise UserError("no such district, stage or year.", f"See `{settings.command('sql', _GAPS)}`.")
+        known = {name: sorted(both[name].unique()) for name in scenario.KEY}
+        given = zip(known, (district, stage, year), strict=True)
+        wrong = [f"{name} {value}" for name, value in given if value is not None and value not in known[name]]
+        raise UserError(
+            f"there is no {', '.join(wrong) or 'such district, stage and year together'}.",
+            f"Stages: {', '.join(known['stage_code'])}; years: {known['school_year_start'][0]} to"
+            f" {known['school_year_start'][-1]}; districts: see `{settings.command('sql', _GAPS)}`.",
+        )
     for name, texts in named.items():
         console.say(f"{name}: {'; '.join(texts) or 'as things stand'}")
     console.table(_COLUMNS, _rows(shown, district), title="places minus pupils, side by side")

@@ -161,6 +161,17 @@ def decide(settings: Settings, one: str, other: str, note: str, day: date, *, ar
     spare.keep(settings, [LINKS])
 
 
+def check_known(settings: Settings, *tokens: str) -> None:
+    """Raise UserError for a token that no pupil of the site has."""
+    known = {row["person_token"] for row in tables.rows(settings, IDENTIFIERS, ["person_token"])}
+    if strange := [token for token in tokens if token not in known]:
+        near = [token for token in sorted(known) if token[:6] == strange[0][:6]][:3]
+        raise UserError(
+            f"no pupil has the key {strange[0]}" + (f"; did you mean {' or '.join(near)}?" if near else "."),
+            "Take pupil_key values of clean tables.",
+        )
+
+
 def version(settings: Settings) -> int:
     """The version of the table of links; -1 where it was never written."""
     found = tables.open_table(settings, LINKS)

@@ -79,10 +79,14 @@ def read_settings(path: Path) -> ScoringOptions:
     way_out = f"Known settings: {known}; docs/decisions/fitness-scoring.md says what each may be."
     try:
         given = parse_yaml(path.read_text(encoding="utf-8")) or {}
+        if not isinstance(given, dict):
+            raise ValueError("it holds no settings: write one a line, `name: value`")
         settings = ScoringOptions(**given)
         core.check_settings(settings)
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file.", way_out) from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is not UTF-8.", way_out) from error
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}.", way_out) from error
     except (TypeError, ValueError, yaml.YAMLError) as error:
         raise UserError(f"{path}: {error}.", way_out) from error
     return settings
