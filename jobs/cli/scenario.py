@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from jobs.decide.places.scenario import Mix
+    from jobs.settings import Settings
 
 CITY = "全市 city"
 _GAPS = "from fct_places_gap"
@@ -76,14 +77,7 @@ def run(
             cells.write_frame(both.assign(is_synthetic=True) if settings.is_synthetic else both, fresh)
     shown = both[_meant(both, district, stage, year)]
     if shown.empty:
-        known = {name: sorted(both[name].unique()) for name in scenario.KEY}
-        given = zip(known, (district, stage, year), strict=True)
-        wrong = [f"{name} {value}" for name, value in given if value is not None and value not in known[name]]
-        raise UserError(
-            f"there is no {', '.join(wrong) or 'such district, stage and year together'}.",
-            f"Stages: {', '.join(known['stage_code'])}; years: {known['school_year_start'][0]} to"
-            f" {known['school_year_start'][-1]}; districts: see `{settings.command('sql', _GAPS)}`.",
-        )
+        raise _none_such(settings, both, (district, stage, year))
     for name, texts in named.items():
         console.say(f"{name}: {'; '.join(texts) or 'as things stand'}")
     console.table(_COLUMNS, _rows(shown, district), title="places minus pupils, side by side")
@@ -94,6 +88,21 @@ def run(
         mix = scenario.cheapest(max(int(-(-lacking // 1)), 0), most, table)
         _tell(mix, most, table)
     print_origin(settings)
+
+
+def _none_such(
+    settings: Settings, both: pd.DataFrame, asked: tuple[str | None, str | None, int | None]
+) -> UserError:
+    from jobs.decide.places.scenario import KEY
+
+    known = {name: sorted(both[name].unique()) for name in KEY}
+    given = zip(known, asked, strict=True)
+    wrong = [f"{name} {value}" for name, value in given if value is not None and value not in known[name]]
+    return UserError(
+        f"there is no {', '.join(wrong) or 'such district, stage and year together'}.",
+        f"Stages: {', '.join(known['stage_code'])}; years: {known['school_year_start'][0]} to"
+        f" {known['school_year_start'][-1]}; districts: see `{settings.command('sql', _GAPS)}`.",
+    )
 
 
 def _meant(rows: pd.DataFrame, district: str | None, stage: str | None, year: int | None) -> pd.Series:
