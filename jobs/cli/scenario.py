@@ -55,10 +55,8 @@ def run(
 
     Example: `./edulake places scenario --lever "births -10%" --stage primary`
     """
-    from jobs import cells
     from jobs.decide.places import read, scenario
     from jobs.declare import standards
-    from jobs.files import OUTPUT_MODE, replacing
     from jobs.publish import release
 
     settings = site_settings.load(site)
@@ -72,12 +70,11 @@ def run(
         for name, texts in named.items()
     }
     both = made["against"].merge(made["scenario"], on=scenario.KEY, suffixes=("_against", "_scenario"))
-    if output:
-        with replacing(output, OUTPUT_MODE) as fresh:
-            cells.write_frame(both.assign(is_synthetic=True) if settings.is_synthetic else both, fresh)
     shown = both[_meant(both, district, stage, year)]
     if shown.empty:
         raise _none_such(settings, both, (district, stage, year))
+    if output:
+        _write(both.assign(is_synthetic=True) if settings.is_synthetic else both, output)
     for name, texts in named.items():
         console.say(f"{name}: {'; '.join(texts) or 'as things stand'}")
     console.table(_COLUMNS, _rows(shown, district), title="places minus pupils, side by side")
@@ -88,6 +85,14 @@ def run(
         mix = scenario.cheapest(max(int(-(-lacking // 1)), 0), most, table)
         _tell(mix, most, table)
     print_origin(settings)
+
+
+def _write(rows: pd.DataFrame, output: Path) -> None:
+    from jobs import cells
+    from jobs.files import OUTPUT_MODE, replacing
+
+    with replacing(output, OUTPUT_MODE) as fresh:
+        cells.write_frame(rows, fresh)
 
 
 def _none_such(
