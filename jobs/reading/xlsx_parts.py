@@ -8,7 +8,7 @@ from __future__ import annotations
 import posixpath
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
@@ -54,29 +54,20 @@ class Package:
         except Exception as error:
             raise UnreadableError("workbook_damaged") from error
 
+    def whole(self, path: str, most: int) -> bytes | None:
+        """A part in one piece; None where it is larger."""
+        found = bytearray()
+        for piece in self.pieces(path):
+            found += piece
+            if len(found) > most:
+                return None
+        return bytes(found)
+
     def parse(
         self, path: str, start: Start, end: End | None = None, text: Text | None = None
     ) -> Iterator[None]:
         """Read a part; yields after each piece of it, so that what was found may be taken."""
-        parser = expat.ParserCreate()
-        parser.buffer_text = True
-        parser.StartElementHandler = start
-        parser.EndElementHandler = end
-        parser.CharacterDataHandler = text
-        # No workbook declares entities; what does means harm.
-        parser.StartDoctypeDeclHandler = _refuse_doctype
-        fed = 0
-        try:
-            for piece in self.pieces(path):
-                parser.Parse(piece, False)
-                fed += len(piece)
-                if fed - parser.CurrentByteIndex > _LONGEST_TOKEN:
-                    raise UnreadableError("workbook_damaged")
-                yield
-            parser.Parse(b"", True)
-        except (expat.ExpatError, ValueError, IndexError, OverflowError) as error:
-            raise UnreadableError("workbook_damaged") from error
-        yield
+        yield from parsed(self.pieces(path), start, end, text)
 
     def read(self, path: str, start: Start, end: End | None = None, text: Text | None = None) -> None:
         for _ in self.parse(path, start, end, text):
@@ -97,6 +88,31 @@ class Package:
         if self.has(listing):
             self.read(listing, start)
         return found
+
+
+def parsed(
+    pieces: Iterable[bytes], start: Start, end: End | None = None, text: Text | None = None
+) -> Iterator[None]:
+    """Read XML; yields after each piece. Raises UnreadableError where it is none."""
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = text
+    # No workbook declares entities; what does means harm.
+    parser.StartDoctypeDeclHandler = _refuse_doctype
+    fed = 0
+    try:
+        for piece in pieces:
+            parser.Parse(piece, False)
+            fed += len(piece)
+            if fed - parser.CurrentByteIndex > _LONGEST_TOKEN:
+                raise UnreadableError("workbook_damaged")
+            yield
+        parser.Parse(b"", True)
+    except (expat.ExpatError, ValueError, IndexError, OverflowError) as error:
+        raise UnreadableError("workbook_damaged") from error
+    yield
 
 
 def _refuse_doctype(*_: object) -> None:
