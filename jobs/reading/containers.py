@@ -15,7 +15,7 @@ from contextlib import suppress
 
 from jobs.declare import reasons
 from jobs.files import is_hidden, readable
-from jobs.reading import texts, workbooks, xlsx
+from jobs.reading import ods, texts, workbooks, xlsx
 from jobs.reading.sheet import LARGEST_MEMBER, LARGEST_WORKBOOK, NoTableError, Sheet, UnreadableError
 
 # Deflate cannot pack more than this into one byte.
@@ -38,7 +38,7 @@ def sheets(data: bytes, remarks: list[str], member: str | None = None) -> Iterat
     elif data[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
         yield from _zip_or_workbook(data, remarks, member)
     elif data[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
-        yield from workbooks.sheets(data, "xls", remarks, member)
+        yield from workbooks.sheets(data, remarks, member)
     elif kind := _no_table(data):
         raise NoTableError("no_table", kind=kind)
     else:
@@ -138,7 +138,7 @@ def _zip_or_workbook(data: bytes, remarks: list[str], member: str | None) -> Ite
 
 def _workbook(data: bytes, names: set[str], remarks: list[str], member: str | None) -> Iterator[Sheet]:
     if "[Content_Types].xml" not in names:
-        yield from workbooks.sheets(data, "ods", remarks, member)
+        yield from ods.sheets(data, remarks, member)
     elif "xl/workbook.bin" in names:
         raise UnreadableError("excel_binary")
     elif any(name.lower().startswith(("xl/", "xl\\")) for name in names):

@@ -1,6 +1,7 @@
-"""Workbooks of other kinds (old binary xls, xlsb, ods), read by calamine; each visible sheet is one table.
+"""Old binary workbooks (xls): values by calamine, the rest by `xls_facts`; each visible sheet is one table.
 
-Cells hold what the sender sees: the cached value of a formula, the text of a merged cell in each of its rows.
+Cells hold what the sender sees: the cached value of a formula, an error's own word, a number by its format,
+the text of a merged cell in each of its rows.
 """
 
 from __future__ import annotations
@@ -16,34 +17,51 @@ import python_calamine
 from jobs.declare import reasons
 from jobs.reading import formats
 from jobs.reading.sheet import Sheet, UnreadableError, blocks
+from jobs.reading.xls_facts import Facts, facts
 
 _VISIBLE = python_calamine.SheetVisibleEnum.Visible
 _WORKSHEET = python_calamine.SheetTypeEnum.WorkSheet
 
 
-def sheets(data: bytes, container: str, remarks: list[str], member: str | None) -> Iterator[Sheet]:
+def sheets(data: bytes, remarks: list[str], member: str | None) -> Iterator[Sheet]:
     """Yield the visible sheets that have cells, in the workbook's order; hidden ones are named in `remarks`.
 
-    Raises UnreadableError for a workbook that is damaged, has a password, or a sheet too large to hold.
+    Hidden rows and columns are read, and counted in `remarks`. Raises UnreadableError for a workbook that is
+    damaged, has a password, or a sheet too large to hold.
     """
-    if container == "xls" and "EncryptedPackage".encode("utf-16-le") in data:
+    if "EncryptedPackage".encode("utf-16-le") in data:
         raise UnreadableError("workbook_encrypted")
     book = _guarded(lambda: python_calamine.load_workbook(io.BytesIO(data)))
     names = [about.name for about in book.sheets_metadata]
     if len(set(names)) < len(names):
         # A line of the receipt, the sheet and its row, would mean two.
         raise UnreadableError("workbook_same_names")
-    for about in book.sheets_metadata:
+    beside = facts(data)
+    for nth, about in enumerate(book.sheets_metadata):
         if about.typ != _WORKSHEET:
             continue
         name = about.name
         sheet = _guarded(lambda: book.get_sheet_by_name(name))  # noqa: B023
-        if sheet.start is None:
+        own = beside[nth] if nth < len(beside) else Facts()
+        if sheet.start is None and not own.shown:
             continue
         if about.visible != _VISIBLE:
             remarks.append(reasons.text("sheet_hidden", sheet=name))
             continue
-        yield Sheet(container, None, member, name, blocks(_rows(sheet)))
+        yield Sheet("xls", None, member, name, blocks(_rows(sheet, own)))
+        _tell_hidden(sheet, own, remarks)
+
+
+def _tell_hidden(sheet: Any, own: Facts, remarks: list[str]) -> None:
+    """Add to `remarks` how many rows and columns that may hold something are hidden."""
+    if sheet.start is None:
+        return
+    (top, left), (bottom, right) = sheet.start, sheet.end
+    rows = sum(top <= row <= bottom for row in own.hidden_rows)
+    columns = sum(left <= column <= right for column in own.hidden_columns)
+    for code, count in (("hidden_rows", rows), ("hidden_columns", columns)):
+        if count:
+            remarks.append(reasons.text(code, sheet=sheet.name, count=count))
 
 
 def _guarded(read: Any) -> Any:
@@ -60,7 +78,20 @@ def _guarded(read: Any) -> Any:
         raise UnreadableError("workbook_damaged") from error
 
 
-def _rows(sheet: Any) -> Iterator[tuple[int, list[str]]]:
+def _rows(sheet: Any, own: Facts) -> Iterator[tuple[int, list[str]]]:
+    """Number and cells of each row; what `own` shows stands in place of bare values."""
+    instead: dict[int, dict[int, str]] = defaultdict(dict)
+    for (row, column), text in own.shown.items():
+        instead[row][column] = text
+    if sheet.start is not None:
+        yield from _merged_rows(sheet, instead)
+    # Rows of nothing but errors, which calamine does not count.
+    for row, texts in sorted(instead.items()):
+        yield row + 1, [texts.get(column, "") for column in range(max(texts) + 1)]
+
+
+def _merged_rows(sheet: Any, instead: dict[int, dict[int, str]]) -> Iterator[tuple[int, list[str]]]:
+    """The rows that calamine counts, each taken out of `instead`."""
     left = [""] * sheet.start[1]
     # Row -> (column, row whose text it shows), of cells merged over several rows.
     shown: dict[int, list[tuple[int, int]]] = defaultdict(list)
@@ -72,6 +103,9 @@ def _rows(sheet: Any) -> Iterator[tuple[int, list[str]]]:
     kept: dict[int, list[str]] = {}
     for row, values in enumerate(sheet.iter_rows()):
         cells = left + [v if type(v) is str else _cell(v) for v in values]
+        for column, text in instead.pop(row, {}).items():
+            cells += [""] * (column + 1 - len(cells))
+            cells[column] = text
         for column, top in shown.get(row, ()):
             text = kept[top][column] if top in kept and column < len(kept[top]) else ""
             if text and not (column < len(cells) and cells[column]):
