@@ -36,6 +36,7 @@ from jobs import faults
 from jobs.declare import Contract, reasons
 from jobs.reading import reader
 from jobs.reading.sheet import UnreadableError
+from jobs.reading.thousands import Thousands
 from jobs.settings import ROOT
 
 READERS = max(1, min(os.cpu_count() or 1, 4))
@@ -69,6 +70,8 @@ class FoundTable:
     # Cells of the heading's line, and of the line that has fewest; null before the first.
     width: int = 0
     narrowest: int | None = None
+    # The place of the column whose numbers a comma split in every line.
+    split_at: int | None = None
 
 
 @dataclass
@@ -354,6 +357,7 @@ def _fill(
             noted = FoundTable(table.member, table.sheet, table.header_line, table.header, positions)
             noted.width = table.width
             found.tables.append(noted)
+            thousands = Thousands(table) if table.container == "csv" else None
             for block in table.blocks:
                 if sink is None:
                     sink = pa.ipc.new_stream(str(into), BLOCKS)
@@ -362,6 +366,9 @@ def _fill(
                 noted.line_count += block.num_rows
                 least: int = pc.min(pc.list_value_length(block.column("cells"))).as_py() or 0
                 noted.narrowest = least if noted.narrowest is None else min(least, noted.narrowest)
+                if thousands:
+                    thousands.look(block)
+            noted.split_at = thousands.place if thousands else None
     finally:
         if sink is not None:
             sink.close()

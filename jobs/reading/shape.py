@@ -57,7 +57,12 @@ def scaled(contract: Contract, found: Iterable[FoundTable]) -> frozenset[str]:
 
 
 def named(table: FoundTable) -> int:
-    """Return how many cells of a line stand up to the last one that has a heading."""
+    """Return how many cells of a line stand up to the last one that has a heading.
+
+    Where a comma split a number in every line, all behind its first part stands in wrong columns.
+    """
+    if table.split_at is not None:
+        return table.split_at + 1
     return next((at for at in range(len(table.header), 0, -1) if table.header[at - 1].strip()), 0)
 
 
