@@ -118,6 +118,7 @@ def _count(db: duckdb.DuckDBPyConnection, notes: list[FileNote]) -> None:
             count(*) filter ({judge.IS_SOUND} and len(flags) > 0) as flagged,
             count(distinct scope_key) filter ({judge.IS_SOUND}) as scopes,
             count(*) filter ({aside.is_aside()}) as aside,
+            count(*) filter (ends_with(refused[1], ':repeated_key')) as again,
             list_distinct(flatten(list(unmapped) filter (len(unmapped) > 0))) as unmapped,
         from judged group by all
         """
@@ -133,9 +134,10 @@ def _count(db: duckdb.DuckDBPyConnection, notes: list[FileNote]) -> None:
         note.flagged_count = row["flagged"]
         note.refused_count = judged - row["accepted"]
         note.scope_count = row["scopes"]
-        others = [r for r in note.remarks if reasons.code_of(r) != verdicts.ASIDE]
+        others = [r for r in note.remarks if reasons.code_of(r) not in (verdicts.ASIDE, verdicts.AGAIN)]
         left = [reasons.text("lines_aside", lines=row["aside"])] if row["aside"] else []
-        note.remarks = [*others, *left]
+        again = [reasons.text("lines_again", lines=row["again"])] if row["again"] else []
+        note.remarks = [*others, *left, *again]
         note.unmapped = sorted(row["unmapped"] or [])[:MOST_UNMAPPED]
 
 

@@ -43,6 +43,8 @@ class Relation:
     successors: Mapping[str, str] = field(default_factory=dict)
     stop: bool = False
     open_status: tuple[str, ...] = ()
+    leaving: tuple[str, ...] = ()
+    coming: tuple[str, ...] = ()
     spare_years: int = 0
     most_share: float = 1.0
 
@@ -54,7 +56,8 @@ def load() -> dict[str, Relation]:
     known = declare.load()
     found = {}
     for name, entry in declared.items():
-        entry["open_status"] = tuple(entry.get("open_status", ()))
+        for listed in ("open_status", "leaving", "coming"):
+            entry[listed] = tuple(entry.get(listed, ()))
         try:
             relation = Relation(name=name, **entry)
         except TypeError as error:
@@ -288,6 +291,41 @@ def _single_spell(relation: Relation, contract: Contract) -> str:
     """
 
 
+def _left_in_time(relation: Relation, contract: Contract) -> str:
+    roll = declare.load()[relation.of["dataset"]]
+    return f"""
+        with own as (
+            select {_PLACE}, pupil_key, school_code, roll_change_kind_code as kind,
+                {_day(relation, contract)} as day
+            from {contract.table}
+        ),
+        leaving as (
+            select *, row_number() over () as nth from own where kind in ({literals(*relation.leaving)})
+        ),
+        spell as (
+            select distinct pupil_key, school_code, valid_from as first_day from {roll.table}
+            where pupil_status_code in ({literals(*relation.open_status)})
+        ),
+        still as (
+            select nth, min(first_day) as first_day
+            from leaving join spell using (pupil_key, school_code)
+            -- the next term alone, and nobody who came back since
+            where first_day between day and day + interval {_TERM_DAYS} day and not exists (
+                from own as back where back.pupil_key = leaving.pupil_key
+                    and back.school_code = leaving.school_code and back.day >= leaving.day
+                    and back.kind in ({literals(*relation.coming)})
+            )
+            group by nth
+        )
+        select {_PLACE}, first_day is null as is_sound, '学期第一天 ' || first_day as evidence
+        from leaving left join still using (nth)
+    """
+
+
+# No term begins later after the day before it.
+_TERM_DAYS = 200
+
+
 def _one_person(relation: Relation, contract: Contract) -> str:
     # Linked tokens are one pupil already: a temporary number and the later one are no finding.
     column = relation.datasets[contract.dataset]["column"]
@@ -357,6 +395,7 @@ _KINDS: dict[str, Callable[[Relation, Contract], str]] = {
     "on_roll": _on_roll,
     "single_spell": _single_spell,
     "one_person": _one_person,
+    "left_in_time": _left_in_time,
     "entry_year": _entry_year,
     "within_places": _within_places,
 }

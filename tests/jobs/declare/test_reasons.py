@@ -10,7 +10,7 @@ import pytest
 
 from jobs import declare
 from jobs.declare import reasons
-from jobs.ingest import verdicts
+from jobs.ingest import relations, verdicts
 from jobs.ingest.verdicts import HELD, REPEATED, Filed
 from jobs.settings import ROOT
 
@@ -66,6 +66,15 @@ def test_every_reason_says_the_way_out() -> None:
         "no way out in English",
     ]
     assert faults({"zh": "请改为 birth_count", "en": "Use [0-9]."}) == ["zh: ours", "en: ours"]
+
+
+def test_every_relation_says_the_way_out() -> None:
+    """What lines of several files owe each other is told as plainly."""
+    for relation in relations.load().values():
+        for language, text, do in (("zh", relation.fix_zh, _DO_ZH), ("en", relation.fix_en, _DO_EN)):
+            assert do.search(text), (relation.name, language)
+        for text in (relation.wrong_zh, relation.wrong_en, relation.fix_zh, relation.fix_en):
+            assert not _OURS.search(text), relation.name
 
 
 def test_what_a_sender_typed_is_left_out_of_receipts() -> None:

@@ -347,3 +347,24 @@ def test_a_wrong_declaration_is_named(
     monkeypatch.setattr(relations, "EXPECTATIONS", tmp_path)
     with pytest.raises(declare.ContractError, match=said):
         relations.load.__wrapped__()
+
+
+def test_a_pupil_who_left_before_school_began_is_not_on_its_roll(register: Settings) -> None:
+    keys = ("before", "on_the_day", "during", "back", "other_school", "no_show")
+    state(register, "pupil_roll", [on_roll(key) for key in keys])
+    changes = [
+        ("before", "withdraw", date(2025, 8, 20), SCHOOL),
+        ("on_the_day", "transfer_out", date(2025, 9, 1), SCHOOL),
+        ("during", "transfer_out", date(2025, 10, 10), SCHOOL),
+        ("back", "transfer_out", date(2025, 8, 20), SCHOOL),
+        ("back", "transfer_in", date(2025, 8, 20), SCHOOL),
+        ("other_school", "transfer_out", date(2025, 8, 20), OTHER),
+        ("nobody", "withdraw", date(2025, 8, 20), SCHOOL),
+    ]
+    names = ("pupil_key", "roll_change_kind_code", "change_date", "school_code")
+    rows = [dict(zip(names, change, strict=True)) | {"valid_from": change[2]} for change in changes]
+    state(register, "roll_change", rows, "2025-10-20")
+    assert found(register, "left_before_school_began") == [
+        ("roll_change", "110101", 2),
+        ("roll_change", "110101", 3),
+    ]

@@ -25,6 +25,7 @@ def file(
     refused: int = 0,
     sender: str = "110101",
     aside: int = 0,
+    again: int = 0,
     readable: bool = True,
     name: str = "名册.csv",
 ) -> Filed:
@@ -42,6 +43,7 @@ def file(
         refused_count=refused,
         scope_count=1,
         aside_count=aside,
+        again_count=again,
         outcome=None if readable else REFUSED,
         reasons=() if readable else (reasons.text("file_empty"),),
     )
@@ -208,7 +210,15 @@ def test_lines_that_are_no_data_count_for_nothing() -> None:
     (reason,) = next(iter(told.values())).reasons
     assert reason == reasons.text("too_many_refused", refused=10, share=round(10 / 90, 6), most=0.05)
     remarks = [reasons.text("sheet_hidden", sheet="2班"), reasons.text("lines_aside", lines=7)]
-    assert (verdicts.aside_count(remarks), verdicts.aside_count(remarks[:1])) == (7, 0)
+    assert verdicts.counted(remarks, verdicts.ASIDE) == 7
+    assert verdicts.counted(remarks[:1], verdicts.ASIDE) == verdicts.counted(remarks, verdicts.AGAIN) == 0
+
+
+def test_lines_that_repeat_a_line_hold_no_file_unless_most_do() -> None:
+    assert outcomes(file(1, lines=29, refused=5, again=2)) == [ACCEPTED]
+    assert outcomes(file(1, lines=29, refused=6, again=2)) == [HELD]
+    assert outcomes(file(1, lines=90, refused=30, again=30)) == [ACCEPTED]
+    assert outcomes(file(1, lines=90, refused=31, again=31)) == [HELD]
 
 
 def test_a_small_school_that_lost_few_pupils_is_not_held() -> None:
