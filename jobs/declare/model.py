@@ -71,6 +71,8 @@ class Column:
     other_units: tuple[str, ...] = ()
     percent: bool = False
     never_date: bool = False
+    class_as: str | None = None
+    no_result: bool = False
 
     @property
     def stored_type(self) -> str:
@@ -92,6 +94,12 @@ class Column:
         rules.append(("formula", "refuse"))
         if self.never_date:
             rules.append(("became_date", "refuse"))
+        if self.class_as:
+            rules += [("became_number", "refuse"), ("grade_differs", "flag")]
+        if self.no_result:
+            rules.append(("no_result", "flag"))
+        if self.type == "month":
+            rules.append(("month_unclear", "flag"))
         if self.codes and not self.codes_open:
             rules.append(("unmapped_code", "refuse" if self.needs_code else "flag"))
         elif self.type != "string":
@@ -193,10 +201,18 @@ class Contract:
         rules = column.row_rules()
         if column.is_identifier:
             rules.append(("placeholder", "refuse" if column.name == self.identity else "flag"))
-        kinds = {c.name for c in self.columns}
-        if column.check_digit == "resident_id" and column.required and "id_document_type_code" in kinds:
-            rules.append(("pattern", "refuse"))
+        if self.asks_for_card(column):
+            if column.required:
+                rules.append(("pattern", "refuse"))
+            if column.name != self.identity:
+                rules.append(("card_form", "flag"))
         return rules
+
+    def asks_for_card(self, column: Column) -> bool:
+        """Whether a column may hold a resident card's number, and the kind of document stands beside it."""
+        return column.check_digit == "resident_id" and "id_document_type_code" in {
+            c.name for c in self.columns
+        }
 
     def row_rules(self) -> list[tuple[str, str, str]]:
         """(column, rule, verdict) of every rule on a row: what `jobs.judging.judge` checks."""

@@ -154,6 +154,7 @@ _OF_A_COLUMN = {
     *("required", "type", "pattern", "check_digit", "digits_lost", "placeholder", "wrong_unit"),
     "forgotten",
     *("impossible", "unusual", "other_unit", "unmapped_code", "formula", "became_date"),
+    *("became_number", "grade_differs", "no_result", "month_unclear", "card_form"),
 }
 
 
@@ -198,6 +199,7 @@ def _fill_of(contract: Contract, column: Column, language: Language) -> dict[str
         "bounds": _bounds(column.refuse_outside, column, language),
         "usual": _bounds(column.ask_outside, column, language),
         "unit_hint": _unit_hint(column, language),
+        "no_nought": _no_nought(column, language),
         "by": (f", 并按{by}另有范围" if is_zh else f", and others by {by}") if has_more else "",
         "by_sheet": _by_sheet(by, language) if has_more else "",
         "codes": _codes(column, language) if column.codes else "",
@@ -256,6 +258,17 @@ def _unit_hint(column: Column, language: Language) -> str:
         return ""
     this, other = others[column.unit][language]
     return f"; 单位是{this}, 不是{other}" if language == "zh" else f"; the unit is {this}, not {other}"
+
+
+def _no_nought(column: Column, language: Language) -> str:
+    low = column.refuse_outside[0] if column.refuse_outside else 0
+    if not (column.no_result and low > 0):
+        return ""
+    return (
+        "; 没有成绩的请留空, 不要填 0"
+        if language == "zh"
+        else " Leave it blank where there is no result; 0 is one."
+    )
 
 
 def _codes(column: Column, language: Language) -> str:

@@ -19,7 +19,7 @@ from jobs.forget import proof
 from jobs.ingest import landed
 from jobs.ingest.landed import Opened, Place
 from jobs.judging.expressions import lit
-from jobs.judging.values import names_nobody
+from jobs.judging.identifiers import names_nobody
 from jobs.lake import deliveries, identity, persons, tables
 from jobs.lake.deliveries import LandedFile
 from jobs.lake.forgotten import plain

@@ -299,9 +299,8 @@ def _left_in_time(relation: Relation, contract: Contract) -> str:
                 {_day(relation, contract)} as day
             from {contract.table}
         ),
-        leaving as (
-            select *, row_number() over () as nth from own where kind in ({literals(*relation.leaving)})
-        ),
+        gone as (select * from own where kind in ({literals(*relation.leaving)})),
+        leaving as (select *, row_number() over () as nth from gone),
         spell as (
             select distinct pupil_key, school_code, valid_from as first_day from {roll.table}
             where pupil_status_code in ({literals(*relation.open_status)})
@@ -309,7 +308,7 @@ def _left_in_time(relation: Relation, contract: Contract) -> str:
         still as (
             select nth, min(first_day) as first_day
             from leaving join spell using (pupil_key, school_code)
-            -- the next term alone, and nobody who came back since
+            -- of the next term alone
             where first_day between day and day + interval {_TERM_DAYS} day and not exists (
                 from own as back where back.pupil_key = leaving.pupil_key
                     and back.school_code = leaving.school_code and back.day >= leaving.day
@@ -317,8 +316,8 @@ def _left_in_time(relation: Relation, contract: Contract) -> str:
             )
             group by nth
         )
-        select {_PLACE}, first_day is null as is_sound, '学期第一天 ' || first_day as evidence
-        from leaving left join still using (nth)
+        select {_PLACE}, first_day is null as is_sound, '学期第一天 ' || first_day as evidence from leaving
+        left join still using (nth)
     """
 
 

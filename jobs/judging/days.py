@@ -17,7 +17,8 @@ _INSTANT = (
     r"^(\d{4}-\d{1,2}-\d{1,2})[T ] *(\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?) *"
     r"(?:([zZ]|UTC|GMT)|([+-]\d{2})(?::?(\d{2}))?)$"
 )
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_NUMBERS = {name: f"{number:02d}" for number, name in enumerate(_NAMES, 1)}
 
 
 def date_of(text: Sql, timezone: str = "UTC") -> Sql:
@@ -38,6 +39,9 @@ def _cut(text: Sql) -> Sql:
 
 
 def _spelled(text: Sql, timezone: str) -> Sql:
+    # `星期三` says nothing more, and English names of months are no numbers yet.
+    bare = replaced(text, r" *[(（]?(星期|周|礼拜)[一二三四五六日天][)）]?$", "")
+    text = choose((bare.matches(r"^(\d{1,2}[a-z]{0,2}[- ])?[A-Za-z]{3}"), _in_english(bare)), otherwise=bare)
     day = replaced(text, r"[ T]+\d{1,2}[:时]\d{1,2}([:分]\d{1,2}(\.\d+)?)?[秒分]?$", "")
     compact = replaced(day, r"^((?:19|20)\d{2})(\d{2})(\d{2})(?:\.0+|\d{4}|\d{6})?$", r"\1-\2-\3")
     dashed = replaced(compact, r"^(\d{4}) *[-/.年、] *(\d{1,2}) *[-/.月、] *(\d{1,2}) *[日号]?$", r"\1-\2-\3")
@@ -51,6 +55,20 @@ def _spelled(text: Sql, timezone: str) -> Sql:
     seconds = coalesce(sql.call("round", (number + whole * -1) * 86_400), 0)
     is_short = (clock == f"23:59:{60 - short:02d}") | seconds.is_in((86_400 - short, 86_400))
     return coalesce(written, counted) + choose((is_short, 1), otherwise=0)
+
+
+def _in_english(text: Sql) -> Sql:
+    """`Mar 5, 2014` and `05-Mar-2014` as `2014-03-05`; a year of two digits is no year."""
+    first = r"^([A-Za-z]{3})[a-z]*[-. ]+(\d{1,2})(?:st|nd|rd|th)?(?:,| |-)+(\d{4})$"
+    behind = r"^(\d{1,2})(?:st|nd|rd|th)?[- ]+([A-Za-z]{3})[a-z]*[-., ]+(\d{4})$"
+
+    def day(pattern: str, month: int, number: int) -> Sql:
+        by_name = sql.mapped(sql.call("lower", extracted(text, pattern, month)), _NUMBERS)
+        return sql.call(
+            "concat", extracted(text, pattern, 3), "-", by_name, "-", extracted(text, pattern, number)
+        )
+
+    return choose((text.matches(first), day(first, 1, 2)), (text.matches(behind), day(behind, 2, 1)))
 
 
 def _short_of_midnight(timezone: str) -> int:
@@ -86,26 +104,31 @@ def _day_there(instant: Sql, timezone: str) -> Sql:
 def month_of(text: Sql, timezone: str = "UTC") -> Sql:
     """A month as YYYYMM: `202009`, `2020-09`, `2020年9月`, `Sep-20`, or any day within it.
 
-    `2020.1` may be what a sheet leaves of `2020.10`, so it is none.
+    `2020.1` may be what a sheet leaves of `2020.10`, so it is none; nor is `20209`, which no day number is.
     """
     six = replaced(text, r"^(\d{6})\.0+$", r"\1")
-    parted = r"^(\d{4}) *[-/.年、] *(\d{1,2}) *月?份?$"
+    parted = r"^(\d{4}) *[-/.年、 ] *(\d{1,2}) *月?份?$"
     behind = r"^(\d{1,2}) *[-/.、] *(\d{4})$"
-    named = r"^([A-Za-z]{3})[A-Za-z]*[-/. ,]*(\d{2}|\d{4})$"
-    year = extracted(text, named, 2)
-    by_name = sql.mapped(
-        sql.call("lower", extracted(text, named, 1)), {name: f"{n:02d}" for n, name in enumerate(_MONTHS, 1)}
-    )
+    year = extracted(text, _NAMED, 2)
+    by_name = sql.mapped(sql.call("lower", extracted(text, _NAMED, 1)), _NUMBERS)
     whole_year = choose((sql.call("length", year) == 2, sql.call("concat", "20", year)), otherwise=year)
     found = choose(
         (six.matches(r"^\d{6}$"), six),
-        (text.matches(r"^\d{4}\.1$"), None),
+        (text.matches(r"^\d{4}\.1$|^(19|20)\d{3}$"), None),
         (text.matches(parted), _joined(extracted(text, parted, 1), extracted(text, parted, 2))),
         (text.matches(behind), _joined(extracted(text, behind, 2), extracted(text, behind, 1))),
-        (text.matches(named), _joined(whole_year, by_name)),
+        (text.matches(_NAMED), _joined(whole_year, by_name)),
         (text.is_given(), sql.call("strftime", date_of(text, timezone), "%Y%m")),
     )
     return choose((found.matches(r"^[12]\d{3}(0[1-9]|1[0-2])$"), found))
+
+
+_NAMED = r"^([A-Za-z]{3})[A-Za-z]*[-/. ,]*(\d{2}|\d{4})$"
+
+
+def is_unclear_month(text: Sql) -> Sql:
+    """Whether `Sep-20` stands there: as a sheet shows September 2020, and as others write 20 September."""
+    return text.matches(r"^[A-Za-z]{3,9}[-/. ,]*\d{2}$")
 
 
 def _joined(year: Sql, month: Sql) -> Sql:

@@ -15,18 +15,13 @@ import pyarrow as pa
 from jobs import clock
 from jobs.declare import STATING, WITHDRAWING, Contract, duckdb_type, is_open
 from jobs.declare import Column as Declared
-from jobs.judging import aside, row_bounds, texts
+from jobs.judging import aside, classes, days, identifiers, row_bounds, texts
 from jobs.judging import expressions as sql
 from jobs.judging.expressions import Sql, choose, coalesce, col, lit, substring
-from jobs.judging.values import is_checked, is_digits_lost, names_nobody, value_of
+from jobs.judging.values import tells_no_result, value_of
 
 # Written where there is nothing to write.
 NOTHING = ("", "NULL", "null", "-", "--", "–", "—", "——", "−", "/", "N/A", "\\N")
-
-# Code of the resident identity card in `expectations/codes/id_document_type.csv`.
-_RESIDENT_CARD = "1"
-
-_SHORTEST_DOCUMENT = 6
 
 
 def parse(
@@ -60,6 +55,7 @@ def parse(
     # Each step makes its expressions once: used twice within one step, an expression is computed twice.
     rows = _with_texts(rows, contract, files)
     rows = _with_values(rows, contract, grade_scheme, scaled, timezone)
+    rows = classes.with_classes(rows, contract)
     rows = row_bounds.with_bounds(db, rows, contract, _valid_from(contract))
     rows = _with_reasons(rows, contract, scaled)
     rows = aside.with_aside(rows, contract, files, grade_scheme)
@@ -68,7 +64,7 @@ def parse(
     refused = choose((is_repeated, f"{contract.key[0]}:repeated_key"), otherwise=col("_refused"))
     beside = [sql.listed(refused).named("refused"), _unmapped(contract).cast("varchar[]").named("unmapped")]
     columns = [*_statement(contract), '"_identifier"', '"_document"', *beside]
-    return f"select {', '.join(columns)} from ({rows})"
+    return row_bounds.with_hints(f"select {', '.join(columns)} from ({rows})", contract)
 
 
 def _with_texts(rows: str, contract: Contract, files: pa.Table) -> str:
@@ -109,7 +105,7 @@ def _with_reasons(rows: str, contract: Contract, scaled: Collection[str]) -> str
             "_refused": _reasons(refused),
             "_flags": _reasons(flags),
             "_identifier": sql.call("upper", identifier),
-            "_document": _document(contract),
+            "_document": identifiers.document(contract),
         },
     )
 
@@ -154,14 +150,6 @@ def _given(column: Declared) -> Sql:
     return written if column.default is None else coalesce(written, column.default)
 
 
-def _document(contract: Contract) -> Sql:
-    """The number of an identity document as it is compared; null where it is too short to name anybody."""
-    if contract.identity_document is None:
-        return lit(None).cast("varchar")
-    number = sql.call("upper", sql.replaced(col(f"_text_{contract.identity_document}"), r"[\s-]", ""))
-    return choose((sql.call("length", number) >= _SHORTEST_DOCUMENT, number))
-
-
 def _factor(column: Declared, place: int, scaled: Collection[str]) -> Sql | None:
     return sql.item(Sql("factors"), place) if column.name in scaled else None
 
@@ -196,31 +184,17 @@ def _written(plain: Sql) -> Sql:
     return choose((~plain.is_in(NOTHING), plain))
 
 
-def _judgements(
-    contract: Contract, scaled: Collection[str] = ()
-) -> tuple[list[tuple[Sql, str]], list[tuple[Sql, str]]]:
+Judgement = tuple[Sql, str]
+
+
+def _judgements(contract: Contract, scaled: Collection[str] = ()) -> tuple[list[Judgement], list[Judgement]]:
     """(condition, reason) pairs: those that refuse a row, and those that flag it."""
-    refused: list[tuple[Sql, str]] = []
-    flags: list[tuple[Sql, str]] = []
+    refused: list[Judgement] = []
+    flags: list[Judgement] = []
     impossibles: dict[str, Sql] = {}
     for place, column in enumerate(contract.columns):
-        text, value = col(f"_text_{column.name}"), col(f"_value_{column.name}")
-        # An error in place of a result has a reason of its own.
-        is_error = texts.is_error(text)
-        unread = text.is_given() & value.is_null() & ~is_error
-        if column.required:
-            refused.append((text.is_null(), f"{column.name}:required"))
-        refused.append((is_error, f"{column.name}:formula"))
-        if column.codes and not is_open(column):
-            judged = refused if column.name in contract.key or column.needs_code else flags
-            judged.append((unread, f"{column.name}:unmapped_code"))
-        elif column.type != "string":
-            refused.append((unread, f"{column.name}:type"))
-        if column.is_identifier:
-            refused += [(c & ~is_error, reason) for c, reason in _identifier_rules(contract, column)]
-        elif column.pattern:
-            refused.append((~(value.matches(f"^(?:{column.pattern})$") | is_error), f"{column.name}:pattern"))
-        impossible, unusual = row_bounds.outside(contract, column, value)
+        unread = _as_values(contract, column, refused, flags)
+        impossible, unusual = row_bounds.outside(contract, column, col(f"_value_{column.name}"))
         if impossible is not None:
             impossibles[column.name] = impossible
             refused.append((impossible, f"{column.name}:impossible"))
@@ -232,10 +206,8 @@ def _judgements(
             refused.append(((unread | impossible) & other, f"{column.name}:other_unit"))
             flags.append((unusual & other, f"{column.name}:other_unit"))
         if column.name in scaled:
-            is_other_kind = (sql.item(Sql("factors"), place) < 0) & text.is_given()
+            is_other_kind = (sql.item(Sql("factors"), place) < 0) & col(f"_text_{column.name}").is_given()
             flags.append((is_other_kind, f"{column.name}:wrong_unit"))
-    others = [c for c in contract.columns if c.is_identifier and c.name != contract.identity]
-    flags += [(_is_placeholder(contract, column), f"{column.name}:placeholder") for column in others]
     for rule in contract.rules:
         judged = refused if rule.verdict == "refuse" else flags
         broken = row_bounds.broken(contract, rule)
@@ -245,11 +217,43 @@ def _judgements(
                 broken = broken & ~coalesce(impossibles[name], False)
         judged.append((broken, rule.reason))
     refused += _of_shape(contract)
+    flags += classes.doubts(contract)
     known = col("_operation").is_in(_lower(STATING + WITHDRAWING))
     # Of a withdrawn line only the key counts.
     kept = contract.key_columns()
     refused = [(_unless_withdrawn(c, r, kept), r) for c, r in refused] + [(~known, "operation:unmapped_code")]
     return refused, [(_unless_withdrawn(c, r, kept), r) for c, r in flags]
+
+
+def _as_values(contract: Contract, column: Declared, refused: list[Judgement], flags: list[Judgement]) -> Sql:
+    """Add what is wrong with the text of a column as its value; returns whether it is none."""
+    text, value = col(f"_text_{column.name}"), col(f"_value_{column.name}")
+    # An error in place of a result has a reason of its own.
+    is_error = texts.is_error(text)
+    # What is behind a condition is worked out where it holds alone.
+    is_lost = text.is_given() & value.is_null()
+    unread = choose((is_lost, ~is_error), otherwise=False)
+    if column.required:
+        refused.append((text.is_null(), f"{column.name}:required"))
+    refused.append((is_error, f"{column.name}:formula"))
+    if column.no_result:
+        is_word = tells_no_result(text)
+        flags.append((choose((is_lost, is_word)), f"{column.name}:no_result"))
+        unread = choose((is_lost, ~is_error & ~is_word), otherwise=False)
+    if column.type == "month":
+        is_unclear = choose((text >= "A", days.is_unclear_month(text)))
+        flags.append((is_unclear, f"{column.name}:month_unclear"))
+    if column.codes and not is_open(column):
+        judged = refused if column.name in contract.key or column.needs_code else flags
+        judged.append((unread, f"{column.name}:unmapped_code"))
+    elif column.type != "string":
+        refused.append((unread, f"{column.name}:type"))
+    if column.is_identifier:
+        refused += [(c & ~is_error, reason) for c, reason in identifiers.faults(contract, column)]
+        flags += [(c & ~is_error, reason) for c, reason in identifiers.doubts(contract, column)]
+    elif column.pattern:
+        refused.append((~(value.matches(f"^(?:{column.pattern})$") | is_error), f"{column.name}:pattern"))
+    return unread
 
 
 def _of_shape(contract: Contract) -> list[tuple[Sql, str]]:
@@ -262,7 +266,7 @@ def _of_shape(contract: Contract) -> list[tuple[Sql, str]]:
     # One cell too many moves all behind it.
     beyond = "len(list_filter(cells[named + 1:], lambda cell: trim(cell) <> '')) > 0"
     shifted = Sql(f"(case when len(cells) > named then len(cells) > widest or {beyond} else false end)")
-    return [*became, (shifted, f"{contract.key[0]}:cells_beyond")]
+    return [*became, *classes.faults(contract), (shifted, f"{contract.key[0]}:cells_beyond")]
 
 
 def _unless_withdrawn(condition: Sql, reason: str, key: set[str]) -> Sql:
@@ -271,41 +275,6 @@ def _unless_withdrawn(condition: Sql, reason: str, key: set[str]) -> Sql:
 
 def _lower(words: Iterable[str]) -> list[str]:
     return [word.lower() for word in words]
-
-
-def _identifier_rules(contract: Contract, column: Declared) -> list[tuple[Sql, str]]:
-    """Why a number that names a person is refused: digits lost in a sheet, a check that does not hold."""
-    text, value = col(f"_text_{column.name}"), col(f"_value_{column.name}")
-    lost, is_named = is_digits_lost(text), ~coalesce(_is_placeholder(contract, column), False)
-    rules = [(lost, f"{column.name}:digits_lost")]
-    if column.name == contract.identity:
-        rules.append((~is_named, f"{column.name}:placeholder"))
-    if column.pattern:
-        is_other = is_named & ~lost & ~value.matches(f"^(?:{column.pattern})$")
-        rules.append((is_other, f"{column.name}:pattern"))
-    if column.check_digit == "pupil_number":
-        # A temporary number (L) has no check, and so passes.
-        whole = is_named & value.matches(r"^[GJ]\d{17}[0-9X]$")
-        return [*rules, (whole & ~is_checked(substring(value, 2, 18)), f"{column.name}:check_digit")]
-    whole = text.matches(r"^\d{17}[0-9Xx]$")
-    if "id_document_type_code" in {c.name for c in contract.columns}:
-        kind = col("_value_id_document_type_code")
-        if column.required:
-            # Where it is not asked for, a word in its place (无) costs nobody the row.
-            is_other = is_named & ~lost & (kind == _RESIDENT_CARD) & ~whole
-            rules.append((is_other, f"{column.name}:pattern"))
-        whole = whole & coalesce(kind == _RESIDENT_CARD, True)
-    return [
-        *rules,
-        (is_named & ~lost & whole & ~is_checked(sql.call("upper", text)), f"{column.name}:check_digit"),
-    ]
-
-
-def _is_placeholder(contract: Contract, column: Declared) -> Sql:
-    """Whether the number only fills its cell. Beside the row's identity a word (无) is a blank."""
-    text = col(f"_text_{column.name}")
-    is_placeholder = names_nobody(text)
-    return is_placeholder if column.name == contract.identity else is_placeholder & text.matches(r"\d")
 
 
 def _reasons(judgements: Iterable[tuple[Sql, str]]) -> Sql:

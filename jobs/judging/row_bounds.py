@@ -92,7 +92,8 @@ def _frame(limits: tuple[float, float]) -> tuple[float, float]:
 
 
 def looks_like_another_unit(contract: Contract, column: Declared, is_scaled: bool) -> Sql:
-    """Return whether the number as written is usual in one of the units that senders use by mistake.
+    """Return whether the number as written is usual in one of the units that senders use by mistake, and not
+    in the column's own.
 
     Where a heading named a unit, our own unit is one of them.
     """
@@ -103,7 +104,34 @@ def looks_like_another_unit(contract: Contract, column: Declared, is_scaled: boo
     found = sql.lit(False)
     for size in sizes:
         found = found | coalesce(usual(contract, column, number * float(size)), False)
-    return found
+    return found if is_scaled else found & ~coalesce(usual(contract, column, number), False)
+
+
+# Of units this near, one value tells nothing: a heavy child has the kilograms of another's 斤.
+_NEAR = 10
+# So many values of a table, and half of all, must fit another unit that is near before it is named.
+_FEWEST = 5
+
+
+def with_hints(judged: str, contract: Contract) -> str:
+    """Return the query of judged rows without `other_unit` where a table as a whole does not say so.
+
+    Only for units that are near to each other. Rows out: rows in.
+    """
+    for column in contract.columns:
+        sizes = units.siblings(column.unit)
+        if not any(1 / _NEAR < sizes[unit] < _NEAR for unit in column.other_units):
+            continue
+        reason = f"{column.name}:other_unit"
+        hinted = f"(list_contains(refused, '{reason}') or list_contains(flags, '{reason}'))"
+        table = "over (partition by _delivery_id, _file_sha256, _table)"
+        count = f"count(*) filter ({hinted}) {table}"
+        is_said = f"{count} >= {_FEWEST} and {count} * 2 >= count({column.name}) {table}"
+        others = f"lambda found: found <> '{reason}'"
+        lists = (f"if(_is_said, {n}, list_filter({n}, {others})) as {n}" for n in ("refused", "flags"))
+        said = f"select *, {is_said} as _is_said from ({judged})"
+        judged = f"select * exclude (_is_said) replace ({', '.join(lists)}) from ({said})"
+    return judged
 
 
 def broken(contract: Contract, rule: RowRule) -> Sql:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from jobs.declare import Column as Declared
 from jobs.judging import expressions as sql
+from jobs.judging import identifiers
 from jobs.judging.expressions import Sql, choose, replaced
 from jobs.reading.sheet import UNCALCULATED
 
@@ -53,8 +54,14 @@ def _unbroken(cell: Sql) -> Sql:
     return replaced(replaced(cell, r"([^\x00-\x7f])\s*[\r\n]\s*", r"\1"), r"\s*[\r\n]\s*", " ")
 
 
+# What is typed for a minus and for a point, beside their own signs and the full-width ones.
+_MINUS, _POINTS = "−–—﹣‒‐‑⁻➖", "。｡﹒·・∙⋅"
+
+
 def is_spelled(column: Declared) -> bool:
-    """Whether a column holds numbers, which people and programs write in many ways."""
+    """Whether a column holds numbers or days, which people and programs write in many ways."""
+    if column.is_identifier:
+        return True
     return not column.codes and (_is_number(column) or column.type in ("duration", "date"))
 
 
@@ -64,6 +71,12 @@ def _is_number(column: Declared) -> bool:
 
 def spelled(column: Declared, text: Sql) -> Sql:
     """The text of a number as a plain number: signs, points and noise of every kind; other text as it is."""
+    if column.is_identifier:
+        # Nearly all have the length of a number.
+        size = sql.call("strlen", text)
+        is_usual = size.is_in((18, 19)) & (size == sql.call("length", text))
+        is_odd = text.matches(identifiers.IS_ODD)
+        return choose((is_usual, text), (is_odd, identifiers.mended(text)), otherwise=text)
     value = text.try_cast("double")
     # Seventeen digits are the noise of binary arithmetic; a sheet shows fifteen.
     is_noisy = text.matches(r"^[+-]?\d{1,14}\.\d{2,}$") & Sql(f"(length({text}) > 16)")
@@ -72,14 +85,26 @@ def spelled(column: Declared, text: Sql) -> Sql:
         (is_tiny, sql.call("printf", "%.18f", value)),
         (is_noisy, sql.call("printf", "%.15g", value)),
     ]
+    pointed = _between_digits(text, _POINTS, ".")
+    is_ascii = sql.call("strlen", text) == sql.call("length", text)
     if _is_number(column):
-        signed = replaced(replaced(text, r"^[−–—﹣‒‐‑⁻➖] *", "-"), r"(\d)[。｡﹒](\d)", r"\1.\2")
-        led = replaced(signed, r"^([+-]?)[.。｡﹒](\d)", r"\10.\2")
+        signed = replaced(pointed, rf"^[-{_MINUS}] *", "-")
+        led = replaced(signed, rf"^([+-]?)[.{_POINTS}](\d)", r"\10.\2")
+        is_odd = text.matches(rf"[{_MINUS}{_POINTS}]|^[+-]?\.|\.$|^- ")
         cases += [
-            (text.matches(r"[−–—﹣‒‐‑⁻➖。｡﹒]|^[+-]?\.|\.$"), replaced(led, r"^([+-]?\d+)[.。｡﹒]$", r"\1")),
+            (is_odd, replaced(led, rf"^([+-]?\d+)[.{_POINTS}]$", r"\1")),
             (text.matches(r"^[+-]?\d{1,3}( \d{3})+(\.\d+)?$"), replaced(text, " ", "")),
         ]
+    else:
+        dashed = _between_digits(pointed, _MINUS, "-")
+        cases += [(is_ascii, text), (text.matches(rf"\d[{_MINUS}{_POINTS}]\d"), dashed)]
     return choose(*cases, otherwise=text)
+
+
+def _between_digits(text: Sql, signs: str, by: str) -> Sql:
+    # Twice: of 9·9·1 the digit in the middle is taken with the first.
+    once = replaced(text, rf"(\d)[{signs}](\d)", rf"\1{by}\2")
+    return replaced(once, rf"(\d)[{signs}](\d)", rf"\1{by}\2")
 
 
 # Of sheets in any language: #N/A, #REF!, #NAME?, #SPILL!, #BEZUG!, a column too narrow, Err:502.

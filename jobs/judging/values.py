@@ -13,11 +13,7 @@ from jobs.declare import code_list, duckdb_type, is_open, units
 from jobs.declare.codes import LOOSE
 from jobs.judging import days
 from jobs.judging import expressions as sql
-from jobs.judging.expressions import Sql, choose, coalesce, extracted, replaced, substring
-
-# GB 11643: weights of the first seventeen digits, and the check character of each remainder.
-WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-CHECK = "10X98765432"
+from jobs.judging.expressions import Sql, choose, coalesce, extracted, replaced
 
 _NUMBER = r"[+-]?\d{1,14}(?:\.\d{1,20})?"
 _GROUPED = r"^[+-]?\d{1,3}(,\d{3})+(\.\d{1,12})?$"
@@ -66,38 +62,15 @@ def _coded(column: Declared, text: Sql, grade_scheme: str) -> Sql:
     return code if column.type == "string" else code.try_cast(duckdb_type(column.stored_type))
 
 
+def tells_no_result(text: Sql) -> Sql:
+    """Whether a word (免测, 缺考) stands where a number was measured: there is none, and that is no 0."""
+    known = code_list("no_result").loose_spellings()
+    return sql.mapped(sql.call("lower", replaced(text, r"[\s.]", "")), known).is_given()
+
+
 def _identifier(text: Sql) -> Sql:
     """A code of digits, that a sheet may have made a number; a long one has lost digits and is left."""
     return sql.call("upper", replaced(text, r"^(\d{1,15})\.0+$", r"\1"))
-
-
-def is_digits_lost(text: Sql) -> Sql:
-    """Whether a long number went through a sheet's fifteen digits: `1.1E+17`, `110101201501010000`."""
-    exponent = text.matches(r"^\d(\.\d+)?[eE]\+?\d{2}$") | text.matches(r"^\d{15,20}\.0+$")
-    # Fifteen digits and three zeros, whose check character does not hold.
-    cut = text.matches(r"^[1-9]\d{14}000$") & ~is_checked(text)
-    return exponent | cut
-
-
-def names_nobody(number: Sql) -> Sql:
-    """Whether what stands in a number's place is a placeholder: a word (无), one digit over and over
-    (`00000000`), or digits in a row (`12345678`). The letter of a pupil number does not count.
-    """
-    plain = sql.call("translate", sql.call("upper", number), " -", "")
-    body = sql.call("rtrim", sql.call("ltrim", plain, "GJL"), "X")
-    is_one_digit = number.matches(rf"^\D*(?:{'|'.join(rf'(?:{digit}[ -]*)*' for digit in range(10))})\D*$")
-    rising, falling = "0123456789" * 3, "9876543210" * 3
-    return is_one_digit | sql.call("contains", rising, body) | sql.call("contains", falling, body)
-
-
-def is_checked(number: Sql) -> Sql:
-    """Whether the eighteenth character is the GB 11643 check of the seventeen before it; null where they are
-    no digits.
-    """
-    # The seventeen digits as one number, taken apart by division: one cast a row instead of seventeen.
-    digits = substring(number, 1, 17).try_cast("bigint")
-    total = sum((digits // 10 ** (17 - i) % 10 * w for i, w in enumerate(WEIGHTS, 1)), sql.lit(0))
-    return substring(sql.lit(CHECK), total % 11 + 1, 1) == substring(number, 18, 1)
 
 
 def _measure(column: Declared, text: Sql, factor: Sql | None) -> Sql:
@@ -141,7 +114,7 @@ def _rounded(column: Declared, number: Sql) -> Sql:
 
 def _seconds(text: Sql) -> Sql:
     """A short run in seconds as stopwatches show it: `7"8`, `7″80`, `7秒8`, `7'8`."""
-    watch = r"^(\d{1,2}) *(?:\"|”|“|″|秒|s|S|'|′|’) *(\d{1,2})$"
+    watch = r"^(\d{1,2}) *(?:\"|”|“|″|秒|s|S|''|′′|’’|'|′|’) *(\d{1,2})$"
     return choose((text.matches(watch), replaced(text, watch, r"\1.\2")))
 
 
@@ -162,7 +135,7 @@ def duration_of(text: Sql, factor: Sql | None = None) -> Sql:
     seconds or more behind the minutes is no time: null. `factor` 1: the heading says seconds, and a bare
     number is seconds whatever its size.
     """
-    quoted = r"^(\d{1,2}) *[':：’‘′´`分mM]钟? *(\d{1,2})(\.\d{1,2})? *(\"|”|“|″|''|′′|’’|秒|s|S)?$"
+    quoted = r"^(\d{1,2}) *(?:分钟|min|[':：’‘′´`分mM]) *(\d{1,2})(\.\d{1,2})? *(\"|”|“|″|''|′′|’’|秒|s|S)?$"
     dotted = r"^([0-9])\.(\d{1,2})$"
     clock = r"^(\d{1,2}):(\d{2}):(\d{2})(\.\d{1,3})?$"
     bare = text.matches(r"^\d{1,3}(\.\d{1,2})?( *(秒|s|S|\"|″|”))?$")

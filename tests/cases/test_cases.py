@@ -18,8 +18,9 @@ import yaml
 
 from jobs import clock, declare
 from jobs import settings as site_settings
-from jobs.ingest import clean, raw
+from jobs.ingest import clean, raw, relations
 from jobs.lake import deliveries, links, persons, receipt_text, tables
+from jobs.lake.runs import Run
 from jobs.replies import report
 from jobs.settings import Settings
 
@@ -38,6 +39,7 @@ class Answer:
     receipt: dict[str, Any]
     accepted: dict[int, dict[str, Any]] = field(default_factory=dict)
     refused: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    findings: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
 
     def codes(self) -> set[str]:
         """Return every code that the sender is told: of reasons, of remarks, of rules."""
@@ -64,9 +66,27 @@ def taken(
             raw.write_raw(settings, RUN, feed)
             clean.clean_rows(settings, spark, RUN, feed)
         links.find_links(settings)
+        day = date.fromisoformat(RUN.partition(".")[0])
+        relations.measure(
+            settings,
+            Run(
+                RUN,
+                "beijing",
+                day,
+                clock.end_of_day(day, settings.timezone),
+                "test",
+                "0" * 16,
+                7,
+                "running",
+                None,
+                {},
+            ),
+        )
     answers = {landed[r["file_sha256"]]: Answer(r) for r in receipt_text.receipts(settings)}
     for row in tables.rows(settings, "ops__refused_row"):
         answers[landed[row["file_sha256"]]].refused[row["line_number"]].add(row["rule"])
+    for row in tables.rows(settings, "ops__finding"):
+        answers[landed[row["file_sha256"]]].findings[row["relation"]].append(row["line_number"])
     for contract in declare.load().values():
         if tables.open_table(settings, contract.table):
             for row in tables.rows(settings, contract.table):
@@ -104,6 +124,10 @@ def test_each_file_is_answered_rightly(name: str, taken: tuple[Settings, dict[st
     assert set(case.get("refused", ())) <= set(answer.refused)
     assert not set(case.get("refused", ())) & set(answer.accepted)
     assert len(answer.accepted) == case.get("accepted", len(answer.accepted))
+    for line, rules in case.get("asked", {}).items():
+        assert {flag.partition(":")[2] for flag in answer.accepted[line]["flags"]} >= set(rules), line
+    for relation, lines in case.get("findings", {}).items():
+        assert sorted(answer.findings[relation]) == lines
     assert set(case.get("says", ())) <= answer.codes()
     if "pupils" in case:
         one = persons.persons(taken[0], clock.start_of_day(date(2025, 12, 1), taken[0].timezone))

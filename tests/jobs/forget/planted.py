@@ -16,7 +16,7 @@ from jobs import declare
 from jobs.declare import examples
 from jobs.forget import trace
 from jobs.ingest import clean, raw
-from jobs.judging import values
+from jobs.judging import identifiers
 from jobs.lake import deliveries, identity, persons, tables
 from jobs.publish import publication
 from jobs.publish.published_models import Model
@@ -44,7 +44,9 @@ ROLL = "clean_enrollment__pupil_roll"
 
 def card(serial: int) -> str:
     body = f"99435520150101{serial:03d}"
-    return body + values.CHECK[sum(int(d) * w for d, w in zip(body, values.WEIGHTS, strict=True)) % 11]
+    return (
+        body + identifiers.CHECK[sum(int(d) * w for d, w in zip(body, identifiers.WEIGHTS, strict=True)) % 11]
+    )
 
 
 TEMPORARY, LASTING = "L994355201501014711", "G" + card(771)

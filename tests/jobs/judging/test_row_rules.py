@@ -239,7 +239,8 @@ def test_bounds_count_from_their_day(judge: Judge) -> None:
     [
         ("test_result", {"height_cm": "1.21"}, "height_cm", {"impossible", "other_unit"}, set()),
         ("test_result", {"height_cm": "300"}, "height_cm", {"impossible"}, set()),
-        ("test_result", {"weight_kg": "52"}, "weight_kg", set(), {"unusual", "other_unit"}),
+        # One heavy child is no proof of another unit.
+        ("test_result", {"weight_kg": "52"}, "weight_kg", set(), {"unusual"}),
         ("test_result", {"weight_kg": "24"}, "weight_kg", set(), set()),
         ("test_result", {"vital_capacity_ml": "1.2"}, "vital_capacity_ml", {"type", "other_unit"}, set()),
         ("school_register", {"equipment_value_yuan": "350"}, "equipment_value_yuan", set(),
@@ -264,6 +265,23 @@ def test_a_value_that_fits_another_unit_is_told(
     assert told[0] == refused
     # What is refused is not asked about too.
     assert refused or told[1] == flagged
+
+
+def test_a_near_unit_is_named_where_the_table_as_a_whole_says_so(judge: Judge) -> None:
+    """Weights in 斤 are told by their number; right weights, noise and words among them never are."""
+    example = example_rows(declare.load()["test_result"], 1, after=IN_TEMPLATE)[0]
+
+    def hinted(weights: list[str]) -> list[bool]:
+        rows = judge("test_result", [example | {"weight_kg": weight} for weight in weights])
+        return ["weight_kg:other_unit" in (*row["refused"], *row["flags"]) for row in rows]
+
+    doubled = ["48.2", "52", "61.5", "50.4", "66"]
+    assert hinted([*doubled, "24.1"]) == [True] * 5 + [False]
+    assert hinted([*doubled[:4], "24.1"]) == [False] * 5
+    assert hinted([*doubled, *["24.1"] * 6]) == [False] * 11
+    assert (
+        hinted(["57.699999999999996", "24.099999999999998", "约52", "免测", "52。5", "24·1"]) == [False] * 6
+    )
 
 
 def test_the_unit_of_a_wrong_heading_is_seen_in_the_numbers() -> None:

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pytest
 
 from jobs import declare
+from jobs.declare import units
 from jobs.judging import judge as judging
 from jobs.judging import texts, values
-from jobs.judging.expressions import col
+from jobs.judging.expressions import Sql, col
 
 Judge = Callable[..., list[dict[str, Any]]]
 
@@ -183,3 +184,128 @@ def test_what_nobody_sees_is_dropped_at_ends_and_within(judge: Judge) -> None:
 def test_a_line_break_within_a_cell_is_no_part_of_a_name(judge: Judge) -> None:
     rows = judge("birth", [{"unit_code": "东\r\n城区"}, {"unit_code": "东城区"}])
     assert rows[0]["unit_code"] == rows[1]["unit_code"] == "110101"
+
+
+def test_a_word_for_no_result_is_a_blank_that_is_asked_about(judge: Judge) -> None:
+    words = ["免测", "缺考", "请假", "病假", "作弊", "伤", "DNF", "dnf", "缓 测", "无", "没有成绩"]
+    rows = judge("test_result", [{"run_1000m_s": word, "vital_capacity_ml": word} for word in words])
+    flags = ["vital_capacity_ml:no_result", "run_1000m_s:no_result"]
+    found = [(r["run_1000m_s"], set(r["refused"]) - {"pupil_key:repeated_key"}, r["flags"]) for r in rows]
+    assert found == [(None, set(), flags)] * len(words)
+    others = judge("test_result", [{"run_1000m_s": word} for word in ("优秀", "很快", "4:60")])
+    assert [row["refused"] for row in others] == [["run_1000m_s:type"]] * 3
+
+
+def test_a_nought_is_no_result_of_what_cannot_be_nought(judge: Judge) -> None:
+    names = (
+        "run_1000m_s",
+        "run_50m_s",
+        "vital_capacity_ml",
+        "standing_long_jump_cm",
+        "height_cm",
+        "weight_kg",
+    )
+    rows = judge("test_result", [{name: nought} for name in names for nought in ("0", "0.0", "00")])
+    assert all(row["refused"][0].endswith((":impossible", ":type")) for row in rows)
+
+
+def test_a_month_with_two_digits_of_a_year_is_asked_about(judge: Judge) -> None:
+    rows = judge(
+        "pupil_roll", [{"entry_month": text} for text in ("Sep-20", "Sep-2020", "20209", "2020 9", "2020.09")]
+    )
+    assert [row["entry_month"] for row in rows] == ["202009", "202009", None, "202009", "202009"]
+    assert [row["flags"] for row in rows] == [["entry_month:month_unclear"], [], [], [], []]
+    assert rows[2]["refused"] == ["entry_month:type"]
+
+
+def test_numbers_of_persons_are_read_as_people_type_them(judge: Judge) -> None:
+    card = "99999920150101008X"
+    written = [
+        card,
+        card.lower(),
+        "999999 20150101 008X",
+        f"{card[:-1]}×",
+        f"{card[:-1]}Х",
+        f"{card}'",
+        f"“{card}”",
+    ]
+    rows = judge(
+        "pupil_roll",
+        [
+            {
+                "pupil_national_id": form.replace("999999", "G999999", 1),
+                "id_document_number": form,
+                "id_document_type_code": "1",
+            }
+            for form in written
+        ],
+    )
+    assert [row["_identifier"] for row in rows] == [f"G{card}"] * len(written)
+    assert [row["_document"] for row in rows] == [card] * len(written)
+    assert [row["refused"] for row in rows] == [[]] + [["pupil_key:repeated_key"]] * (len(written) - 1)
+
+
+def test_a_card_of_15_digits_is_asked_about_and_a_passport_is_not(judge: Judge) -> None:
+    sent = [
+        ("999999150101001", "1"),
+        ("999999150101001", None),
+        ("9999991501", "1"),
+        ("E12345678", "2"),
+        ("无", "1"),
+        ("", "1"),
+    ]
+    rows = judge("pupil_roll", [{"id_document_number": n, "id_document_type_code": kind} for n, kind in sent])
+    asked = [["id_document_number:card_form"]] * 3 + [[]] * 3
+    assert [[f for f in row["flags"] if "card_form" in f] for row in rows] == asked
+
+
+def test_days_in_english_and_with_a_weekday_are_days(judge: Judge) -> None:
+    written = [
+        "Mar 5, 2014",
+        "March 5 2014",
+        "5-Mar-2014",
+        "05 Mar 2014",
+        "2014年03月05日 星期三",
+        "2014-3-5（周三）",
+    ]
+    unclear = ["03/05/2014", "14-3-5", "5-Mar-14", "Mar 2014"]
+    rows = judge("pupil_roll", [{"birth_date": text} for text in written + unclear])
+    assert [str(row["birth_date"]) for row in rows] == ["2014-03-05"] * len(written) + ["None"] * len(unclear)
+
+
+def number_columns() -> list[Any]:
+    """One column of every kind of number that a contract has."""
+    found = {}
+    for contract in declare.load().values():
+        for column in contract.columns:
+            if not column.codes and (column.type in ("int", "double") or column.type.startswith("decimal")):
+                kind = (
+                    f"{column.type}{'-measured' * bool(units.siblings(column.unit))}{'-%' * column.percent}"
+                )
+                found[kind] = pytest.param(column, id=kind)
+    return list(found.values())
+
+
+@pytest.mark.parametrize("column", number_columns())
+def test_every_minus_and_every_point_is_read_rightly_or_refused(column: declare.Column) -> None:
+    """A sign that is typed for another one changes no number: it is the one meant, or none."""
+    whole = column.type == "int"
+    minus = ["-", "−", "–", "—", "﹣", "－", "‒", "‐", "‑", "⁻", "➖", "- ", "− "]
+    points = [".", "．", "·", "・", "∙", "⋅", "。", "｡", "﹒"]
+    written: dict[str, float] = {f"{sign}3": -3.0 for sign in minus} | {f"３{point}": 3 for point in points}
+    written |= {f"3{point}0": 3 for point in points}
+    if not whole:
+        written |= {f"{sign}{point}5": -0.5 for sign in minus for point in points}
+        written |= {f"{point}5": 0.5 for point in points} | {f"2{point}5": 2.5 for point in points}
+    unclear = ["一3", "3-", "(3)", "3−", "2..5", "2·5·1", "--3", "−−3", "1,5", "·", ".", "-", "3 5", "ー3"]
+    texts_ = [*written, *unclear]
+    with duckdb.connect() as db:
+        db.register("rows", pa.table({"i": range(len(texts_)), "text": texts_}))
+        plain = texts.plain(Sql("text"))
+        spelled = texts.spelled(column, Sql("plain"))
+        value = values.value_of(column, Sql("spelled"), "cn")
+        rows = f"select *, {spelled.named('spelled')} from (select *, {plain.named('plain')} from rows)"
+        found = db.execute(f"select {value} from ({rows}) order by i").fetchall()
+    read = dict(zip(texts_, (v for (v,) in found), strict=True))
+    assert {text: read[text] for text in written if read[text] != written[text]} == {}
+    assert {text: read[text] for text in unclear if read[text] is not None} == {}

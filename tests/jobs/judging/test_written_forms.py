@@ -13,7 +13,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from jobs import declare
-from jobs.judging import judge, texts, values
+from jobs.judging import identifiers, judge, texts, values
 from jobs.judging.expressions import Sql, col
 
 if TYPE_CHECKING:
@@ -134,10 +134,10 @@ def test_one_wrong_digit_is_found_and_what_a_sheet_cut_is_told(
         n[:at] + str((int(n[at]) + by) % 10) + n[at + 1 :]
         for n, (_, _, at, by) in zip(sound, drawn, strict=True)
     ]
-    assert written(sound + wrong, values.is_checked) == [True] * len(sound) + [False] * len(wrong)
+    assert written(sound + wrong, identifiers.is_checked) == [True] * len(sound) + [False] * len(wrong)
     cut = [f"{float(n[:17]) * 10:.14E}" for n in sound] + [f"{n[:15]}000.0" for n in sound]
-    assert set(written(cut, values.is_digits_lost)) == {True}
-    assert set(written(sound, values.is_digits_lost)) == {False}
+    assert set(written(cut, identifiers.is_digits_lost)) == {True}
+    assert set(written(sound, identifiers.is_digits_lost)) == {False}
 
 
 def test_the_drawn_days_reach_the_days_of_leap_years() -> None:

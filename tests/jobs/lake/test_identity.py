@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from jobs import clock, declare
 from jobs.ingest import balance, clean, raw, rotation
-from jobs.judging import values
+from jobs.judging import identifiers
 from jobs.lake import deliveries, identity, links, persons, tables
 from jobs.lake.runs import Run
 from jobs.publish import asof
@@ -30,7 +30,9 @@ LATE = datetime(2026, 6, 30, tzinfo=UTC)
 
 def card(serial: int) -> str:
     body = f"99435520150101{serial:03d}"
-    return body + values.CHECK[sum(int(d) * w for d, w in zip(body, values.WEIGHTS, strict=True)) % 11]
+    return (
+        body + identifiers.CHECK[sum(int(d) * w for d, w in zip(body, identifiers.WEIGHTS, strict=True)) % 11]
+    )
 
 
 def line(number: str, document: str) -> str:

@@ -19,7 +19,7 @@ from jobs import settings as site_settings
 from jobs.declare import Contract, shapes, words
 from jobs.declare.template import write_template
 from jobs.ingest import clean, raw
-from jobs.judging import judge, values
+from jobs.judging import identifiers, judge
 from jobs.lake import deliveries, tables
 from jobs.replies import marked_copy, report, report_files
 from jobs.settings import Settings, UserError
@@ -33,7 +33,7 @@ ROLL_HEADER = "学籍号,姓名,性别,出生日期,学校标识码,年级,班�
 def number(serial: int, kind: str = "G") -> str:
     """A pupil number that checks."""
     body = f"99435520150101{serial:03d}"
-    check = values.CHECK[sum(int(d) * w for d, w in zip(body, values.WEIGHTS, strict=True)) % 11]
+    check = identifiers.CHECK[sum(int(d) * w for d, w in zip(body, identifiers.WEIGHTS, strict=True)) % 11]
     return kind + body + check
 
 
