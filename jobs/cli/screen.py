@@ -1,4 +1,4 @@
-"""How answers of SQL are printed. The other names go once every command uses `jobs.screen`."""
+"""How answers of SQL are printed, and what is said beside an answer."""
 
 from __future__ import annotations
 
@@ -7,18 +7,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from jobs import cells, origin
-from jobs.screen import Screen, console, remarks
+from jobs.screen import console, remarks
 
 if TYPE_CHECKING:
     from jobs.publish.questions import Answer
     from jobs.settings import Settings
-
-print_table = console.table
-
-
-def wide() -> Screen:
-    """The console; it goes as soon as no command calls it."""
-    return console
 
 
 def print_answer(answer: Answer, *, csv: bool, limit: int) -> None:

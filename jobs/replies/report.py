@@ -19,7 +19,7 @@ from jobs import declare, origin
 from jobs.declare import Contract, model, reasons, words
 from jobs.declare.words import Explanation, Language, Text
 from jobs.ingest import relations
-from jobs.lake import receipt_text, tables, withdrawals
+from jobs.lake import receipt_text, runs, tables, withdrawals
 from jobs.lake.deliveries import LandedFile
 from jobs.lake.withdrawals import Withdrawal
 from jobs.settings import Settings, UserError
@@ -221,7 +221,10 @@ def became_of(settings: Settings, file: LandedFile) -> str:
     if not rows:
         return f"{received} The file waits.\nnext: {settings.command('run')}"
     (row,) = rows
+    releases = {run.run_id: run.release_number for run in runs.all_runs(settings)}
+    number = releases.get(row["run_id"])
     found = f"{received} It is {row['outcome']} by receipt {row['receipt_id']} of run {row['run_id']}"
+    found += f", whose release is {number}" if number else ""
     if row["line_count"]:
         found += f": {row['line_count']:,} lines, {row['refused_count']:,} of them refused"
     why = f" {reasons.joined(row['reasons'], settings.language)}" if row["reasons"] else ""

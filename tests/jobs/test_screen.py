@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from typer.testing import CliRunner
 
 from jobs.cli.main import app
-from jobs.lake import receipt_text, tables
+from jobs.lake import deliveries, receipt_text, tables
 from jobs.publish import questions
 from jobs.run import summary
 from jobs.screen import Screen, breaks
@@ -185,6 +185,18 @@ def test_every_table_is_whole_at_80_columns(
     assert [line for line in lines if cell_len(line) > 80 and " " in line.strip()] == []
     missing = [name for name in TABLES[words](lake) if not any(name in line for line in lines)]
     assert missing == []
+
+
+def test_a_file_that_is_landed_again_is_told_its_outcome_and_release(
+    lake: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDULAKE_HOME", str(lake.home.parent))
+    file = next(file for file in deliveries.scan(lake) if file.name.isprintable())
+    words = ("land", str(file.path), "--feed", file.feed, "--sender", file.sender)
+    shown = CliRunner().invoke(app, words)
+    assert shown.exit_code == 0, shown.output
+    assert f"landed already, as {file.delivery_id}/{file.name}" in shown.output
+    assert f"by receipt {file.receipt_id} of run 2025-11-20.1, whose release is 1" in shown.output
 
 
 def test_the_summary_of_a_run_is_whole_at_80_columns(lake: Settings) -> None:
