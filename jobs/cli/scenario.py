@@ -74,7 +74,7 @@ def run(
     if shown.empty:
         raise _none_such(settings, both, (district, stage, year))
     if output:
-        _write(both.assign(is_synthetic=True) if settings.is_synthetic else both, output)
+        _write(both.assign(is_synthetic="true") if settings.is_synthetic else both, output)
     for name, texts in named.items():
         console.say(f"{name}: {'; '.join(texts) or 'as things stand'}")
     console.table(_COLUMNS, _rows(shown, district), title="places minus pupils, side by side")
