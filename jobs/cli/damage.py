@@ -37,7 +37,7 @@ def check(
     _show(found)
     if wrong := checking.wrong(found):
         told = f"发现 {len(wrong)} 处问题 things are wrong."
-        console.say((told, "bold red"), f" next: ./edulake lake repair --site {settings.site}")
+        console.say((told, "bold red"), f" next: {settings.command('lake', 'repair')}")
         raise typer.Exit(1)
     console.say("未发现问题 nothing is wrong")
 

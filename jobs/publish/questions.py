@@ -39,7 +39,7 @@ _INCOMPLETE = (
 _EVERY_STATEMENT = (
     "{0} 含全部报送记录，包括已被更正或替代的；求和会重复计算。"
     " These tables hold every statement, superseded ones too; a sum counts those as well."
-    " ./edulake asof DAY answers with the statements in force."
+    " `./edulake asof --help`: it answers with the statements in force."
 )
 
 # Makes the relations that may be asked; returns the files that they read and what a reader must know of them.

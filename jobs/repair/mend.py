@@ -185,7 +185,7 @@ def _again(settings: Settings, found: Sequence[Finding], tell: Say) -> bool:
     strays += [row for row in tables.rows(settings, "ops__receipt") if row["receipt_id"] in summed]
     for row in strays:
         reopening.reopen(settings, row["feed"], [row], f"repair {row.get('batch_id')}")
-        tell(f"{row['delivery_id']}: its rows are taken out; ./edulake run reads it again")
+        tell(f"{row['delivery_id']}: its rows are taken out; `./edulake run` reads it again")
     return bool(wanted)
 
 

@@ -21,7 +21,7 @@ def mend(settings: Settings, found: Sequence[Finding], aside: Callable[[Path], N
     for place in bad:
         aside(settings.releases / place.partition("/")[2])
         spare.drop(settings, place)
-        tell(f"{place}: set aside; ./edulake run publishes its figures again from the lake")
+        tell(f"{place}: set aside; `./edulake run` publishes its figures again from the lake")
     is_wrong = any(one.mend == "point" for one in found)
     if not bad and not is_wrong:
         return False
@@ -43,7 +43,7 @@ def _point(settings: Settings, aside: Callable[[Path], None], tell: Say, *, is_w
     sound = _newest_sound(settings)
     aside(pointer)
     if sound is None:
-        tell("no sound release is left: ./edulake run publishes one from the lake")
+        tell("no sound release is left: `./edulake run` publishes one from the lake")
         return
     publication.point(settings.releases, sound)
     tell(f"releases/CURRENT: points to release {sound.number}")

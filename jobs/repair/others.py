@@ -130,7 +130,7 @@ def notes(settings: Settings) -> Iterator[Finding]:
         if not _is_json(file):
             yield Finding(f"run/{file.relative_to(settings.run)}", "unreadable", "renew", str(file))
     if (settings.secrets / "forgetting.json").is_file():
-        detail = "./edulake forget: call it again"
+        detail = "`./edulake forget --help`: call it again"
         yield Finding("secrets/forgetting.json", "waits", "none", detail=detail, is_note=True)
     try:
         known = {run.run_id for run in runs.all_runs(settings)}

@@ -98,7 +98,7 @@ def examine(settings: Settings, unsound: Collection[str]) -> list[Finding]:
     """The differences as findings, one for each table, and what else does not add up."""
     if is_half_done(settings):
         place = "lake/restricted/batches"
-        return [Finding(place, "waits", "none", detail="./edulake run finishes it", is_note=True)]
+        return [Finding(place, "waits", "none", detail="`./edulake run` finishes it", is_note=True)]
     found: dict[tuple[str, str], list[Differing]] = {}
     unread = {
         table for table in _counted(settings) if table not in unsound and not _can_count(settings, table)
