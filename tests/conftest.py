@@ -64,6 +64,8 @@ def _own_environment() -> Iterator[None]:
 def _no_site_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test's process works for the site that the test loads, not for that of the test before it."""
     monkeypatch.setattr(site_settings, "_own_lists", None)
+    # pytest's own processes have the width of the terminal that they were started in.
+    monkeypatch.delenv("COLUMNS", raising=False)
 
 
 @pytest.fixture(scope="session", autouse=True)

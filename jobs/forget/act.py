@@ -56,6 +56,11 @@ def plan(settings: Settings, number: str) -> Plan:
     """
     if _note(settings).is_file():
         return _noted(settings)
+    if len(forgotten.plain(number)) < trace.SHORTEST_NUMBER:
+        raise UserError(
+            f"`{number}` is no pupil number: it is too short to name one pupil.",
+            "Give the whole number as it stands in the files, such as G and eighteen digits.",
+        )
     found = trace.find(settings, number)
     if not found.lines and not any(_rows(settings, found).values()):
         raise UserError(

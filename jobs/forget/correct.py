@@ -22,7 +22,7 @@ from jobs.forget import tables as rewriting
 from jobs.forget.trace import DOCUMENT, NAME, NUMBER, Row, Trace
 from jobs.ingest import landed, reopening, resent
 from jobs.ingest.landed import Opened, Place
-from jobs.judging.values import CHECK, WEIGHTS
+from jobs.judging.identifiers import CHECK, WEIGHTS
 from jobs.lake import deliveries, forgotten, receipt_text, spare, tables
 from jobs.lake.deliveries import LandedFile
 from jobs.lake.forgotten import plain

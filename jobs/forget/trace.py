@@ -29,6 +29,12 @@ from jobs.sql import literals, parquet
 NUMBER, DOCUMENT, NAME = "pupil_national_id", "id_document_number", "pupil_name"
 
 
+# What is shorter may be a height, a class or a name, and stands in the lines of many.
+SHORTEST_NUMBER = 8
+
+_A_NUMBER = re.compile(r"[GJL]\d{17}[\dX]")
+
+
 @dataclass
 class Trace:
     """All that leads to one pupil; `lines`: delivery, file name and hash of what was sent -> places."""
@@ -117,12 +123,16 @@ def rows_of(file: LandedFile, opened: Opened) -> Iterable[Row]:
 
 
 def _is_of(row: Row, found: Trace, linked: set[tuple[str, str, Place]]) -> bool:
-    """Whether a line is the pupil's: by its number, by its tokens, or, without a number, by a document."""
-    if (row.file.delivery_id, row.file.sha256, row.place) in linked or row.cells & found.numbers:
+    """Whether a line is the pupil's: by its number, by its tokens, or, without a number, by a document.
+
+    A line with another pupil's number is that pupil's, whatever else stands in it: the proof names its file.
+    """
+    own = row.told.get(NUMBER, "")
+    if (row.file.delivery_id, row.file.sha256, row.place) in linked or own in found.numbers:
         return True
-    if row.told.get(NUMBER):
+    if _A_NUMBER.fullmatch(own):
         return False
-    return bool(row.cells & found.documents)
+    return bool(row.cells & (found.numbers if own else found.numbers | found.documents))
 
 
 def _documents(found: Trace, rows: list[Row], linked: set[tuple[str, str, Place]]) -> set[str]:
@@ -135,7 +145,9 @@ def _add_lines(found: Trace, rows: list[Row], linked: set[tuple[str, str, Place]
     own = [row for row in rows if _is_of(row, found, linked)]
     for row in own:
         found.lines.setdefault((row.file.delivery_id, row.file.name, row.file.sha256), set()).add(row.place)
-        found.numbers |= {row.told.get(NUMBER, "")} - {""}
+        number = row.told.get(NUMBER, "")
+        if len(number) >= SHORTEST_NUMBER:
+            found.numbers.add(number)
         found.names |= {row.told.get(NAME, "")} - {""}
     for document in _documents(found, rows, linked):
         others = [r for r in rows if r.told.get(DOCUMENT) == document and not _is_of(r, found, linked)]

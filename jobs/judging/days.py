@@ -39,9 +39,6 @@ def _cut(text: Sql) -> Sql:
 
 
 def _spelled(text: Sql, timezone: str) -> Sql:
-    # `星期三` says nothing more, and English names of months are no numbers yet.
-    bare = replaced(text, r" *[(（]?(星期|周|礼拜)[一二三四五六日天][)）]?$", "")
-    text = choose((bare.matches(r"^(\d{1,2}[a-z]{0,2}[- ])?[A-Za-z]{3}"), _in_english(bare)), otherwise=bare)
     day = replaced(text, r"[ T]+\d{1,2}[:时]\d{1,2}([:分]\d{1,2}(\.\d+)?)?[秒分]?$", "")
     compact = replaced(day, r"^((?:19|20)\d{2})(\d{2})(\d{2})(?:\.0+|\d{4}|\d{6})?$", r"\1-\2-\3")
     dashed = replaced(compact, r"^(\d{4}) *[-/.年、] *(\d{1,2}) *[-/.月、] *(\d{1,2}) *[日号]?$", r"\1-\2-\3")
@@ -55,6 +52,12 @@ def _spelled(text: Sql, timezone: str) -> Sql:
     seconds = coalesce(sql.call("round", (number + whole * -1) * 86_400), 0)
     is_short = (clock == f"23:59:{60 - short:02d}") | seconds.is_in((86_400 - short, 86_400))
     return coalesce(written, counted) + choose((is_short, 1), otherwise=0)
+
+
+def plain(text: Sql) -> Sql:
+    """A day without its weekday, which says nothing more, and with a number for an English month."""
+    bare = replaced(text, r" *[(（]?(星期|周|礼拜)[一二三四五六日天][)）]?$", "")
+    return choose((bare.matches(r"^(\d{1,2}[a-z]{0,2}[- ])?[A-Za-z]{3}"), _in_english(bare)), otherwise=bare)
 
 
 def _in_english(text: Sql) -> Sql:

@@ -76,7 +76,9 @@ def _with_texts(rows: str, contract: Contract, files: pa.Table) -> str:
     rows = _replaced(rows, given | {"_operation": sql.call("lower", _written(col("_operation")))})
     numbers = [c for c in contract.columns if texts.is_spelled(c)]
     spelled = {f"_text_{c.name}": texts.spelled(c, col(f"_text_{c.name}")) for c in numbers}
-    return _replaced(rows, spelled) if spelled else rows
+    rows = _replaced(rows, spelled) if spelled else rows
+    dated = [f"_text_{c.name}" for c in contract.columns if c.type in ("date", "month") and not c.codes]
+    return _replaced(rows, {name: days.plain(col(name)) for name in dated}) if dated else rows
 
 
 def _with_values(
@@ -90,9 +92,9 @@ def _with_values(
     if contract.sender == "school":
         values.setdefault("school_code", col("sender_code"))
     is_withdrawn = coalesce(col("_operation").is_in(_lower(WITHDRAWING)), False)
-    return _beside(
-        rows, {f"_value_{name}": value for name, value in values.items()} | {"_is_withdrawn": is_withdrawn}
-    )
+    beside = {f"_value_{name}": value for name, value in values.items()} | {"_is_withdrawn": is_withdrawn}
+    words = {c.name: tells_no_result(col(f"_text_{c.name}")) for c in contract.columns if c.no_result}
+    return _beside(rows, beside | {f"_no_result_{name}": is_word for name, is_word in words.items()})
 
 
 def _with_reasons(rows: str, contract: Contract, scaled: Collection[str]) -> str:
@@ -237,7 +239,7 @@ def _as_values(contract: Contract, column: Declared, refused: list[Judgement], f
         refused.append((text.is_null(), f"{column.name}:required"))
     refused.append((is_error, f"{column.name}:formula"))
     if column.no_result:
-        is_word = tells_no_result(text)
+        is_word = col(f"_no_result_{column.name}")
         flags.append((choose((is_lost, is_word)), f"{column.name}:no_result"))
         unread = choose((is_lost, ~is_error & ~is_word), otherwise=False)
     if column.type == "month":

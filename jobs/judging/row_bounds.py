@@ -118,20 +118,28 @@ def with_hints(judged: str, contract: Contract) -> str:
 
     Only for units that are near to each other. Rows out: rows in.
     """
-    for column in contract.columns:
-        sizes = units.siblings(column.unit)
-        if not any(1 / _NEAR < sizes[unit] < _NEAR for unit in column.other_units):
-            continue
+    near = [
+        column
+        for column in contract.columns
+        if any(1 / _NEAR < units.siblings(column.unit)[unit] < _NEAR for unit in column.other_units)
+    ]
+    if not near:
+        return judged
+    table = "_delivery_id, _file_sha256, _table"
+    said, unsaid = [], []
+    for place, column in enumerate(near):
         reason = f"{column.name}:other_unit"
-        hinted = f"(list_contains(refused, '{reason}') or list_contains(flags, '{reason}'))"
-        table = "over (partition by _delivery_id, _file_sha256, _table)"
-        count = f"count(*) filter ({hinted}) {table}"
-        is_said = f"{count} >= {_FEWEST} and {count} * 2 >= count({column.name}) {table}"
-        others = f"lambda found: found <> '{reason}'"
-        lists = (f"if(_is_said, {n}, list_filter({n}, {others})) as {n}" for n in ("refused", "flags"))
-        said = f"select *, {is_said} as _is_said from ({judged})"
-        judged = f"select * exclude (_is_said) replace ({', '.join(lists)}) from ({said})"
-    return judged
+        count = f"count(*) filter (list_contains(refused, '{reason}') or list_contains(flags, '{reason}'))"
+        said.append(f"{count} >= {_FEWEST} and {count} * 2 >= count({column.name}) as _is_said_{place}")
+        unsaid.append(f"if(_is_said_{place}, '', '{reason}')")
+    kept = f"lambda found: not list_contains([{', '.join(unsaid)}], found)"
+    lists = ", ".join(f"list_filter({name}, {kept}) as {name}" for name in ("refused", "flags"))
+    # A window would carry every column of every row through a sort.
+    return (
+        f"with judged as materialized ({judged}), "
+        f"said as (select {table}, {', '.join(said)} from judged group by all) "
+        f"select judged.* replace ({lists}) from judged inner join said using ({table})"
+    )
 
 
 def broken(contract: Contract, rule: RowRule) -> Sql:

@@ -6,6 +6,7 @@ value's: `1.25` is a minute and 25 seconds over 800 m, and 1.25 s over 50 m.
 
 from __future__ import annotations
 
+import re
 from functools import reduce
 
 from jobs.declare import Column as Declared
@@ -64,8 +65,9 @@ def _coded(column: Declared, text: Sql, grade_scheme: str) -> Sql:
 
 def tells_no_result(text: Sql) -> Sql:
     """Whether a word (免测, 缺考) stands where a number was measured: there is none, and that is no 0."""
-    known = code_list("no_result").loose_spellings()
-    return sql.mapped(sql.call("lower", replaced(text, r"[\s.]", "")), known).is_given()
+    known = "|".join(map(re.escape, code_list("no_result").loose_spellings()))
+    is_known = sql.call("lower", replaced(text, r"[\s.]", "")).matches(f"^(?:{known})$")
+    return choose((text.matches(r"^[^\d+-]"), is_known), otherwise=False)
 
 
 def _identifier(text: Sql) -> Sql:

@@ -139,7 +139,7 @@ def test_tutorial_runs_as_pasted(desk: Path) -> None:
     )
     assert re.search(r"births_2025\.csv .* accepted ", last)
     before, after = (text for line, text in printed.items() if "as districts" in line)
-    assert ("│ 0 " in before, "│ 16 " in after) == (True, True)
+    assert (before.split()[-1], after.split()[-1]) == ("0", "16")
 
 
 def test_questions_of_guides_are_answered(desk: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_day_counts_each_pupil_once(desk: Path) -> None:
     query = (
         "select count(*) as pupils, count(distinct pupil_key) as persons from clean_enrollment__pupil_roll"
     )
-    answer = call(*asked[:-1], query, "--csv")
+    answer = CliRunner().invoke(app, [*asked[:-1], query, "--csv"], catch_exceptions=False).stdout
     ((pupils, persons),) = list(csv.reader(io.StringIO(answer)))[1:]
     assert 0 < int(persons) == int(pupils)
 

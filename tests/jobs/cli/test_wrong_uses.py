@@ -49,7 +49,7 @@ WORDS = {
     "feed report 00zz": "there is no receipt '00zz'",
     "feed report --all-of nobody": "'nobody' has no receipt",
     "feed retry 00zz": "there is no receipt '00zz'",
-    "feed receipts --outcome acepted": "did you mean `accepted`",
+    "feed receipts --outcome accept": "did you mean `accepted`",
     "feed receipts --sender 11010": "did you mean `1101",
     "identity link a b --reason x": "no pupil has the key a",
     "identity unlink a b --reason x": "no pupil has the key a",

@@ -99,7 +99,14 @@ def mart_columns() -> dict[str, dict[str, str]]:
     [(models.Card, "rpt_portal__service_card"), (models.PlatformItem, "rpt_portal__platform_item")],
 )
 def test_the_apis_models_are_the_marts_columns(model: type, mart: str) -> None:
-    kinds = {"varchar": {str}, "date": {str}, "integer": {int}, "bigint": {int}, "double": {float}}
+    kinds = {
+        "varchar": {str},
+        "date": {str},
+        "integer": {int},
+        "bigint": {int},
+        "double": {float},
+        "boolean": {bool},
+    }
     columns = mart_columns()[mart]
     fields = {name: field.annotation for name, field in model.model_fields.items()}  # type: ignore[attr-defined]
     shared = fields.keys() & columns.keys()

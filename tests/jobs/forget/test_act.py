@@ -140,6 +140,26 @@ def test_a_sibling_under_the_same_passport_stays(built: Settings, tmp_path: Path
     assert found.names == {"某某"}
 
 
+def test_a_word_that_many_lines_hold_names_no_pupil(site: Settings) -> None:
+    for word in ("1", "155.5", "三年级1班", " 2 0 2 5 "):
+        with pytest.raises(UserError, match="too short"):
+            act.plan(site, word)
+
+
+def test_the_line_of_another_pupil_stays_whatever_else_it_holds() -> None:
+    path = Path("roll.csv")
+    file = deliveries.LandedFile(date(2025, 9, 20), 1, "enrollment", "110101", path.name, path, "0" * 64, 1)
+    found = trace.Trace(numbers={LASTING})
+    sibling = {trace.NUMBER: "L" + "9" * 18}
+
+    def is_of(told: dict[str, str], *cells: str) -> bool:
+        return trace._is_of(trace.Row(file, (0, 2), told, set(cells)), found, set())
+
+    assert is_of({trace.NUMBER: LASTING})
+    assert is_of({trace.NUMBER: "张三"}, LASTING)
+    assert not is_of(sibling, LASTING)
+
+
 def test_the_command_lists_asks_and_removes(site: Settings) -> None:
     runner = CliRunner()
     listed = runner.invoke(app, ["forget", LASTING, "--dry-run"])

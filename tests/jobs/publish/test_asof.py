@@ -94,13 +94,17 @@ def test_a_day_counts_each_pupil_once_and_terms_stand_side_by_side_where_asked(l
 def test_a_mart_is_built_for_the_day_asked_about(
     lake: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build, kept = marts.build_models, tmp_path / "asof.duckdb"
+    build, kept = marts.build_models, tmp_path / "kept"
 
     def once(settings: Settings, names: Any, as_of: Any, known: Any, pins: Any, folder: Path) -> Path:
         """A build takes long: the second question finds the first one's marts."""
         if not kept.exists():
-            shutil.copy(build(settings, names, as_of, known, pins, folder), kept)
-        return Path(shutil.copy(kept, folder / kept.name))
+            built = build(settings, names, as_of, known, pins, folder)
+            shutil.copytree(folder, kept)
+            return built
+        shutil.copytree(kept, folder, dirs_exist_ok=True)
+        (built,) = folder.glob("*.duckdb")
+        return built
 
     monkeypatch.setattr(marts, "build_models", once)
     both = (

@@ -293,7 +293,7 @@ def test_project_that_dbt_cannot_read_is_an_error_with_its_words(
 
 def test_builds_of_earlier_runs_go_but_for_the_newest(settings: Settings) -> None:
     builds = marts.build_file(settings, "any").parent
-    builds.mkdir()
+    builds.mkdir(parents=True)
     for n in range(1, 7):
         for end in ("duckdb", "pins.json", "manifest.json"):
             (builds / f"build-2025-01-0{n}.1.{end}").write_text("")
@@ -309,7 +309,7 @@ def test_builds_of_earlier_runs_go_but_for_the_newest(settings: Settings) -> Non
 
 def test_a_published_build_goes_and_what_publishing_again_reads_stays(settings: Settings) -> None:
     built = marts.build_file(settings, "2025-11-20.1")
-    built.parent.mkdir()
+    built.parent.mkdir(parents=True)
     built.write_text("")
     marts.manifest(settings, "2025-11-20.1").write_text("{}")
     marts.remove_build(settings, "2025-11-20.1")

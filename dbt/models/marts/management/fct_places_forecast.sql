@@ -63,11 +63,12 @@ select
     case
         when spans.unit_level = 'city'
             then coalesce(
-                (select bool_and(bases.is_city_complete) from bases where bases.school_year_start = spans.origin), true
+                (select bool_and(b.is_city_complete) from bases as b where b.school_year_start = spans.origin), true
             )
         -- a district that is late has no row of that year
         else coalesce(
-            bases.is_district_complete, not exists (select 1 from bases where bases.district_code = spans.district_code)
+            bases.is_district_complete,
+            not exists (select 1 from bases as b where b.district_code = spans.district_code)
         )
     end as is_base_complete,
     spans.method as forecast_method,

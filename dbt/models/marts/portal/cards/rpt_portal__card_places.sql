@@ -26,7 +26,10 @@ past_errors as (
 
 -- years whose sum misses units
 incomplete as (
-    select format({{ card_text('places', 'note_incomplete') }}, string_agg(school_year_start, '、' order by school_year_start)) as note
+    select
+        format(
+            {{ card_text('places', 'note_incomplete') }}, string_agg(school_year_start, '、' order by school_year_start)
+        ) as note
     from past_years
     where not is_complete
     having count(*) > 0
