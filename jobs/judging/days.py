@@ -71,7 +71,8 @@ def _in_english(text: Sql) -> Sql:
             "concat", extracted(text, pattern, 3), "-", by_name, "-", extracted(text, pattern, number)
         )
 
-    return choose((text.matches(first), day(first, 1, 2)), (text.matches(behind), day(behind, 2, 1)))
+    cases = ((text.matches(first), day(first, 1, 2)), (text.matches(behind), day(behind, 2, 1)))
+    return choose(*cases, otherwise=text)
 
 
 def _short_of_midnight(timezone: str) -> int:

@@ -27,7 +27,7 @@ select
     districts.district_name_zh,
     rates.school_year_start,
     rates.school_year,
-    -- small counts and shares are hidden in jobs/publish/protect; with too many codes that nobody mapped a share is void
+    -- small counts and shares are hidden in jobs/publish/protect; a share over many unmapped codes is void
     rates.scored_count,
     null::varchar as scored_count_missing_reason,
     rates.good_or_excellent_count,
