@@ -139,7 +139,7 @@ def test_tutorial_runs_as_pasted(desk: Path) -> None:
     )
     assert re.search(r"births_2025\.csv .* accepted ", last)
     before, after = (text for line, text in printed.items() if "as districts" in line)
-    assert (before.split()[-1], after.split()[-1]) == ("0", "16")
+    assert [re.findall(r"^ *(\d+)$", text, re.MULTILINE) for text in (before, after)] == [["0"], ["16"]]
 
 
 def test_questions_of_guides_are_answered(desk: Path) -> None:

@@ -300,6 +300,7 @@ def test_builds_of_earlier_runs_go_but_for_the_newest(settings: Settings) -> Non
     half_built = marts.build_file(settings, "2025-11-20.1")
     half_built.write_text("")
     of_an_earlier_version = settings.run / "build-2024-11-20.1.duckdb"
+    of_an_earlier_version.parent.mkdir(exist_ok=True)
     of_an_earlier_version.write_text("")
     marts._remove_builds(settings, "2025-11-20.1")
     assert len(list(builds.iterdir())) == 3 * marts.KEPT_BUILDS
