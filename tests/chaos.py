@@ -188,8 +188,6 @@ class Run:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                # A shell that starts the tests in the background leaves it ignored.
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     def end(self) -> tuple[int, str]:

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--chaos all`: every kill of `test_chaos`; `--chaos 17`: that seed's."""
     parser.addoption("--chaos", default="", help="all, or the seed of one kill, of tests/test_chaos.py")
+
+
+def pytest_configure() -> None:
+    """What the tests start can be interrupted, though a shell that starts them in the background ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

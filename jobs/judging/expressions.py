@@ -6,7 +6,7 @@ that can be written down stands in its contract as SQL. An expression is a text;
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from jobs.sql import literals
@@ -148,6 +148,35 @@ def mapped(text: Sql, table: dict[str, str]) -> Sql:
 def item(values: Sql, place: int | Sql) -> Sql:
     """An item of a list, counted from 0; null beyond its ends."""
     return Sql(f"{values}[{lit(place)} + 1]")
+
+
+def each(values: Sql, make: Callable[[Sql], Sql]) -> Sql:
+    """The list with something made of every item."""
+    return Sql(f"list_transform({values}, lambda one: {make(Sql('one'))})")
+
+
+def alike(rows: str, columns: Mapping[str, tuple[str, Callable[[Sql], Sql]]]) -> str:
+    """Put columns beside `rows`: name -> the column that it is made of, and how.
+
+    Those made in one way share one expression over a list of them: DuckDB plans it once, and compiles its
+    patterns once, where a contract has thirty columns. A name that `rows` has already is replaced.
+    """
+    groups: dict[str, list[str]] = {}
+    for name, (_, make) in columns.items():
+        groups.setdefault(str(make(Sql("one"))), []).append(name)
+    lists: dict[str, Sql] = {}
+    found: dict[str, Sql] = {}
+    for names in groups.values():
+        shared = f"_alike_{len(lists)}"
+        sources = ", ".join(str(col(columns[name][0])) for name in names)
+        lists[shared] = each(Sql(f"[{sources}]"), columns[names[0]][1])
+        found |= {name: item(col(shared), place) for place, name in enumerate(names)}
+    if not lists:
+        return rows
+    made = f"select *, {', '.join(value.named(name) for name, value in lists.items())} from ({rows})"
+    replaced = [name for name in found if name == columns[name][0]]
+    kept = f"* exclude ({', '.join([*lists, *replaced])})"
+    return f"select {', '.join([kept, *(value.named(name) for name, value in found.items())])} from ({made})"
 
 
 def listed(text: Sql) -> Sql:

@@ -7,7 +7,8 @@ One row in, one row out. Each rule is evaluated once per row; a row ends with tw
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from functools import partial, reduce
 
 import duckdb
 import pyarrow as pa
@@ -69,32 +70,35 @@ def parse(
 
 def _with_texts(rows: str, contract: Contract, files: pa.Table) -> str:
     """Each column's cell as text (`_text_<column>`), and what the line does (`_operation`)."""
-    cells = _cells(contract, files)
-    rows = _beside(rows, cells)
-    rows = _replaced(rows, {name: texts.plain(col(name)) for name in cells})
-    given = {f"_text_{c.name}": _given(c) for c in contract.columns}
-    rows = _replaced(rows, given | {"_operation": sql.call("lower", _written(col("_operation")))})
-    numbers = [c for c in contract.columns if texts.is_spelled(c)]
-    spelled = {f"_text_{c.name}": texts.spelled(c, col(f"_text_{c.name}")) for c in numbers}
-    rows = _replaced(rows, spelled) if spelled else rows
+    written = reduce(sql.each, (texts.narrow, texts.plain, _written), Sql("cells"))
+    rows = _beside(rows, {"_written": written})
+    rows = _beside(rows, _cells(contract, files))
+    numbers = {f"_text_{c.name}": partial(texts.spelled, c) for c in contract.columns if texts.is_spelled(c)}
+    rows = sql.alike(rows, {name: (name, make) for name, make in numbers.items()})
     dated = [f"_text_{c.name}" for c in contract.columns if c.type in ("date", "month") and not c.codes]
-    return _replaced(rows, {name: days.plain(col(name)) for name in dated}) if dated else rows
+    return sql.alike(rows, {name: (name, days.plain) for name in dated})
 
 
 def _with_values(
     rows: str, contract: Contract, grade_scheme: str, scaled: Collection[str], timezone: str
 ) -> str:
-    """Each column's typed value (`_value_<column>`), and whether the line withdraws its key."""
-    values = {
-        c.name: value_of(c, col(f"_text_{c.name}"), grade_scheme, _factor(c, place, scaled), timezone)
-        for place, c in enumerate(contract.columns)
-    }
-    if contract.sender == "school":
-        values.setdefault("school_code", col("sender_code"))
+    """Each column's typed value (`_value_<column>`), and whether the line withdraws its key.
+
+    Of its text also whether a sheet's error stands there, and whether a word says that there is no result.
+    """
+    made: dict[str, tuple[str, Callable[[Sql], Sql]]] = {}
+    for place, column in enumerate(contract.columns):
+        name, text, factor = column.name, f"_text_{column.name}", _factor(column, place, scaled)
+        read = partial(value_of, column, grade_scheme=grade_scheme, factor=factor, timezone=timezone)
+        made |= {f"_value_{name}": (text, read), f"_is_error_{name}": (text, texts.is_error)}
+        if column.no_result:
+            made[f"_no_result_{name}"] = (text, tells_no_result)
+    rows = sql.alike(rows, made)
     is_withdrawn = coalesce(col("_operation").is_in(_lower(WITHDRAWING)), False)
-    beside = {f"_value_{name}": value for name, value in values.items()} | {"_is_withdrawn": is_withdrawn}
-    words = {c.name: tells_no_result(col(f"_text_{c.name}")) for c in contract.columns if c.no_result}
-    return _beside(rows, beside | {f"_no_result_{name}": is_word for name, is_word in words.items()})
+    beside = {"_is_withdrawn": is_withdrawn}
+    if contract.sender == "school" and "school_code" not in {c.name for c in contract.columns}:
+        beside["_value_school_code"] = col("sender_code")
+    return _beside(rows, beside)
 
 
 def _with_reasons(rows: str, contract: Contract, scaled: Collection[str]) -> str:
@@ -130,26 +134,21 @@ def _replaced(rows: str, columns: dict[str, Sql]) -> str:
 
 
 def _cells(contract: Contract, files: pa.Table) -> dict[str, Sql]:
-    """The cell of each column, and of the column that says what a line does."""
+    """What is written in each column's cell, or its default; and in that which says what a line does."""
     positions = files["positions"].to_pylist()
-    cells = {
-        f"_text_{column.name}": _cell(f"positions[{i + 1}]", [p[i] for p in positions])
-        for i, column in enumerate(contract.columns)
-    }
-    return cells | {"_operation": _cell("operation", files["operation"].to_pylist())}
+    found = {}
+    for place, column in enumerate(contract.columns):
+        cell = _cell(f"positions[{place + 1}]", [p[place] for p in positions])
+        found[f"_text_{column.name}"] = cell if column.default is None else coalesce(cell, column.default)
+    operation = _cell("operation", files["operation"].to_pylist())
+    return found | {"_operation": sql.call("lower", operation)}
 
 
 def _cell(place: str, places: list[int]) -> Sql:
     """The cell at the place that the file's row names; most often it is the same in all files."""
     if len(set(places)) > 1:
-        return Sql(f"cells[{place} + 1]")
-    return sql.item(Sql("cells"), places[0]) if places and places[0] >= 0 else lit(None).cast("varchar")
-
-
-def _given(column: Declared) -> Sql:
-    """The text of a cell, or the declared default where nothing is written."""
-    written = _written(col(f"_text_{column.name}"))
-    return written if column.default is None else coalesce(written, column.default)
+        return Sql(f"_written[{place} + 1]")
+    return sql.item(col("_written"), places[0]) if places and places[0] >= 0 else lit(None).cast("varchar")
 
 
 def _factor(column: Declared, place: int, scaled: Collection[str]) -> Sql | None:
@@ -231,7 +230,7 @@ def _as_values(contract: Contract, column: Declared, refused: list[Judgement], f
     """Add what is wrong with the text of a column as its value; returns whether it is none."""
     text, value = col(f"_text_{column.name}"), col(f"_value_{column.name}")
     # An error in place of a result has a reason of its own.
-    is_error = texts.is_error(text)
+    is_error = col(f"_is_error_{column.name}")
     # What is behind a condition is worked out where it holds alone.
     is_lost = text.is_given() & value.is_null()
     unread = choose((is_lost, ~is_error), otherwise=False)

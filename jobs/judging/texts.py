@@ -30,23 +30,26 @@ _UNSEEN = "\u00ad\u034f\u061c\u2800\u3164\ufeff\uffa0" + _signs(
 )
 _FROM = _WIDE + _DIGITS + _BLANKS + _UNSEEN
 _TO = _signs((0x21, 0x7E)) + "0123456789" * 4 + " " * len(_BLANKS)
-_SPECIAL = "[" + "".join(rf"\x{{{ord(sign):X}}}" for sign in _DIGITS + _BLANKS + _UNSEEN) + "！-～]"
+# Anything but what nearly all cells hold, in ranges that a pattern takes little room for.
+_SPECIAL = "[^ -~、-〃〈-】一-鿿]"
 
 # By which programs keep a sheet from counting: ="2101".
 _FORMULA_OF_TEXT = r"""^= *(?:"+([^"]*)"+|'+([^']*)'+|([+-]?\d+(?:\.\d+)?))$"""
 
 
-def plain(cell: Sql) -> Sql:
-    """A cell narrowed and trimmed; of a formula that is nothing but a text, the text."""
-    # Most of what is sent has nothing to narrow or trim, and both look at each character.
-    is_special = cell.matches(_SPECIAL)
+def narrow(cell: Sql) -> Sql:
+    """A cell with plain signs for wide ones, none that nobody sees, and no line break."""
+    # Most of what is sent has nothing to narrow, and translating looks at each character.
     whole = choose((cell.matches("[\r\n]"), _unbroken(cell)), otherwise=cell)
-    narrow = choose((is_special, sql.call("translate", whole, _FROM, _TO)), otherwise=whole)
-    inner = sql.call("trim", sql.call("ltrim", sql.call("trim", narrow, _ENDS), "'’‘`"), _ENDS)
-    is_framed = is_special | cell.matches(r"^[\s'’‘`]|\s$")
-    trimmed = choose((is_framed, inner), otherwise=narrow)
+    return choose((cell.matches(_SPECIAL), sql.call("translate", whole, _FROM, _TO)), otherwise=cell)
+
+
+def plain(narrowed: Sql) -> Sql:
+    """A narrowed cell without what frames it; of a formula that is nothing but a text, the text."""
+    inner = sql.call("trim", sql.call("ltrim", sql.call("trim", narrowed, _ENDS), "'’‘`"), _ENDS)
     text = sql.call("trim", replaced(inner, _FORMULA_OF_TEXT, r"\1\2\3"), _ENDS)
-    return choose((cell.matches("[=＝]"), text), otherwise=trimmed)
+    is_framed = narrowed.matches(r"^[\s'’‘`]|\s$")
+    return choose((sql.call("contains", narrowed, "="), text), (is_framed, inner), otherwise=narrowed)
 
 
 def _unbroken(cell: Sql) -> Sql:

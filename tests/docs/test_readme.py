@@ -88,7 +88,10 @@ def served(folder: Path, *words: str) -> None:
                     time.sleep(0.1)
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(30)
+            try:
+                process.wait(30)
+            finally:
+                process.kill()
 
 
 def paste(page: Path, folder: Path) -> dict[str, str]:

@@ -28,7 +28,8 @@ def read(dataset: str, name: str, sent: list[str]) -> list[Any]:
     with duckdb.connect() as db:
         db.execute("set TimeZone = 'UTC'")
         db.register("raw", pa.table({"i": range(len(sent)), "raw": sent}))
-        rows = f"select i, {judging._written(texts.plain(col('raw'))).named('text')} from raw"
+        written = judging._written(texts.plain(texts.narrow(col("raw"))))
+        rows = f"select i, {written.named('text')} from raw"
         rows = f"select i, {texts.spelled(column, col('text')).named('text')} from ({rows})"
         value = values.value_of(column, col("text"), "cn", None, "Asia/Shanghai")
         return [found for (found,) in db.execute(f"select {value} from ({rows}) order by i").fetchall()]
@@ -301,7 +302,7 @@ def test_every_minus_and_every_point_is_read_rightly_or_refused(column: declare.
     texts_ = [*written, *unclear]
     with duckdb.connect() as db:
         db.register("rows", pa.table({"i": range(len(texts_)), "text": texts_}))
-        plain = texts.plain(Sql("text"))
+        plain = texts.plain(texts.narrow(Sql("text")))
         spelled = texts.spelled(column, Sql("plain"))
         value = values.value_of(column, Sql("spelled"), "cn")
         rows = f"select *, {spelled.named('spelled')} from (select *, {plain.named('plain')} from rows)"

@@ -64,7 +64,7 @@ def written(sent: list[str], read: Callable[[Sql], Sql]) -> list[Any]:
     with duckdb.connect() as db:
         db.execute("set TimeZone = 'UTC'")
         db.register("raw", pa.table({"i": range(len(sent)), "raw": sent}))
-        text = judge._written(texts.plain(col("raw"))).named("text")
+        text = judge._written(texts.plain(texts.narrow(col("raw")))).named("text")
         answer = db.execute(f"select {read(col('text'))} from (select i, {text} from raw) order by i")
         return [value for (value,) in answer.fetchall()]
 
