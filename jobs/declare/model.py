@@ -196,9 +196,12 @@ class Contract:
         """(rule, verdict) of the rules on one column in this contract.
 
         Beside its own, the form of a resident card's number is checked where the contract also asks for the
-        kind of document; and a placeholder refuses the row that it would name.
+        kind of document; and what is wrong with a number refuses the row that it would name. Beside another
+        number that nobody asks for, a miscopied digit is asked about, and costs nobody the row.
         """
         rules = column.row_rules()
+        if self.is_beside(column):
+            rules = [(rule, "flag" if rule == "check_digit" else verdict) for rule, verdict in rules]
         if column.is_identifier:
             rules.append(("placeholder", "refuse" if column.name == self.identity else "flag"))
         if self.asks_for_card(column):
@@ -207,6 +210,10 @@ class Contract:
             if column.name != self.identity:
                 rules.append(("card_form", "flag"))
         return rules
+
+    def is_beside(self, column: Column) -> bool:
+        """Whether a number may be left out, because another one names the row."""
+        return column.is_identifier and column.name != self.identity and not column.required
 
     def asks_for_card(self, column: Column) -> bool:
         """Whether a column may hold a resident card's number, and the kind of document stands beside it."""

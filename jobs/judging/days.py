@@ -60,6 +60,16 @@ def plain(text: Sql) -> Sql:
     return choose((bare.matches(r"^(\d{1,2}[a-z]{0,2}[- ])?[A-Za-z]{3}"), _in_english(bare)), otherwise=bare)
 
 
+_BEFORE_YEAR, _YEAR = r"^\s*[A-Za-z]{3,9}\.? *\d{1,2}(?:st|nd|rd|th)?\s*$", r"^\s*\d{4}\s*$"
+
+
+def rejoined(cells: Sql, place: Sql) -> Sql:
+    """A line's cells with the day at `place` whole: without quotes, `Mar 5, 2014` is parted at its comma."""
+    day, year = sql.item(cells, place), sql.item(cells, place + 1)
+    whole = Sql(f"({cells}[:{place}] || [{day} || ',' || {year}] || {cells}[{place} + 3:])")
+    return choose((day.matches(_BEFORE_YEAR) & year.matches(_YEAR), whole), otherwise=cells)
+
+
 def _in_english(text: Sql) -> Sql:
     """`Mar 5, 2014` and `05-Mar-2014` as `2014-03-05`; a year of two digits is no year."""
     first = r"^([A-Za-z]{3})[a-z]*[-. ]+(\d{1,2})(?:st|nd|rd|th)?(?:,| |-)+(\d{4})$"

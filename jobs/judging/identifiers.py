@@ -39,15 +39,21 @@ def faults(contract: Contract, column: Declared) -> list[tuple[Sql, str]]:
             # Where it is not asked for, a word in its place (无) costs nobody the row.
             is_other = is_named & ~lost & (kind == _RESIDENT_CARD) & ~whole
             rules.append((is_other, f"{column.name}:pattern"))
-        whole = whole & coalesce(kind == _RESIDENT_CARD, True)
-    return [
-        *rules,
-        (is_named & ~lost & whole & ~is_checked(sql.call("upper", text)), f"{column.name}:check_digit"),
-    ]
+    return rules if contract.is_beside(column) else [*rules, _miscopied(contract, column)]
+
+
+def _miscopied(contract: Contract, column: Declared) -> tuple[Sql, str]:
+    """Whether it is a resident card's number whose check does not hold, and what that is called."""
+    text = col(f"_text_{column.name}")
+    is_card = text.matches(_CARD) & ~_is_placeholder(contract, column) & ~is_digits_lost(text)
+    if "id_document_type_code" in {c.name for c in contract.columns}:
+        is_card = is_card & coalesce(col("_value_id_document_type_code") == _RESIDENT_CARD, True)
+    return is_card & ~is_checked(sql.call("upper", text)), f"{column.name}:check_digit"
 
 
 def doubts(contract: Contract, column: Declared) -> list[tuple[Sql, str]]:
-    """Why a number beside the row's identity is asked about: it only fills its cell, or is no card's number.
+    """Why a number beside the row's identity is asked about: it only fills its cell, is no card's number, or
+    (where nobody asks for it) is one that does not check.
 
     A first-generation card has 15 digits; what it lacks to 18 nobody can check.
     """
@@ -56,6 +62,8 @@ def doubts(contract: Contract, column: Declared) -> list[tuple[Sql, str]]:
     text = col(f"_text_{column.name}")
     is_placeholder = _is_placeholder(contract, column)
     found = [(is_placeholder, f"{column.name}:placeholder")]
+    if contract.is_beside(column):
+        found.append(_miscopied(contract, column))
     if contract.asks_for_card(column):
         is_card = coalesce(col("_value_id_document_type_code") == _RESIDENT_CARD, text.matches(r"^\d{15}$"))
         is_other = text.matches(r"\d") & ~text.matches(_CARD) & ~is_placeholder & ~is_digits_lost(text)

@@ -70,13 +70,25 @@ def parse(
 
 def _with_texts(rows: str, contract: Contract, files: pa.Table) -> str:
     """Each column's cell as text (`_text_<column>`), and what the line does (`_operation`)."""
+    rows = _with_whole_days(rows, contract, files)
     written = reduce(sql.each, (texts.narrow, texts.plain, _written), Sql("cells"))
     rows = _beside(rows, {"_written": written})
     rows = _beside(rows, _cells(contract, files))
     numbers = {f"_text_{c.name}": partial(texts.spelled, c) for c in contract.columns if texts.is_spelled(c)}
     rows = sql.alike(rows, {name: (name, make) for name, make in numbers.items()})
-    dated = [f"_text_{c.name}" for c in contract.columns if c.type in ("date", "month") and not c.codes]
-    return sql.alike(rows, {name: (name, days.plain) for name in dated})
+    of_time = [f"_text_{c.name}" for c in contract.columns if c.type in ("date", "month") and not c.codes]
+    return sql.alike(rows, {name: (name, days.plain) for name in of_time})
+
+
+def _with_whole_days(rows: str, contract: Contract, files: pa.Table) -> str:
+    """The cells of lines that are too long, with no day in two of them."""
+    first = (files["positions"].to_pylist() or [[]])[0]
+    dated = [place for place, column in enumerate(contract.columns) if column.type == "date" and first]
+    # From left to right: one that is joined moves those behind it to their places.
+    for place in sorted(dated, key=lambda place: first[place]):
+        whole = days.rejoined(col("cells"), Sql(f"positions[{place + 1}]"))
+        rows = _replaced(rows, {"cells": choose((Sql("len(cells) > named"), whole), otherwise=col("cells"))})
+    return rows
 
 
 def _with_values(

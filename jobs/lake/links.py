@@ -4,8 +4,8 @@ A temporary number (L), or a registration without a number, is joined to the las
 document. A shared document alone proves nothing: twins stand under a parent's passport, and whole classes
 under 00000000. So a link needs that
 
-- the document names somebody (no placeholder), and stands under at most `FEW` pupil numbers, one of them
-  lasting;
+- the document names somebody (no placeholder, and its check digit holds), and stands under at most `FEW`
+  pupil numbers, one of them lasting;
 - sex and birth date agree, by the newest statement of each number;
 - no two of the numbers that agree are on the rolls of one term, at whatever school. If any two are, the
   document is shared by several children of one sex and birth date, and none of them is linked.
@@ -89,8 +89,9 @@ def _make_lines(
         create temp table line as
         with {_known(rolls, "scope_key", _NEWEST)}
         select
-            case when not list_contains(stated.flags, 'id_document_number:placeholder')
-                then document_key end as document_key,
+            case when not list_has_any(
+                stated.flags, ['id_document_number:placeholder', 'id_document_number:check_digit']
+            ) then document_key end as document_key,
             pupil_key as token, if(pupil_number_kind = 'L', 'temporary', 'lasting') as kind,
             sex_code, birth_date, school_year_start, term,
             row(school_year_start, term, stated_on, delivery_no, _file_sha256, _line_number) as newness,

@@ -94,14 +94,6 @@ def taken(
     return settings, answers
 
 
-def params() -> list[Any]:
-    """Each case, those still open as failures that must fail."""
-    return [
-        pytest.param(name, marks=pytest.mark.xfail(strict=True) if "open" in case else (), id=name)
-        for name, case in CASES.items()
-    ]
-
-
 def same(value: Any, right: Any) -> bool:
     """A number equals a number, whatever its type; all else by its text."""
     if isinstance(right, int | float) and value is not None:
@@ -109,7 +101,7 @@ def same(value: Any, right: Any) -> bool:
     return str(value) == str(right)
 
 
-@pytest.mark.parametrize("name", params())
+@pytest.mark.parametrize("name", CASES)
 def test_each_file_is_answered_rightly(name: str, taken: tuple[Settings, dict[str, Answer]]) -> None:
     case, answer = CASES[name], taken[1][name]
     right = case.get("outcome", answer.receipt["outcome"])

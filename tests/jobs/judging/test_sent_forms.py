@@ -260,6 +260,42 @@ def test_a_card_of_15_digits_is_asked_about_and_a_passport_is_not(judge: Judge) 
     assert [[f for f in row["flags"] if "card_form" in f] for row in rows] == asked
 
 
+def test_a_miscopied_number_beside_the_pupils_own_is_asked_about(judge: Judge) -> None:
+    card, other = "999999201501010012", "999999201501010013"
+    (sound, row) = judge(
+        "pupil_roll",
+        [
+            {"pupil_national_id": f"G{card}", "id_document_number": card, "id_document_type_code": "1"},
+            {
+                "pupil_national_id": "L" + "1" * 17 + "2",
+                "id_document_number": other,
+                "id_document_type_code": "1",
+            },
+        ],
+    )
+    assert sound["refused"] == row["refused"] == []
+    assert [f for f in sound["flags"] if "check_digit" in f] == []
+    assert "id_document_number:check_digit" in row["flags"]
+    rules = dict(
+        declare.load()["pupil_roll"].column_rules(declare.load()["pupil_roll"].column("id_document_number"))
+    )
+    assert rules["check_digit"] == "flag"
+
+
+def test_a_day_parted_at_its_own_comma_is_whole_again(judge_table: Judge) -> None:
+    header = ["学籍号", "姓名", "性别", "出生日期", "学校标识码", "年级", "班级", "学籍状态"]
+    whole = ["Mar 5, 2014", "March 5,2014", "Sept. 15th, 2014"]
+    odd = ["Mar 5,14", "5,2014", "Mar 5 2014,1", "Mar 5, 2014,2014"]
+    lines = [f"L{n:018d},某,男,{day},2111000001,04,1班,1" for n, day in enumerate([*whole, *odd], 1)]
+    rows = judge_table("pupil_roll", header, [line.split(",") for line in lines])
+    assert [(row["birth_date"], row["refused"]) for row in rows[:3]] == [
+        (date(2014, 3, 5), []),
+        (date(2014, 3, 5), []),
+        (date(2014, 9, 15), []),
+    ]
+    assert all("pupil_key:cells_beyond" in row["refused"] for row in rows[3:])
+
+
 def test_days_in_english_and_with_a_weekday_are_days(judge: Judge) -> None:
     written = [
         "Mar 5, 2014",

@@ -85,6 +85,8 @@ def test_a_temporary_and_a_lasting_number_in_two_terms_are_one(settings: Setting
         # no document, or one that only fills the cell
         ([pupil("L1", None)], [pupil("G1", None)]),
         ([pupil("L1", flags=["id_document_number:placeholder"])], [pupil("G1")]),
+        # a miscopied one
+        ([pupil("L1", flags=["id_document_number:check_digit"])], [pupil("G1")]),
     ],
 )
 def test_a_shared_document_alone_joins_nobody(
