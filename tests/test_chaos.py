@@ -18,8 +18,8 @@ from jobs.settings import Settings
 
 from . import chaos
 
-# The folder, moment -> commits, table -> rows.
-Sites = tuple[Path, dict[str, int], dict[str, list[str]]]
+# The folder, moment -> commits, and the site after an undisturbed run.
+Sites = tuple[Path, dict[str, int], Settings]
 
 ALL = range(1, 61)
 # The first, the command itself at its receipts, in every suite; with `--all` also dbt, the scheduler, a
@@ -37,7 +37,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="module")
 def sites(tmp_path_factory: pytest.TempPathFactory, engine_url: str) -> Iterator[Sites]:
-    """A site with files that wait; how many commits taking them makes; what is there after that."""
+    """A site with files that wait; how many commits taking them makes; the site after that."""
     base, undisturbed = (tmp_path_factory.mktemp(name) for name in ("base", "undisturbed"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EDULAKE_SITES", "")
@@ -53,7 +53,7 @@ def sites(tmp_path_factory: pytest.TempPathFactory, engine_url: str) -> Iterator
         before = chaos.counted(settings)
         chaos.take(settings)
         counts = {moment: number - before[moment] for moment, number in chaos.counted(settings).items()}
-        yield base, counts, chaos.content(settings)
+        yield base, counts, settings
 
 
 @pytest.fixture
@@ -74,8 +74,8 @@ def test_sixty_seeds_kill_every_process_at_every_moment_by_every_signal() -> Non
 def test_a_plain_run_after_a_death_gives_what_an_undisturbed_run_gives(
     sites: Sites, site: Settings, seed: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _, counts, expected = sites
-    chaos.die_and_run_again(site, chaos.death(seed, counts), expected, lambda words: say(capsys, words))
+    _, counts, undisturbed = sites
+    chaos.die_and_run_again(site, chaos.death(seed, counts), undisturbed, lambda words: say(capsys, words))
 
 
 def say(capsys: pytest.CaptureFixture[str], words: str) -> None:
