@@ -45,7 +45,7 @@ def run(everything: bool, only: str, console: Screen) -> int:
     # Measuring costs the tests' own process a fifth more time, which the quick run has not to spare.
     measured = [f"--cov={package}" for package in MEASURED] if everything and not only else []
     # A few chosen tests end sooner than a second process is ready.
-    shared = [] if only else ["-n", str(PROCESSES), "--dist", "loadfile"]
+    shared = [] if only else ["-n", str(PROCESSES), "--dist", "loadfile", "--no-loadscope-reorder"]
     tests = [sys.executable, "-m", "pytest", *shared, *marks, *chosen, *measured, "--durations=15"]
     return run_steps(linters() | {"tests": tests}, console, beside=SLOW_LINTERS)
 
