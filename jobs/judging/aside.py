@@ -23,7 +23,7 @@ from jobs.judging.values import value_of
 
 # Blanks, brackets and strokes around and within a word.
 _NOISE = r"[\s\x{3000}()（）\[\]【】〔〕<>《》:：*＊_—–.、。…-]"
-_COUNTED = r"([\d,]+[个名人生所校班项元户]*)?"
+_COUNTED = r"[\d,]*[个名人生所校班项元户次台件]*"
 _DAY = r"^\d{4}年\d{1,2}月(\d{1,2}日)?$"
 
 
@@ -111,7 +111,7 @@ def _names_a_sum(contract: Contract) -> Sql:
 def _is_sum(text: Sql, *, in_naming_column: bool = False) -> Sql:
     pattern = rf"{_SUM}|^({_either('wholes')}){_COUNTED}$|^其中" if in_naming_column else _SUM
     # Most names hold none of the words: they are looked for before the text is made bare.
-    hint = sql.call("lower", text).matches("[计总汇全本均其]|total|sum|all|wide|average")
+    hint = sql.call("lower", text).matches("[计总汇全本均其∑σ]|total|sum|all|wide|average")
     return coalesce(hint & _bare(text).matches(pattern), False)
 
 

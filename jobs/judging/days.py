@@ -39,7 +39,8 @@ def _cut(text: Sql) -> Sql:
 
 
 def _spelled(text: Sql, timezone: str) -> Sql:
-    day = replaced(text, r"[ T]+\d{1,2}[:时]\d{1,2}([:分]\d{1,2}(\.\d+)?)?[秒分]?$", "")
+    behind = rf"[ T]+{_HALF}? *\d{{1,2}}[:时]\d{{1,2}}([:分]\d{{1,2}}(\.\d+)?)?[秒分]? *{_HALF}?$"
+    day = replaced(text, behind, "")
     compact = replaced(day, r"^((?:19|20)\d{2})(\d{2})(\d{2})(?:\.0+|\d{4}|\d{6})?$", r"\1-\2-\3")
     dashed = replaced(compact, r"^(\d{4}) *[-/.年、] *(\d{1,2}) *[-/.月、] *(\d{1,2}) *[日号]?$", r"\1-\2-\3")
     written = choose((dashed.matches(r"^\d{4}-\d{1,2}-\d{1,2}$"), dashed)).try_cast("date")
@@ -52,6 +53,11 @@ def _spelled(text: Sql, timezone: str) -> Sql:
     seconds = coalesce(sql.call("round", (number + whole * -1) * 86_400), 0)
     is_short = (clock == f"23:59:{60 - short:02d}") | seconds.is_in((86_400 - short, 86_400))
     return coalesce(written, counted) + choose((is_short, 1), otherwise=0)
+
+
+# A time of day with its half: `12:00AM`, `上午12:00:00`.
+_HALF = r"(?:[AaPp]\.?[Mm]\.?|[上下]午)"
+_CLOCK = rf"(?:,? +\d{{1,2}}:\d{{2}}(?::\d{{2}}(?:[.:]\d+)?)? *{_HALF}?)?"
 
 
 def plain(text: Sql) -> Sql:
@@ -72,8 +78,8 @@ def rejoined(cells: Sql, place: Sql) -> Sql:
 
 def _in_english(text: Sql) -> Sql:
     """`Mar 5, 2014` and `05-Mar-2014` as `2014-03-05`; a year of two digits is no year."""
-    first = r"^([A-Za-z]{3})[a-z]*[-. ]+(\d{1,2})(?:st|nd|rd|th)?(?:,| |-)+(\d{4})$"
-    behind = r"^(\d{1,2})(?:st|nd|rd|th)?[- ]+([A-Za-z]{3})[a-z]*[-., ]+(\d{4})$"
+    first = rf"^([A-Za-z]{{3}})[a-z]*[-. ]+(\d{{1,2}})(?:st|nd|rd|th)?(?:,| |-)+(\d{{4}}){_CLOCK}$"
+    behind = rf"^(\d{{1,2}})(?:st|nd|rd|th)?[- ]+([A-Za-z]{{3}})[a-z]*[-., ]+(\d{{4}}){_CLOCK}$"
 
     def day(pattern: str, month: int, number: int) -> Sql:
         by_name = sql.mapped(sql.call("lower", extracted(text, pattern, month)), _NUMBERS)

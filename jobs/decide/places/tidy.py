@@ -154,7 +154,9 @@ def _sum_words() -> tuple[tuple[str, ...], frozenset[str]]:
 def _names_a_sum(name: str) -> bool:
     bare = _NOISE.sub("", unicodedata.normalize("NFKC", name)).lower()
     ends, words = _sum_words()
-    return bare in words or bare.endswith(ends)
+    # 合计（人）, 小计：30所
+    uncounted = re.sub(r"[\d,]*[个名人生所校班项元户]*$", "", bare)
+    return bare in words or uncounted.endswith(ends)
 
 
 def _fractions(rows: pd.DataFrame) -> list[str]:

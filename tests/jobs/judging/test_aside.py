@@ -40,7 +40,7 @@ def of_lines(judge_table: Judge) -> Callable[[str, list[str]], list[list[str]]]:
     "word",
     ["合计", "合 计", "合　计", "（合计）", "【总计】", "小计：", "合计30人", "合计：30", "东城区合计",
      "共计", "全市", "全 区", "其中：公办", "Total", "TOTAL", "Subtotal", "Sub-total", "Grand total",
-     "Manhattan Total", "北京市"],
+     "Manhattan Total", "北京市", "两区合计（人）", "小计(所)", "∑", "Σ"],
 )  # fmt: skip
 def test_a_row_that_sums_up_others_is_no_unit(word: str, of_lines: Lines) -> None:
     births = ["区,出生年,出生人数", "东城区,2024,9", "西城区,2024,17", f"{word},2024,90"]

@@ -304,6 +304,11 @@ def test_days_in_english_and_with_a_weekday_are_days(judge: Judge) -> None:
         "05 Mar 2014",
         "2014年03月05日 星期三",
         "2014-3-5（周三）",
+        "2014-03-05 上午12:00:00",
+        "2014/3/5 下午 3:05",
+        "2014/3/5 12:00:00 AM",
+        "Mar  5 2014 12:00AM",
+        "5-Mar-2014, 08:00:00.000 p.m.",
     ]
     unclear = ["03/05/2014", "14-3-5", "5-Mar-14", "Mar 2014"]
     rows = judge("pupil_roll", [{"birth_date": text} for text in written + unclear])
