@@ -73,8 +73,8 @@ def _with_grade(rows: str, column: Declared, grade: Declared | None) -> str:
 def _parted(rows: str, column: Declared) -> str:
     """The words of the grade, its numeral or number, and the class's number; null what is not there."""
     name, text = column.name, col(f"_text_{column.name}")
-    digits = sql.call("translate", replaced(text, r"^(\d{1,15})\.0+$", r"\1"), "①②③④⑤⑥⑦⑧⑨第", "123456789")
-    joined = replaced(sql.call("lower", digits), _BETWEEN, "-")
+    arabic = sql.call("translate", replaced(text, r"^(\d{1,15})\.0+$", r"\1"), "①②③④⑤⑥⑦⑧⑨第", "123456789")
+    joined = replaced(sql.call("lower", arabic), _BETWEEN, "-")
     # `年级-` and `-班` are no parts, but `一-1` is not 一1.
     bare = replaced(sql.call("trim", joined, "-"), "(年级?|班|^grade|^gr?)-|-(班)", r"\1\2")
     bare = choose((~col("_is_kept"), replaced(bare, r"班$", "")))
