@@ -5,6 +5,7 @@ Also what a file from outside may be named, and how large it may be.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -44,7 +45,13 @@ def replacing(target: Path, mode: int = 0o600) -> Iterator[Path]:
     Only the owner can open it, unless `mode` lets others as soon as it has its name. If the block raises,
     `target` is as it was.
     """
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    except FileNotFoundError as error:
+        if not target.parent.is_dir():
+            raise
+        # What the system shows as files below /proc takes none.
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target)) from error
     os.close(handle)
     fresh = Path(name)
     try:

@@ -212,15 +212,35 @@ def command_line(*words: str) -> str:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
+def writing(path: Path, *, of_lake: bool = True) -> Iterator[None]:
     """Turn a full or locked disk met while writing `path` into a UserError; let other errors pass."""
     try:
         yield
     except OSError as error:
         if error.errno not in DISK_ERRORS:
             raise
-        reason, way_out = DISK_ERRORS[error.errno]
-        raise UserError(f"cannot write {error.filename or path}: {reason}.", f"{way_out}.") from error
+        reason = DISK_ERRORS[error.errno][0]
+        raise UserError(
+            f"cannot write {error.filename or path}: {reason}.", way_out(error, of_lake=of_lake)
+        ) from error
+
+
+def way_out(error: OSError, *, of_lake: bool | None = None) -> str:
+    """What to do about one of `DISK_ERRORS`: another home where it met a lake, else another place.
+
+    `of_lake`: whether it did; None: where it lies below the home of this process.
+    """
+    if of_lake is None:
+        of_lake = not error.filename or Path(error.filename).absolute().is_relative_to(_base())
+    words = f"{DISK_ERRORS[error.errno or 0][1]}."
+    if of_lake:
+        return words
+    return words.replace("Set EDULAKE_HOME to", "Give").replace("set EDULAKE_HOME to", "give")
+
+
+def _base(home: Path | str | None = None) -> Path:
+    """The folder of all sites."""
+    return Path(home or os.environ.get("EDULAKE_HOME") or ROOT / ".edulake").expanduser().absolute()
 
 
 # The site's own code lists by name, once a site is loaded; a process works for the site that it loaded last.
@@ -278,7 +298,7 @@ def load(site: str | None = None, home: Path | str | None = None) -> Settings:
     # Pydantic takes a quarter of a second to import, and reading processes never load a site.
     from jobs import site as site_file
 
-    base = Path(home or os.environ.get("EDULAKE_HOME") or ROOT / ".edulake").expanduser().absolute()
+    base = _base(home)
     files = _site_files()
     name = site or os.environ.get("EDULAKE_SITE") or _last_site(base) or DEFAULT_SITE
     if name not in files:

@@ -102,8 +102,7 @@ def main() -> None:
 def told(error: Exception) -> UserError | None:
     """What a person is told of an error; None for a mistake of ours, whose traceback is wanted."""
     if isinstance(error, OSError) and error.errno in site_settings.LOCKED:
-        _, way_out = site_settings.DISK_ERRORS[error.errno]
-        return UserError(f"{error.filename}: {error.strerror}.", f"{way_out}.")
+        return UserError(f"{error.filename}: {error.strerror}.", site_settings.way_out(error))
     if isinstance(error, UserError):
         return error
     from jobs import faults

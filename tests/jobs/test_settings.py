@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import re
@@ -14,7 +15,7 @@ import pytest
 from jobs import declare
 from jobs import settings as site_settings
 from jobs.files import readable
-from jobs.settings import FEEDS, ROOT, SERVICES, Settings, UserError, load, writing
+from jobs.settings import FEEDS, ROOT, SERVICES, Settings, UserError, load, way_out, writing
 
 NAMES = re.compile(r"EDULAKE_[A-Z_]*[A-Z]")
 EMPTIEST = "title_zh: 某市\ntitle_en: A city\ntimezone: Asia/Shanghai\nfeeds: [place_demand]\nservices: []\n"
@@ -194,6 +195,18 @@ def test_folder_without_write_permission_says_the_way_out(tmp_path: Path) -> Non
     tmp_path.chmod(0o500)
     with _ordinary_user(), pytest.raises(UserError, match="may not write"):
         load("beijing", home=tmp_path / "home").prepare()
+
+
+def test_a_place_that_is_not_the_lakes_is_not_mended_by_its_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDULAKE_HOME", str(tmp_path / "home"))
+    elsewhere, at_home = (
+        PermissionError(errno.EACCES, "no", str(tmp_path / place))
+        for place in ("out.csv", "home/beijing/run")
+    )
+    assert way_out(elsewhere) == "Give a folder that you may write."
+    assert way_out(at_home) == "Set EDULAKE_HOME to a folder that you may write."
 
 
 def test_full_disk_says_the_way_out() -> None:

@@ -62,7 +62,7 @@ def score_file(
         )
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        with _reading(source) as raw, writing(target), _creating(part, target) as out:
+        with _reading(source) as raw, writing(target, of_lake=False), _creating(part, target) as out:
             tally = _score_rows(source, raw, out, settings, progress)
             out.flush()
             os.fsync(out.fileno())
