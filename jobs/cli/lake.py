@@ -78,7 +78,7 @@ def land(
     if earlier := deliveries.same(settings, file, feed, sender):
         console.say(report.became_of(settings, earlier))
         return
-    day = received.date() if received else _newest_day(settings)
+    day = received.date() if received else _day_of_receipt(settings)
     where = deliveries.land(settings, file, feed, sender, day)
     console.say(f"landed: {where}\nnext: {settings.command('run')}")
 
@@ -130,10 +130,17 @@ def clean(
     console.say(f"removed {named}")
 
 
-def _newest_day(settings: Settings) -> date:
+def _day_of_receipt(settings: Settings) -> date:
+    """Today; in a synthetic city, whose days are others, the newest one in its landing."""
+    from jobs import clock
     from jobs.lake import deliveries
 
+    if not settings.is_synthetic:
+        return clock.today(settings.timezone)
     files = deliveries.scan(settings)
     if not files:
-        raise UserError("landing is empty, so there is no newest day.", "Give --received YYYY-MM-DD.")
+        raise UserError(
+            "a synthetic city has days of its own, and landing is empty: there is no newest one.",
+            "Give --received YYYY-MM-DD.",
+        )
     return max(file.received for file in files)

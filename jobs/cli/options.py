@@ -23,7 +23,10 @@ Limit = Annotated[int, typer.Option(min=1, help="Most rows to show.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")]
 ReceivedDay = Annotated[
     datetime | None,
-    typer.Option(formats=["%Y-%m-%d"], help="Day the file arrived. Default: the newest day in landing."),
+    typer.Option(
+        formats=["%Y-%m-%d"],
+        help="Day the file arrived. Default: today; in a synthetic city the newest day in landing.",
+    ),
 ]
 DecisionDay = Annotated[
     datetime | None,

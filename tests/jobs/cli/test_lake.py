@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from jobs import declare
+from jobs import clock, declare
 from jobs.cli.main import app
 from jobs.declare import reasons
 from jobs.lake import deliveries, tables
@@ -43,6 +44,15 @@ def test_land_copies_the_file_to_a_new_delivery(settings: Settings, tmp_path: Pa
     assert f"It is failed by receipt {row['receipt_id']} of run 2025-09-01.1. 读取程序被系统中断" in told
     assert f"./edulake feed retry {row['receipt_id']} --site {settings.site}" in told
     assert len([*settings.landing.rglob("births.csv")]) == 1
+
+
+def test_a_file_of_a_real_site_arrives_today(make_settings: Callable[..., Settings], tmp_path: Path) -> None:
+    settings = make_settings("us")
+    file = tmp_path / "births.csv"
+    file.write_text("unit_code,birth_year,birth_count\nCA,2020,1\n", encoding="utf-8")
+    assert edulake("land", file, "--feed", settings.feeds[0], "--sender", "us").exit_code == 0
+    (landed,) = deliveries.scan(settings)
+    assert landed.received == clock.today(settings.timezone)
 
 
 def test_what_is_left_aside_is_named(settings: Settings, tmp_path: Path) -> None:
