@@ -14,7 +14,7 @@ from typing import Any
 
 from jobs import clock, declare
 from jobs.declare import reasons
-from jobs.ingest import verdicts
+from jobs.ingest import reopening, verdicts
 from jobs.ingest.journal import Batch, FileNote
 from jobs.lake import receipt_text, tables, withdrawals
 from jobs.settings import Settings
@@ -54,6 +54,7 @@ def as_filed(batch: Batch, note: FileNote, withdrawn: Container[str]) -> verdict
 
 def write(settings: Settings, run_id: str, batch: Batch) -> None:
     """Append one row per file of the batch to `ops__receipt`, once; before it what their senders typed."""
+    reopening.sweep(settings, batch.feed, [note.receipt_id for note in batch.files], batch.batch_id)
     typed = [_typed(note) | {"batch_id": batch.batch_id} for note in batch.files]
     receipt_text.append(settings, typed, batch.batch_id, run_id)
     rows: list[dict[str, Any]] = []

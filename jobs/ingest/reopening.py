@@ -60,6 +60,13 @@ def reopen(settings: Settings, feed: str, receipts: Sequence[Mapping[str, Any]],
         _delete(settings, table, f"receipt_id in ({ids})")
 
 
+def sweep(settings: Settings, feed: str, receipt_ids: Sequence[str], batch_id: str) -> None:
+    """Remove what a kill at the very end of `reopen` left of these files: texts of an earlier batch."""
+    if again := [one for one in receipt_ids if one in times(settings, feed)]:
+        which = f"receipt_id in ({literals(*again)}) and batch_id <> {literals(batch_id)}"
+        _delete(settings, receipt_text.TABLE, which)
+
+
 def times(settings: Settings, feed: str) -> dict[str, int]:
     """Return receipt id -> how often its file was taken again."""
     try:
