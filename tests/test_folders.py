@@ -129,8 +129,13 @@ def test_a_run_in_an_odd_folder_without_a_locale_behind_a_dead_proxy(tmp_path: P
 @pytest.mark.slow
 def test_a_run_of_a_checkout_in_an_odd_folder(tmp_path: Path) -> None:
     checkout = tmp_path / ODD.replace(":", "") / "edulake"
-    left = {".git", ".venv", ".edulake", "node_modules", "tests", "docs"}
-    shutil.copytree(ROOT, checkout, ignore=lambda _, names: left & {*names}, symlinks=True)
+    left = {ROOT / name for name in (".git", ".venv", ".edulake", "portal/node_modules", "tests", "docs")}
+    shutil.copytree(
+        ROOT,
+        checkout,
+        ignore=lambda folder, names: [name for name in names if Path(folder, name) in left],
+        symlinks=True,
+    )
     (checkout / ".venv").symlink_to(sys.prefix)
     env = cron(PYTHONPATH=str(checkout))
     assert "fct_fitness_result" in called("run", "--scale", "0.002", env=env, checkout=checkout)
