@@ -186,21 +186,25 @@ class _Api:
 
     def __enter__(self) -> _Api:
         try:
-            answer = self.http.post(
-                "/auth/token", json={"username": USER, "password": password(self.settings)}
+            answer = self._answer(
+                "POST", "/auth/token", json={"username": USER, "password": password(self.settings)}
             )
-            answer.raise_for_status()
-        except self.errors as error:
+            self.http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        except BaseException:
             self.http.close()
-            raise broke(self.settings) from error
-        self.http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
         self.http.close()
 
     def call(self, method: str, path: str, **arguments: Any) -> Any:
-        """The JSON of the answer. None for 404 (absent) and 409 (exists already).
+        """The JSON of the answer. None for 404 (absent) and 409 (exists already)."""
+        answer = self._answer(method, f"/api/v2{path}", absent=(404, 409), **arguments)
+        return answer.json() if answer.is_success else None
+
+    def _answer(self, method: str, path: str, absent: Sequence[int] = (), **arguments: Any) -> Any:
+        """A response that is good, or has one of the codes `absent`.
 
         Repeats the call while Airflow lives: one lost answer on a busy machine must not end a run of minutes.
         Raises UserError when Airflow is gone or refuses, or the disk is full.
@@ -214,24 +218,18 @@ class _Api:
                     break
                 time.sleep(POLL)
             try:
-                answer = self.http.request(method, f"/api/v2{path}", **arguments)
+                answer = self.http.request(method, path, **arguments)
             except self.errors as error:
                 detail = str(error)
                 if not psutil.pid_exists(self.airflow.launcher):
                     break
                 continue
-            if answer.status_code in (404, 409):
-                return None
-            if answer.is_success:
-                return answer.json()
-            detail = answer.text
+            if answer.is_success or answer.status_code in absent:
+                return answer
+            detail = f"{answer.status_code} {answer.text[:300]}"
             if answer.is_client_error:
                 break
-        raise UserError(
-            f"Airflow does not answer any more: {method} {path}: {detail[:300]}",
-            f"Its logs are {self.settings.logs}/airflow-*.log. Run the command again: it goes on where this "
-            "one stopped.",
-        )
+        raise broke(self.settings, "Airflow does not answer", f"{method} {path}: {detail}")
 
     def switch_on(self, dag_id: str) -> None:
         """Wait until a DAG was read by this start of Airflow, and unpause it."""

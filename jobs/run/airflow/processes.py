@@ -32,6 +32,8 @@ UI_PORT = 8080
 # Seconds. Generous: they only end a wait for something that will never come.
 START_LIMIT = 180.0
 STOP_LIMIT = 12.0
+# Lines at the end of a log in which an error is looked for: some are followed by words of farewell.
+_LOOKED_AT = 30
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,9 @@ def up(settings: Settings, port: int | None = None) -> Airflow:
         if joined:
             return joined
         _end_leftovers(settings)
-        chosen = _free_port(port)
-        home.write_config(settings, chosen)
-        return _launch(settings, chosen, began)
+        with _reserved(port) as chosen:
+            home.write_config(settings, chosen)
+            return _launch(settings, chosen, began)
 
 
 def running(settings: Settings) -> Airflow | None:
@@ -167,19 +169,21 @@ def _await_api(settings: Settings, airflow: Airflow, launcher: subprocess.Popen[
     raise broke(settings)
 
 
-def broke(settings: Settings, what: str = "Airflow did not start") -> UserError:
-    """The error for processes that ended, with the last lines of the first log that names an error."""
+def broke(settings: Settings, what: str = "Airflow did not start", because: str = "") -> UserError:
+    """The error for processes that ended: `because`, or the last errors of the first log that has some."""
+    ended = [line for line in last_lines(settings.logs / "airflow-launcher.log", 1) if " ended" in line]
     for name in ("launcher", "database", "api-server", "scheduler", "dag-processor"):
         log = settings.logs / f"airflow-{name}.log"
-        lines = last_lines(log, 3)
-        if any("rror" in line for line in lines):
+        if errors := [line for line in last_lines(log, _LOOKED_AT) if "error" in line.lower()]:
             return UserError(
-                f"{what}; {name} said: {' / '.join(lines)}",
+                f"{what}; {name} said: {' / '.join(errors[-3:])}",
                 f"The whole log: {log}. `{settings.command('doctor')}` looks at the machine.",
             )
+    said = " / ".join(filter(None, [because, *ended]))
     return UserError(
-        f"{what}.",
-        f"Its logs are {settings.logs}/airflow-*.log. Try again with nothing else running.",
+        f"{what}{f': {said}' if said else ''}.",
+        f"Its logs are {settings.logs}/airflow-*.log. Run the command again: it goes on where this one "
+        "stopped.",
     )
 
 
@@ -191,7 +195,13 @@ def _lock(settings: Settings) -> Iterator[None]:
         yield
 
 
-def _free_port(port: int | None) -> int:
+@contextmanager
+def _reserved(port: int | None) -> Iterator[int]:
+    """A port on loopback, by default a free one, that the system gives nobody else while the block lasts.
+
+    Who asks for this very port still gets it, as long as nobody listens there: Airflow does, seconds later.
+    Meanwhile Spark and others are given ports from the same few thousand.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -200,7 +210,7 @@ def _free_port(port: int | None) -> int:
             raise UserError(
                 f"port {port} is taken by another program.", "Choose another one with `--port <number>`."
             ) from error
-        return int(probe.getsockname()[1])
+        yield int(probe.getsockname()[1])
 
 
 def _note_path(settings: Settings) -> Path:

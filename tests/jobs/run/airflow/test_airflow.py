@@ -18,7 +18,7 @@ import pytest
 from jobs import faults
 from jobs import settings as site_settings
 from jobs.run import airflow as orchestrate
-from jobs.run.airflow import dag_run, home
+from jobs.run.airflow import dag_run, home, processes
 from jobs.settings import Settings, UserError
 
 UNKNOWN_RUN = "2019-06-30.1"
@@ -102,6 +102,27 @@ def test_an_occupied_port_is_named_with_the_way_out(settings: Settings) -> None:
             orchestrate.serve_ui(settings, port, say=lambda _: None)
     assert "--port" in refused.value.way_out
     assert not (settings.run / "airflow.json").exists(), "something was started"
+
+
+def test_the_port_chosen_for_airflow_is_kept_for_it() -> None:
+    with processes._reserved(None) as port:
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", port))
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(("127.0.0.1", port), timeout=5)
+        # As a server binds: by name, and to be used again.
+        with socket.create_server(("127.0.0.1", port)):
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+
+
+def test_what_broke_airflow_is_told(settings: Settings) -> None:
+    told = processes.broke(settings, because="POST /auth/token: 500").message
+    assert told == "Airflow did not start: POST /auth/token: 500."
+    settings.logs.mkdir(parents=True, exist_ok=True)
+    (settings.logs / "airflow-launcher.log").write_text("api-server ended by itself\n")
+    assert processes.broke(settings).message == "Airflow did not start: api-server ended by itself."
+    (settings.logs / "airflow-api-server.log").write_text("ERROR: [Errno 98] address in use\n" + "bye\n" * 9)
+    assert "api-server said: ERROR: [Errno 98] address in use" in processes.broke(settings).message
 
 
 def test_postgres_without_its_drivers_says_what_to_install(
