@@ -170,18 +170,18 @@ def _await_api(settings: Settings, airflow: Airflow, launcher: subprocess.Popen[
 
 
 def broke(settings: Settings, what: str = "Airflow did not start", because: str = "") -> UserError:
-    """The error for processes that ended: `because`, or the last errors of the first log that has some."""
+    """The error for processes that ended: `because`, and the last errors of the first log that has some."""
     ended = [line for line in last_lines(settings.logs / "airflow-launcher.log", 1) if " ended" in line]
+    said = "".join(f": {words}" for words in (because, *ended) if words)
     for name in ("launcher", "database", "api-server", "scheduler", "dag-processor"):
         log = settings.logs / f"airflow-{name}.log"
         if errors := [line for line in last_lines(log, _LOOKED_AT) if "error" in line.lower()]:
             return UserError(
-                f"{what}; {name} said: {' / '.join(errors[-3:])}",
+                f"{what}{said}; {name} said: {' / '.join(errors[-3:])}",
                 f"The whole log: {log}. `{settings.command('doctor')}` looks at the machine.",
             )
-    said = " / ".join(filter(None, [because, *ended]))
     return UserError(
-        f"{what}{f': {said}' if said else ''}.",
+        f"{what}{said}.",
         f"Its logs are {settings.logs}/airflow-*.log. Run the command again: it goes on where this one "
         "stopped.",
     )
