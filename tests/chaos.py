@@ -359,7 +359,7 @@ def difference(
             _less(expected.get(table, []), found.get(table, [])),
         )
         for table in found.keys() | expected.keys()
-        if found.get(table) != expected.get(table)
+        if found.get(table, []) != expected.get(table, [])
     }
 
 
