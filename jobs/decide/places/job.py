@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -52,8 +52,26 @@ def decide(settings: Settings, spark: Spark, run: Run) -> dict[str, int]:
     return dict.fromkeys(TABLES, 0) | {table: len(frame) for table, frame in made.items()}
 
 
+@dataclass(frozen=True)
+class Known:
+    """Rows of the lake that the decisions are made from, as known on a day; `births` may have none."""
+
+    counts: pd.DataFrame  # unit, parent_unit, year, grade (its key), enrollment
+    births: pd.DataFrame  # unit, year, births
+    register: pd.DataFrame
+    projects: pd.DataFrame
+    registrations: pd.DataFrame  # year, stage_code, district, area, registered_date, received_date
+    changes: pd.DataFrame  # of schools, those announced for a day to come too
+
+
 def decisions(settings: Settings, spark: Spark, run: Run) -> dict[str, pd.DataFrame]:
     """Rows of each table from what is known to the run, nothing written; none where no pupil is counted."""
+    rows = known(settings, spark, run)
+    return {} if rows.counts.empty else decided(settings, run.as_of_date, rows)
+
+
+def known(settings: Settings, spark: Spark, run: Run) -> Known:
+    """The rows as known to the run."""
     datasets = ["grade_return", "birth", "school_register", "capacity_project", "school_age_registration"]
     with known_to(settings, run, datasets, spark) as lake:
         counts = lake.frame(
@@ -61,8 +79,6 @@ def decisions(settings: Settings, spark: Spark, run: Run) -> dict[str, pd.DataFr
             " school_year_start as year, grade_key as grade, pupil_count as enrollment"
             f" from {lake.of('chosen', 'grade_return')} order by unit_code, school_year_start, grade_key"
         )
-        if counts.empty:
-            return {}
         born = lake.frame(
             "select unit_code as unit, birth_year as year, birth_count as births"
             f" from {lake.of('chosen', 'birth')} order by unit_code, birth_year"
@@ -70,38 +86,44 @@ def decisions(settings: Settings, spark: Spark, run: Run) -> dict[str, pd.DataFr
         register = lake.frame(f"select * from {lake.of('chosen', 'school_register')} order by school_code")
         projects = lake.frame(f"select * from {lake.of('chosen', 'capacity_project')} order by project_code")
         children = _registrations(lake, settings.timezone)
-    counts["grade"] = counts["grade"].map(ladder_years()).astype(int)
-    lag, horizon = lowest_lag(settings, counts), settings.places.horizon
-    known, origin = born if len(born) else None, int(counts["year"].max())
-    past = backtest_frame(counts, known, range(origin - BACKTEST_ORIGINS, origin), horizon, lag)
-    errors = error_rows(past, counts)
     # A change announced for a day to come does not hold yet, and is known all the same.
     with known_to(settings, replace(run, as_of_date=date.max), ["school_change"], spark) as lake:
         changes = lake.frame(
             f"select * from {lake.of('chosen', 'school_change')} order by from_school_code, change_date"
         )
-    counts = coming.continued(counts, changes)
+    return Known(counts, born, register, projects, children, changes)
+
+
+def decided(settings: Settings, day: date, rows: Known) -> dict[str, pd.DataFrame]:
+    """Rows of each table from rows known on a day: no reading, no writing."""
+    counts, register, projects = rows.counts, rows.register, rows.projects
+    counts = counts.assign(grade=counts["grade"].map(ladder_years()).astype(int))
+    lag, horizon = lowest_lag(settings, counts), settings.places.horizon
+    born, origin = rows.births if len(rows.births) else None, int(counts["year"].max())
+    past = backtest_frame(counts, born, range(origin - BACKTEST_ORIGINS, origin), horizon, lag)
+    errors = error_rows(past, counts)
+    counts = coming.continued(counts, rows.changes)
     units = units_of(counts, register)
-    places = place_rows(counts, register, run.as_of_date)
+    places = place_rows(counts, register, day)
     years = range(origin + 1, origin + horizon + 1)
-    events = known_events(register, projects, changes, places, units, years, run.as_of_date)
+    events = known_events(register, projects, rows.changes, places, units, years, day)
     units = with_projects(units, events, projects)
-    forecast = forecast_frame(counts, known, None, horizon, lag, groups_of(units), stage_spans(), events)
+    forecast = forecast_frame(counts, born, None, horizon, lag, groups_of(units), stage_spans(), events)
     forecast["event_count"] = forecast.get("event_count", 0)
-    forecast, notes = registered_so_far(run, children, forecast, counts, units)
-    rows = forecast_rows(forecast)
+    forecast, notes = registered_so_far(day, rows.registrations, forecast, counts, units)
+    made = forecast_rows(forecast)
     return {
-        "decision_places__forecast": rows,
+        "decision_places__forecast": made,
         "decision_places__forecast_error": errors,
         "decision_places__part": part_rows(
             settings,
-            rows.assign(registration=forecast["registration"], events=forecast["event_count"]),
+            made.assign(registration=forecast["registration"], events=forecast["event_count"]),
             counts,
-            born,
+            rows.births,
             units,
         ),
         "decision_places__supply": places,
-        "decision_places__gap": gap_rows(rows, places, projects, units, run.as_of_date),
+        "decision_places__gap": gap_rows(made, places, projects, units, day),
         "decision_places__registration": notes,
     }
 
@@ -153,20 +175,20 @@ def _registrations(lake: Window, timezone: str) -> pd.DataFrame:
 
 
 def registered_so_far(
-    run: Run,
+    day: date,
     children: pd.DataFrame,
     forecast: pd.DataFrame,
     counts: pd.DataFrame,
     units: pd.DataFrame,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The forecast with the registrations of spring taken in, as known to the run, and a note for each unit.
+    """The forecast with the registrations of spring taken in, as known on a day, and a note for each unit.
 
     A spring is read up to the day of its newest delivery, and earlier springs up to the same day."""
     forecast, notes = forecast.assign(registration=0), []
     this_spring = children[children["year"] == int(forecast["origin"].max()) + 1]
     spans = stage_spans()
     for stage, mine in this_spring.groupby("stage_code"):
-        through = min(mine["received_date"].max(), run.as_of_date)
+        through = min(mine["received_date"].max(), day)
         of_stage = children[children["stage_code"] == stage]
         entrants = counts[counts["grade"] == int(spans[str(stage)][0])]
         forecast, corrections = registration.correct(
