@@ -12,7 +12,6 @@ from typing import Annotated
 import typer
 
 from jobs.decide.safety.choices import (
-    STEPS_OF_YEAR,
     Method,
     Missing,
     PowerTransform,
@@ -31,12 +30,6 @@ def _share(value: float | None) -> float | None:
     return value
 
 
-def _steps(value: int | None) -> int | None:
-    if value is not None and value not in STEPS_OF_YEAR:
-        raise typer.BadParameter(f"{value} is none of {', '.join(map(str, STEPS_OF_YEAR))}")
-    return value
-
-
 @dataclass(frozen=True, kw_only=True)
 class SeriesOptions:
     """What every method asks: how the series is cut, which days count, and when a count is an alarm."""
@@ -46,7 +39,9 @@ class SeriesOptions:
     frequency: Annotated[
         int | None,
         typer.Option(
-            callback=_steps, help="Steps in a year: 12, 52 or 365. Default: 365 for daily, 52 for weekly."
+            min=1,
+            help="Steps in a year: 12 for months, 104 for two counts a week. Default: 365 for daily, 52 for"
+            " weekly. Farrington with dates knows 12, 52 and 365.",
         ),
     ] = None
     calendar: Annotated[

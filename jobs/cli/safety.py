@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 from rich.progress import Progress
@@ -14,7 +14,6 @@ from jobs import settings as site_settings
 from jobs.cli.detect_options import EarsOptions, FarringtonOptions, SeriesOptions
 from jobs.cli.options import OutputCsv, Site, grouped, output_file
 from jobs.cli.screen import print_notes
-from jobs.decide.safety.choices import StepsOfYear
 from jobs.screen import console, remarks
 from jobs.settings import UserError
 
@@ -81,7 +80,7 @@ def detect(
             counts,
             series.method,
             freq=series.freq,
-            frequency=cast("StepsOfYear | None", series.frequency),
+            frequency=series.frequency,
             calendar=days,
             alpha=series.alpha,
             baseline=series.baseline,

@@ -7,8 +7,6 @@ from typing import Literal, get_args
 Method = Literal["ears_c1", "ears_c2", "ears_c3", "farrington_flexible", "farrington_classic", "school"]
 METHODS: tuple[Method, ...] = get_args(Method)
 Step = Literal["daily", "weekly"]
-StepsOfYear = Literal[12, 52, 365]
-STEPS_OF_YEAR: tuple[StepsOfYear, ...] = get_args(StepsOfYear)
 ThresholdMethod = Literal["delta", "nbPlugin", "muan"]
 PowerTransform = Literal["none", "1/2", "2/3"]
 # What a step without a row is.

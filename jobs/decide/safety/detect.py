@@ -15,9 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jobs.decide.safety.answers import Array, Detection
-from jobs.decide.safety.choices import Method, Step, StepsOfYear
+from jobs.decide.safety.choices import Method, Step
 from jobs.decide.safety.reference.ears import ears
-from jobs.decide.safety.reference.farrington import farrington
+from jobs.decide.safety.reference.farrington import DATED_YEARS, farrington
 from jobs.decide.safety.reference.parameters import CLASSIC, FLEXIBLE, FarringtonParameters
 from jobs.decide.safety.school.coefficients import Axis
 from jobs.decide.safety.school.foretell import Progress
@@ -27,6 +27,8 @@ from jobs.settings import UserError
 ANSWERS = ("expected", "upper_bound", "p_value", "score", "alarm")
 # First open days after so long a gap count as a reopening: a holiday, not a weekend with a day bridged.
 _HOLIDAY_DAYS = 4
+# A year of so many steps has days for steps, though perhaps school days only.
+_DAYS_OF_YEAR = 180
 # With so many cases on a usual day, a day without any is a day on which all are closed.
 _SURELY_CLOSED = 10.0
 
@@ -36,7 +38,7 @@ def detect_frame(
     method: Method = "school",
     *,
     freq: Step = "daily",
-    frequency: StepsOfYear | None = None,
+    frequency: int | None = None,
     calendar: pd.DataFrame | None = None,
     alpha: float | None = None,
     baseline: int | None = None,
@@ -49,9 +51,11 @@ def detect_frame(
 
     Rows in: a count per unit and day (or Monday, or first of a month with `frequency` 12), in any order; a
     missing row or count is missing, not 0. `t` = 1 … n stands for series without dates, whose year has
-    `frequency` steps. Rows out: the same, by unit and time, with `expected, upper_bound, p_value, score,
-    alarm`; null before the baseline is full, before `start`, and where nothing can be said. `score` is on
-    the normal scale (3: one in 741).
+    `frequency` steps, any number (Farrington with dates: 12, 52 or 365).
+
+    Rows out: the same, by unit and time, with `expected, upper_bound, p_value, score, alarm`; null before the
+    baseline is full, before `start`, and where nothing can be said. `score` is on the normal scale (3: one in
+    741).
 
     `calendar` (`date, is_open`) leaves closed days out. `parameters` are R's, under Python names
     (`min_sigma`; the fields of `FarringtonParameters`). `fdr`: alarms by Benjamini and Hochberg over the
@@ -93,7 +97,7 @@ class _Series:
 
     rows: pd.DataFrame
     time: Literal["date", "t"]
-    frequency: StepsOfYear
+    frequency: int
     step_days: int
     is_open: NDArray[np.bool_]  # by row
     guess_closed: bool  # no calendar was given
@@ -224,6 +228,11 @@ def _positions(df: pd.DataFrame, time: str, frequency: int, step_days: int) -> N
 def _farrington(series: _Series, p: FarringtonParameters, baseline: int | None) -> Detection:
     """Units with the same first and last step are fitted together; steps without a row are missing counts."""
     df, time, frequency, step_days = series.rows, series.time, series.frequency, series.step_days
+    if time == "date" and frequency not in DATED_YEARS:
+        raise UserError(
+            f"Farrington knows no year of {frequency} steps where a series has dates",
+            "number the steps in a column t instead, or choose another --method",
+        )
     if time == "date" and frequency == 365 and step_days == 7:
         raise UserError("weekly dates with 365 steps a year", "give --frequency 52, or --freq daily")
     position = _positions(df, time, frequency, 7 if frequency == 52 else 1)
@@ -273,9 +282,10 @@ def _school(series: _Series, alpha: float | None, baseline: int | None) -> Detec
         years = days / 365.25
     else:
         days = steps.astype(float) - steps[0]
-        weekday = steps.astype(np.int64) % 7
+        # Without dates only days of a whole year have a week; school days drift off theirs with each holiday.
+        weekday = steps.astype(np.int64) % 7 if frequency == 365 else np.zeros(len(steps), dtype=np.int64)
         years = days / frequency
-    daily = frequency == 365
+    daily = frequency >= _DAYS_OF_YEAR
     if series.guess_closed and daily:
         counts[:, _closed(counts, weekday)] = np.nan
     opened = ~np.isnan(counts).all(axis=0)

@@ -180,7 +180,7 @@ def test_an_option_of_another_method_is_refused(weekly: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "options", [("--alpha", "2"), ("--fdr", "0"), ("--frequency", "7"), ("--method", "ears"), ("--b", "0")]
+    "options", [("--alpha", "2"), ("--fdr", "0"), ("--frequency", "0"), ("--method", "ears"), ("--b", "0")]
 )
 def test_a_value_out_of_range_is_refused(options: tuple[str, str], weekly: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +18,14 @@ from jobs.settings import UserError
 
 # Cells of a batch of fits; bounds memory, about 30 arrays of this size live at once.
 _BATCH_CELLS = 500_000
+# Steps of a year for which R counts back by calendar dates; without dates it takes any number.
+DATED_YEARS = (12, 52, 365)
 
 
 def farrington(
     counts: Array,
     *,
-    frequency: Literal[12, 52, 365],
+    frequency: int,
     dates: list[dt.date] | None = None,
     parameters: FarringtonParameters = FLEXIBLE,
     start: int | None = None,
@@ -32,10 +33,10 @@ def farrington(
     """Fit each step's count from the same season of earlier years, and bound it.
 
     `counts`: units × steps on one axis without gaps (NaN: missing). With `dates` (one per step: days, weeks
-    or months), years are calendar years as R counts them for dated series; without, a year has `frequency`
-    steps. `start`: first step to answer for (from 0); default is R's, `frequency · b + w`. Where the model
-    does not converge all is NaN; where fewer than `limit54[0]` cases fell in `limit54[1]` steps there is no
-    bound and no alarm.
+    or months), years are calendar years as R counts them for dated series of 365, 52 or 12 steps a year;
+    without, a year has `frequency` steps, whatever their number. `start`: first step to answer for (from 0);
+    default is R's, `frequency · b + w`. Where the model does not converge all is NaN; where fewer than
+    `limit54[0]` cases fell in `limit54[1]` steps there is no bound and no alarm.
     """
     p = parameters
     if p.limit54[0] < 0 or p.limit54[1] <= 0:

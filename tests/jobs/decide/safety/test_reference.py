@@ -160,6 +160,28 @@ def test_a_table_that_cannot_be_read_says_why(rows: list[tuple[str, str, int]], 
         )
 
 
+@pytest.mark.parametrize("method", ["ears_c1", "ears_c2", "ears_c3", "farrington_flexible", "school"])
+def test_a_year_may_have_any_number_of_steps(method: Any) -> None:
+    rng = np.random.default_rng(104)
+    rows = pd.DataFrame({"unit": "a", "t": np.arange(1, 601), "count": rng.poisson(3.0, 600)})
+    rows.loc[rows["t"] == 600, "count"] = 25
+    found = detect_frame(rows, method, frequency=104)
+    # C3 judges the two steps before the last.
+    assert found["alarm"].iloc[-1] == (0 if method == "ears_c3" else 1)
+    first = found["t"][found["alarm"].notna()].min()
+    wanted = {"ears_c1": 8, "ears_c2": 10, "ears_c3": 12, "farrington_flexible": 5 * 104 + 4, "school": 27}
+    assert first == wanted[method]
+
+
+def test_farrington_with_dates_refuses_a_year_that_r_does_not_know() -> None:
+    days = pd.date_range("2018-01-01", periods=700)
+    rows = pd.DataFrame({"unit": "a", "date": days[days.dayofweek.isin([0, 3])], "count": 1})
+    with pytest.raises(UserError, match="no year of 104 steps") as refused:
+        detect_frame(rows, "farrington_flexible", frequency=104)
+    assert "column t" in refused.value.way_out
+    assert detect_frame(rows, "ears_c2", frequency=104)["alarm"].notna().sum() == len(rows) - 9
+
+
 def test_too_many_seasons_are_refused_with_the_option_to_change() -> None:
     table, options = series("weekly_t")
     with pytest.raises(UserError, match="seasonal periods do not fit"):
