@@ -25,8 +25,8 @@ Method = Callable[[Panel, int, int], Floats]
 
 
 def persistence(panel: Panel, i: int, horizon: int) -> Floats:
-    """Today's pupils for ever, [lead, unit]."""
-    return np.repeat(panel.pupils[i].sum(1)[None], horizon, axis=0)
+    """Today's pupils for ever, [lead, unit, grade], as every method has them."""
+    return np.repeat(panel.pupils[i][None], horizon, axis=0)
 
 
 def progression(span: int) -> Method:
@@ -69,7 +69,7 @@ def _walk(now: Floats, ratio: Floats, horizon: int) -> Floats:
         moved = np.zeros_like(now)
         moved[:, 1:] = current[:, :-1] * ratio[:, 1:]
         current = np.where(fed, moved, now)
-        out.append(current.sum(1))
+        out.append(current)
     return np.stack(out)
 
 
@@ -84,7 +84,7 @@ METHODS: dict[str, Method] = {
 
 def simple_frame(panel: Panel, method: Method, origins: range, horizon: int) -> pd.DataFrame:
     """Unit totals by a simple method in the columns of a back-test."""
-    made = {i: method(panel, i, horizon) for i in range(1, len(panel.years)) if panel.in_file[i]}
+    made = {i: method(panel, i, horizon).sum(2) for i in range(1, len(panel.years)) if panel.in_file[i]}
     totals = panel.pupils.sum(2)
     frames = []
     for origin in origins:

@@ -16,6 +16,7 @@ from synthetic.city.ladder import J3, P6, S3, grades
 from synthetic.city.life import Roll
 from synthetic.city.numbers import Stream, stream
 from synthetic.city.part import Part
+from synthetic.city.schools import Schools
 from synthetic.city.words import person_names
 
 _WITHDRAWN_SHARE = 0.03  # of those who leave the rolls within a stage; the others go to another city
@@ -128,10 +129,20 @@ def _day(person: int, days: list[date]) -> date:
 
 def write_school_changes(part: Part) -> None:
     """Schools of a district that were renamed, merged or closed in the summer, received on 11 September."""
-    schools, year = part.schools, part.year
-    day = date(year, 9, 1)
+    year = part.year
+    columns = change_columns(part.schools, part.number, year)
+    if not columns["from_school_code"]:
+        return
+    dress = office(part.seed, part.number, "school_change")
+    filled = fill("school_change", columns, dress)
+    code = districts()[part.number].code
+    send(part.landing, "school_change", code, date(year, 9, 11), f"学校变动_{year}", filled, dress)
+
+
+def change_columns(schools: Schools, number: int, year: int) -> dict[str, list[Any]]:
+    """Changes of one district's schools in the summer of a year, by the contract's names."""
     rows: list[tuple[str, str | None, str, str | None]] = []
-    for school in schools.of_district(part.number).tolist():
+    for school in schools.of_district(number).tolist():
         closed = schools.closed[school]
         if closed is not None and closed.year == year:
             into = schools.merged.get(school)
@@ -140,16 +151,10 @@ def write_school_changes(part: Part) -> None:
         renamed = schools.renamed.get(school)
         if renamed and renamed[0] == year:
             rows.append((schools.codes[school], schools.codes[school], "rename", renamed[1]))
-    if not rows:
-        return
-    columns: dict[str, list[Any]] = {
+    return {
         "from_school_code": [row[0] for row in rows],
         "to_school_code": [row[1] for row in rows],
         "change_kind_code": [row[2] for row in rows],
-        "change_date": [day] * len(rows),
+        "change_date": [date(year, 9, 1)] * len(rows),
         "new_school_name": [row[3] for row in rows],
     }
-    dress = office(part.seed, part.number, "school_change")
-    filled = fill("school_change", columns, dress)
-    code = districts()[part.number].code
-    send(part.landing, "school_change", code, date(year, 9, 11), f"学校变动_{year}", filled, dress)

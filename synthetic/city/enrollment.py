@@ -56,7 +56,7 @@ def write_returns(part: Part) -> None:
         name = f"分年级在校生数_{history.start}-{history.stop - 1}"
         files.insert(0, (history, date(part.year, 6, 30), name))
     for of_years, day, name in files:
-        filled = fill("grade_return", _return_columns(part.schools, part.number, of_years), form)
+        filled = fill("grade_return", return_columns(part.schools, part.number, of_years), form)
         file = f"enrollment/{code}/{day}_1/{name}.{form.ending}"
         part.faults.damage(
             "return_letters_in_count",
@@ -76,7 +76,8 @@ _RETURN_GROUPS: list[Cell] = ["机构", None, "时期", "分年级学生数", No
 _RETURN_NUMBERS: list[Cell] = ["甲", "乙", "丙", "丁", 1]
 
 
-def _return_columns(schools: Schools, number: int, years: range) -> dict[str, list[Any]]:
+def return_columns(schools: Schools, number: int, years: range) -> dict[str, list[Any]]:
+    """Returns of one district by the contract's names: a row a school, year and grade with pupils."""
     district, keys = districts()[number], [grade.key for grade in grades()]
     rows = [
         (schools.codes[school], district.code, year, keys[grade], int(count))

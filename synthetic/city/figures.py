@@ -89,9 +89,13 @@ def births() -> dict[int, int]:
     return {int(row["year"]): int(row["resident_births_derived"]) for row in _rows("births.csv")}
 
 
-def births_of_cohort(first_year: int) -> float:
-    """Births from 1 September of `first_year` to 31 August: a third of one calendar year, two of the next."""
+def births_of_cohort(first_year: int, is_published: bool = False) -> float:
+    """Births from 1 September of `first_year` to 31 August: a third of one calendar year, two of the next.
+
+    Published: what nobody knows yet is not read; a year to come has as many as the last one known."""
     known = births() | _BIRTHS_ASSUMED
+    if is_published:
+        known |= dict.fromkeys(_BIRTHS_ASSUMED, births()[max(births())])
     return known[first_year] / 3 + known[first_year + 1] * 2 / 3
 
 
@@ -132,32 +136,37 @@ def city_pupils() -> NDArray[np.float64]:
 
 
 @cache
-def future_pupils(seed: int) -> NDArray[np.float64]:
+def future_pupils(seed: int, is_expected: bool = False) -> NDArray[np.float64]:
     """Pupils of the whole city after the last year, [year of FUTURE_YEARS, grade].
 
-    The last ratios continue with noise: a forecast that knew births and ratios would still err.
+    The last ratios continue with noise: a forecast that knew births and ratios would still err. Expected:
+    without the noise, and from the births that are published; years after the last have as many as it.
     """
     rng = stream(seed, Stream.FUTURE)
     entry = np.exp(np.cumsum(rng.normal(0, _FUTURE_ENTRY_SPREAD, len(FUTURE_YEARS))))
     onward = np.exp(rng.normal(0, _FUTURE_SURVIVAL_SPREAD, (len(FUTURE_YEARS), GRADES)))
+    if is_expected:
+        entry, onward = np.ones_like(entry), np.ones_like(onward)
     rows = []
     before = city_pupils()[-1]
     for at, year in enumerate(FUTURE_YEARS):
-        row = np.array([0.0] * P1 + [_estimate(year, grade, before) for grade in range(P1, GRADES)])
+        row = np.array(
+            [0.0] * P1 + [_estimate(year, grade, before, is_expected) for grade in range(P1, GRADES)]
+        )
         row *= onward[at]
         row[P1] *= entry[at]
-        row[:P1] = _kindergarten(year) * onward[at, :P1] * entry[at]
+        row[:P1] = _kindergarten(year, is_expected) * onward[at, :P1] * entry[at]
         rows.append(row)
         before = row
     return np.array(rows)
 
 
-def _estimate(year: int, grade: int, before: NDArray[np.float64] | None) -> float:
+def _estimate(year: int, grade: int, before: NDArray[np.float64] | None, is_published: bool = False) -> float:
     if grade == P1:
         ratio = _ENTRANTS_PER_BIRTH.get(year, _ENTRANTS_PER_BIRTH_DEFAULT)
         if year > LAST_YEAR:
             ratio = _ENTRANTS_PER_BIRTH[LAST_YEAR]
-        return births_of_cohort(year - 7) * ratio
+        return births_of_cohort(year - 7, is_published) * ratio
     if before is None:
         return float(published_cells().get((year, ENTRY_OF[grade]), 0))
     if grade == J1:
@@ -177,9 +186,9 @@ def _meet(row: NDArray[np.float64], year: int, grades: tuple[int, ...], total: i
     row[made] *= (total - fixed) / row[made].sum()
 
 
-def _kindergarten(year: int) -> NDArray[np.float64]:
+def _kindergarten(year: int, is_published: bool = False) -> NDArray[np.float64]:
     def children(of_year: int) -> NDArray[np.float64]:
-        born = [births_of_cohort(of_year - 4 - age) for age in range(3)]
+        born = [births_of_cohort(of_year - 4 - age, is_published) for age in range(3)]
         return np.array(born) * np.array(_KINDERGARTEN_AGE)
 
     published = published_totals()

@@ -7,6 +7,7 @@ schools meet most of them; kindergartens around Beijing's place norms. None of i
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,10 +43,18 @@ _LEVELS = (
 
 def write_registers(part: Part) -> None:
     """One file a district and autumn, received on 10 September; closed schools stay, with their last day."""
-    schools, year, number = part.schools, part.year, part.number
+    code, year = districts()[part.number].code, part.year
+    columns = register_columns(part.schools, part.seed, year, part.number)
+    dress = office(part.seed, part.number, "school_register")
+    filled = fill("school_register", columns, dress)
+    send(part.landing, "school_register", code, date(year, 9, 10), f"学校名录_{year}", filled, dress)
+
+
+def register_columns(schools: Schools, seed: int, year: int, number: int) -> dict[str, list[Any]]:
+    """The register of one district in an autumn, by the contract's names."""
     district, at = districts()[number], year_index(year)
     here = [s for s in schools.of_district(number).tolist() if schools.opened[s] <= date(year, 9, 1)]
-    has = _premises(schools, part.seed, number)
+    has = _premises(schools, seed, number)
     ends = [schools.closed[s] for s in here]
     at_work = [end is None or end > date(year, 9, 1) for end in ends]
     nursery = [schools.kinds[s] == "kindergarten" for s in here]
@@ -61,7 +70,7 @@ def write_registers(part: Part) -> None:
     ]
     level_names, level_limits = [name for name, _ in _LEVELS], np.cumsum([share for _, share in _LEVELS])
     levels = np.minimum(np.searchsorted(level_limits, chance[:, 4]), len(_LEVELS) - 1).tolist()
-    columns = {
+    return {
         "school_code": [schools.codes[s] for s in here],
         "school_name": [schools.name_in(s, year) for s in here],
         "district_code": [district.code] * len(here),
@@ -84,9 +93,6 @@ def write_registers(part: Part) -> None:
         "opened_date": [schools.opened[s] for s in here],
         "closed_date": [None if works else schools.closed[s] for s, works in zip(here, at_work, strict=True)],
     }
-    dress = office(part.seed, number, "school_register")
-    filled = fill("school_register", columns, dress)
-    send(part.landing, "school_register", district.code, date(year, 9, 10), f"学校名录_{year}", filled, dress)
 
 
 def _premises(schools: Schools, seed: int, number: int) -> dict[str, NDArray[np.generic]]:

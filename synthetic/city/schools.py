@@ -36,6 +36,7 @@ _OPENED_LATER = {"kindergarten": 0.30, "primary": 0.14, "junior": 0.14, "senior"
 _CLASS_SIZE = {"kindergarten": (24, 30), "primary": (33, 40), "junior": (32, 40), "senior": (34, 44)}
 _COHORT_SPREAD = 0.05  # how much a school's part of its district moves from one entry year to the next
 _DISTRICT_SPREAD = 0.012
+_FIRST_UNDRAWN = LAST_YEAR + 1 - (FIRST_YEAR - 6)  # the first cohort that enters after the last year
 _BASE_YEAR = 2021  # the year whose district shares are published
 _RENAMED_SHARE = 0.04  # over the seven years
 _CLOSING_SHARE = 0.06  # of kindergartens where a district has three or more
@@ -87,17 +88,22 @@ def year_index(year: int) -> int:
     return year - FIRST_YEAR
 
 
-def district_pupils(scale: float, seed: int, with_future: bool = False) -> NDArray[np.int64]:
+def district_pupils(
+    scale: float, seed: int, with_future: bool = False, is_expected: bool = False
+) -> NDArray[np.int64]:
     """Pupils by [district, year of YEARS (and FUTURE_YEARS), grade]; a year and grade adds up to the city's ×
-    scale.
+    scale. `is_expected`: the future without what is drawn after the last year.
     """
     whole, years = city_pupils(), np.array(YEARS)
     if with_future:
-        whole, years = np.concatenate([whole, future_pupils(seed)]), np.array(YEARS + FUTURE_YEARS)
+        whole = np.concatenate([whole, future_pupils(seed, is_expected)])
+        years = np.array(YEARS + FUTURE_YEARS)
     city = np.rint(whole * scale).astype(np.int64)
     weights = np.empty((len(years), GRADES, len(districts())))
     for number, district in enumerate(districts()):
         noise = stream(seed, Stream.DISTRICT, number).normal(0, _DISTRICT_SPREAD, (len(STAGES), 64))
+        if is_expected:
+            noise[:, _FIRST_UNDRAWN:] = 0
         for grade in range(GRADES):
             entry_years = years - (grade - ENTRY_OF[grade])
             stage = STAGES[STAGE_OF[grade]]
@@ -116,8 +122,12 @@ def district_births(scale: float) -> NDArray[np.int64]:
     return allocate(city, shares * np.exp(np.clip(drift, -0.25, 0.25))).T
 
 
-def make_schools(scale: float, seed: int) -> Schools:
-    """At least one kindergarten, primary, junior and senior school a district, the rest by scale."""
+def make_schools(scale: float, seed: int, is_expected: bool = False) -> Schools:
+    """At least one kindergarten, primary, junior and senior school a district, the rest by scale.
+
+    `is_expected`: `future` as one expects it who knows every rate by which it is drawn and all that is drawn
+    up to the last year, yet no later draw and no birth that is not published (what no forecast can beat).
+    """
     schools = Schools()
     district_of: list[int] = []
     weights: list[float] = []
@@ -133,7 +143,7 @@ def make_schools(scale: float, seed: int) -> Schools:
                 district_of.append(number)
                 weights.append(float(np.exp(np.clip(rng.normal(0, _SIZE_SPREAD[stage]), -0.9, 0.9))))
     schools.district = np.array(district_of, np.int64)
-    _fill(schools, np.array(weights), scale, seed)
+    _fill(schools, np.array(weights), scale, seed, is_expected)
     _change(schools, seed)
     return schools
 
@@ -188,8 +198,8 @@ def _add(
     schools.closed.append(date(YEARS[-1], 8, 31) if closes and year < YEARS[-1] - 2 else None)
 
 
-def _fill(schools: Schools, weights: NDArray[np.float64], scale: float, seed: int) -> None:
-    totals = district_pupils(scale, seed, with_future=True)
+def _fill(schools: Schools, weights: NDArray[np.float64], scale: float, seed: int, is_expected: bool) -> None:
+    totals = district_pupils(scale, seed, with_future=True, is_expected=is_expected)
     years = np.array(YEARS + FUTURE_YEARS)
     kinds = np.array(schools.kinds)
     opened = np.array([d.year for d in schools.opened])
@@ -204,6 +214,8 @@ def _fill(schools: Schools, weights: NDArray[np.float64], scale: float, seed: in
             here = np.flatnonzero((schools.district == number) & teaches)
             own = weights[here] * np.where(kinds[here] == stage, 1.0, _JUNIOR_WEIGHT_OF_COMPLETE)
             noise = np.exp(rng.normal(0, _COHORT_SPREAD, (len(here), 64)))
+            if is_expected:
+                noise[:, _FIRST_UNDRAWN:] = 1
             for grade in GRADES_OF[stage]:
                 entry = years - (grade - ENTRY_OF[grade])
                 # A new school opens with its first grade and grows by one grade a year; a closed one is
