@@ -109,19 +109,48 @@
 
 {# Wilson's 95 % interval of hits/count, `side` low or high; null where count is 0. #}
 {% macro wilson(hits, count, side) -%}
-    {%- set z = 1.959963984540054 -%}
     {%- set n = "nullif(" ~ count ~ ", 0)::double" -%}
-    {%- set p = "(" ~ hits ~ " / " ~ n ~ ")" -%}
+    {{ wilson_bound("(" ~ hits ~ " / " ~ n ~ ")", n, side) }}::decimal(6, 4)
+{%- endmacro %}
+
+{# The same of a share `p` of `n` independent draws, as a double. #}
+{% macro wilson_bound(p, n, side) -%}
+    {%- set z = 1.959963984540054 -%}
     (
         ({{ p }} + {{ z * z / 2 }} / {{ n }} {{ '-' if side == 'low' else '+' }}
         {{ z }} * sqrt(greatest({{ p }} * (1 - {{ p }}), 0) / {{ n }} + {{ z * z / 4 }} / ({{ n }} * {{ n }})))
         / (1 + {{ z * z }} / {{ n }})
-    )::decimal(6, 4)
+    )
 {%- endmacro %}
 
-{# 95 % bound of a mean from its standard deviation; null for fewer than two. #}
-{% macro mean_bound(mean, deviation, count, side) -%}
-    ({{ mean }} {{ '-' if side == 'low' else '+' }} 1.959963984540054 * {{ deviation }} / sqrt(nullif({{ count }}, 0)))
+{# The city's `mean` and `deviation` for the grade and sex of each cell of the cube, as columns of their own. #}
+{% macro fitness_of_city(mean, deviation, more=[]) -%}
+    {%- for name, of in [('city_mean', mean), ('city_deviation', deviation)] %}
+    max({{ of }}) filter (where unit_level = 'city') over (
+        partition by {{ (['result_kind', 'school_year_start', 'grade_key', 'sex_code'] + more) | join(', ') }}
+    ) as {{ name }}
+    {{- '' if loop.last else ',' }}
+    {%- endfor %}
+{%- endmacro %}
+
+{# 95 % bound of the mean of values from `least` to `most` in a cell with `city_mean` and `city_deviation` beside it;
+   never outside them, null for fewer than two. Wilson's interval of the mean's place between the two, for as many
+   yes-or-no draws as say as much as these values. How much they vary is learned from them and, as if by four more
+   pupils, from the city, for a few equal values are no proof of certainty. #}
+{% macro mean_bound(cell, mean, deviation, count, least, most, side) -%}
+    {%- set width = (most - least)|float -%}
+    {%- set n = "nullif(" ~ cell ~ "." ~ count ~ ", 0)::double" -%}
+    {%- set place = "((" ~ cell ~ "." ~ mean ~ " - (" ~ least ~ ")) / " ~ width ~ ")" -%}
+    {%- set city = "((" ~ cell ~ ".city_mean - (" ~ least ~ ")) / " ~ width ~ ")" -%}
+    {%- set pooled = "((" ~ n ~ " * " ~ place ~ " + 4 * " ~ city ~ ") / (" ~ n ~ " + 4))" -%}
+    {%- set variance -%}
+        (((({{ n }} - 1) * power({{ cell }}.{{ deviation }}, 2) + 4 * power({{ cell }}.city_deviation, 2))
+        / ({{ n }} + 3)) / {{ width * width }})
+    {%- endset -%}
+    {%- set draws -%}
+        ({{ n }} * greatest(coalesce({{ pooled }} * (1 - {{ pooled }}) / nullif({{ variance }}, 0), 1), 1))
+    {%- endset -%}
+    (case when {{ cell }}.{{ count }} > 1 then {{ least }} + {{ width }} * {{ wilson_bound(place, draws, side) }} end)
 {%- endmacro %}
 
 

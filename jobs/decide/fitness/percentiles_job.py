@@ -6,35 +6,63 @@ import pandas as pd
 
 from jobs.decide.fitness.percentiles import curves
 from jobs.decide.fitness.review_frame import COLUMN
-from jobs.decide.fitness.review_job import odd_classes
+from jobs.decide.fitness.review_job import UNITS
 from jobs.decide.frames import Spark, append_frame, known_to
+from jobs.lake.history import WRITTEN
 from jobs.lake.runs import Run
+from jobs.lake.window import Window
 from jobs.settings import Settings
+from jobs.sql import literals
 
 SCORES, CURVES = "decision_fitness__score", "decision_fitness__percentile"
 _YEARS = 2
+_ITEMS = {**COLUMN, "bmi": "bmi"}
 
 
 def decide(settings: Settings, spark: Spark, run: Run) -> dict[str, int]:
     """Fit every item and sex on first sittings in force, without the classes that are to be reviewed."""
-    items = {**COLUMN, "bmi": "bmi"}
-    keys = ["school_year_start", "school_code", "class_code", "pupil_key", "sex_code", "age_months"]
-    measures = [f"cast({column} as double) as {column}" for column in items.values()]
-    with known_to(settings, run, [SCORES], spark) as lake:
-        first = (
-            f"from {lake.of('newest_by_scope', SCORES)}"
-            " where not coalesce(is_retest, false) and age_months is not null"
-        )
-        (newest,) = lake.arrow(f"select max(school_year_start) as year {first}")["year"].to_pylist()
-        if newest is None:
-            return {CURVES: 0}
-        rows = lake.frame(
-            f"select {', '.join([*keys, *measures])} {first} and school_year_start > {newest - _YEARS}"
-        )
-    rows = rows.merge(odd_classes(settings, run), how="left", on=keys[:3], indicator="_found")
-    # In one order whatever the engine gave, so that the same lake has the same curves.
-    rows = rows[rows["_found"] == "left_only"].sort_values(keys, kind="stable")
-    found = curves(rows, items)
+    with known_to(settings, run, [SCORES, UNITS], spark) as lake:
+        counted = _counted(lake, run)
+    found = curves(counted)
     found["pupil_count"] = found["pupil_count"].astype("int32") if len(found) else pd.Series(dtype="int32")
     append_frame(settings, run, CURVES, found)
     return {CURVES: len(found)}
+
+
+def _counted(lake: Window, run: Run) -> pd.DataFrame:
+    """How many pupils have each value at each age: the columns that `curves` takes.
+
+    The engine counts, so that the rows here do not grow with the pupils: a value is written with few digits.
+    """
+    sittings = f"{lake.of('newest_by_scope', SCORES)} as result where not coalesce(is_retest, false)"
+    newest = f"select max(school_year_start) from {sittings} and age_months is not null"
+    measures = ", ".join(f"cast({column} as double) as {column}" for column in _ITEMS.values())
+    sets = ", ".join(f"(sex_code, age_months, {column})" for column in _ITEMS.values())
+    found = lake.frame(
+        f"""
+        select sex_code, age_months, {", ".join(_ITEMS.values())}, count(*) as pupil_count
+        from (
+            select sex_code, age_months, {measures} from {sittings}
+                and age_months is not null
+                and sex_code in ('1', '2')
+                and school_year_start > ({newest}) - {_YEARS}
+                and not exists (
+                    select 1 from {lake.of(WRITTEN, UNITS)} as odd
+                    where odd.run_id = {literals(run.run_id)}
+                        and odd.review_level = 'class'
+                        and odd.is_flagged
+                        and odd.school_year_start = result.school_year_start
+                        and odd.school_code = result.school_code
+                        and odd.class_code = result.class_code
+                )
+        ) as first_sittings
+        group by grouping sets ({sets})
+        """
+    )
+    parts = [
+        found.loc[found[column].notna(), ["sex_code", "age_months", "pupil_count"]].assign(
+            item_code=item, item_value=found[column].dropna()
+        )
+        for item, column in _ITEMS.items()
+    ]
+    return pd.concat(parts, ignore_index=True)

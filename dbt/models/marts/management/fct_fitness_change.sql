@@ -20,7 +20,7 @@ followed as (
             and now.school_year_start = before.school_year_start + 1
 ),
 
-counted as (
+cells as (
     select
         {{ fitness_cube_columns() }},
         count(*) as followed_count,
@@ -34,6 +34,10 @@ counted as (
         count(*) filter (where is_good_or_excellent) as good_now_count,
     from followed
     group by {{ fitness_cube() }}
+),
+
+counted as (
+    select *, {{ fitness_of_city('mean_change', 'deviation') }} from cells
 )
 
 select
@@ -42,8 +46,10 @@ select
     mean_before::decimal(5, 2) as mean_before_score,
     mean_now::decimal(5, 2) as mean_now_score,
     mean_change::decimal(6, 2) as mean_change_score,
-    {{ mean_bound('mean_change', 'deviation', 'followed_count', 'low') }}::decimal(6, 2) as mean_change_low_score,
-    {{ mean_bound('mean_change', 'deviation', 'followed_count', 'high') }}::decimal(6, 2) as mean_change_high_score,
+    {% for side in ['low', 'high'] -%}
+    {{ mean_bound('counted', 'mean_change', 'deviation', 'followed_count', -120, 120, side) }}::decimal(6, 2)
+        as mean_change_{{ side }}_score,
+    {% endfor -%}
     level_up_count::integer as level_up_count,
     level_down_count::integer as level_down_count,
     rates.unmapped_count,

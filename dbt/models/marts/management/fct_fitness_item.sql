@@ -50,7 +50,7 @@ weighed as (
             and by_item.item_code = weights.item_code
 ),
 
-counted as (
+cells as (
     select
         {{ fitness_cube_columns() }},
         item_code,
@@ -64,6 +64,10 @@ counted as (
         count(*) filter (where raised_score >= good_from) as raised_count,
     from weighed
     group by {{ fitness_cube(['item_code']) }}
+),
+
+counted as (
+    select *, {{ fitness_of_city('mean', 'deviation', ['item_code']) }} from cells
 )
 
 select
@@ -72,8 +76,8 @@ select
     item_code,
     tested_count::integer as tested_count,
     mean::decimal(5, 2) as mean_points,
-    {{ mean_bound('mean', 'deviation', 'tested_count', 'low') }}::decimal(6, 2) as mean_low_points,
-    {{ mean_bound('mean', 'deviation', 'tested_count', 'high') }}::decimal(6, 2) as mean_high_points,
+    {{ mean_bound('counted', 'mean', 'deviation', 'tested_count', 0, 100, 'low') }}::decimal(6, 2) as mean_low_points,
+    {{ mean_bound('counted', 'mean', 'deviation', 'tested_count', 0, 100, 'high') }}::decimal(6, 2) as mean_high_points,
     {{ share('item_failed_count', 'tested_count') }} as item_failed_share,
     {{ share('item_good_count', 'tested_count') }} as item_good_share,
     counted.scored_count::integer as scored_count,

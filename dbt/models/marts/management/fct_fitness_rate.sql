@@ -93,6 +93,7 @@ judged as (
     select
         *,
         {{ is_void('good_or_excellent_count', 'scored_count', 'unmapped_count') }} as is_void,
+        {{ fitness_of_city('mean_total', 'deviation') }},
     from flagged
 )
 
@@ -122,8 +123,8 @@ select
         ('pass_high_share', wilson('joined.pass_count', 'joined.scored_count', 'high')),
         ('pass_with_exempt_share', share('joined.pass_count', '(joined.scored_count + joined.exempted_count)')),
         ('mean_total_score', 'joined.mean_total::decimal(5, 2)'),
-        ('mean_total_low_score', mean_bound('joined.mean_total', 'joined.deviation', 'joined.scored_count', 'low') ~ '::decimal(6, 2)'),
-        ('mean_total_high_score', mean_bound('joined.mean_total', 'joined.deviation', 'joined.scored_count', 'high') ~ '::decimal(6, 2)'),
+        ('mean_total_low_score', mean_bound('joined', 'mean_total', 'deviation', 'scored_count', 0, 120, 'low') ~ '::decimal(6, 2)'),
+        ('mean_total_high_score', mean_bound('joined', 'mean_total', 'deviation', 'scored_count', 0, 120, 'high') ~ '::decimal(6, 2)'),
     ] -%}
     case when not joined.is_void then {{ figure }} end as {{ name }},
     {% endfor -%}

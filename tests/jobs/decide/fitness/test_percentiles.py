@@ -70,16 +70,47 @@ def test_too_few_pupils_and_one_age_have_no_curve() -> None:
     assert fit(age, np.full(COUNT, np.nan), "height") is None
 
 
-def test_table_has_a_row_a_month_by_item_and_sex_and_is_the_same_again() -> None:
-    age, value = grown(7, 1.0)
-    sex = np.where(np.arange(COUNT) % 2 == 0, "1", "2")
-    rows = pd.DataFrame(
-        {"age_months": np.floor(age), "sex_code": sex, "height_cm": value, "pull_up_count": None}
+def counted(age: np.ndarray, value: np.ndarray, item: str = "height") -> pd.DataFrame:
+    sex = np.where(np.arange(len(age)) % 2 == 0, "1", "2")
+    return pd.DataFrame(
+        {
+            "item_code": item,
+            "sex_code": sex,
+            "age_months": np.floor(age),
+            "item_value": value,
+            "pupil_count": 1,
+        }
     )
-    made = curves(rows, {"height": "height_cm", "pull_up": "pull_up_count"})
+
+
+def test_table_has_a_row_a_month_by_item_and_sex() -> None:
+    made = curves(counted(*grown(7, 1.0)))
     assert set(zip(made["item_code"], made["sex_code"], strict=True)) == {("height", "1"), ("height", "2")}
     assert not made.duplicated(["item_code", "sex_code", "age_months"]).any()
     shown = made[[f"p{percent}" for percent in PERCENTILES]].to_numpy()
     assert (np.diff(shown, axis=1) > 0).all()
-    pd.testing.assert_frame_equal(made, curves(rows, {"height": "height_cm", "pull_up": "pull_up_count"}))
-    assert curves(rows.iloc[:0], {"height": "height_cm"}).empty
+    assert curves(counted(*grown(7, 1.0)).iloc[:0]).empty
+
+
+@pytest.mark.parametrize("item", ["height", "pull_up"])
+def test_the_order_and_the_grouping_of_pupils_change_no_digit(item: str) -> None:
+    age, value = grown(8, 1.0)
+    rows = counted(age, np.round(value / 10), item)
+    once = curves(rows)
+    assert len(once) > 200
+    mixed = rows.sample(frac=1, random_state=3).reset_index(drop=True)
+    pd.testing.assert_frame_equal(once, curves(mixed), check_exact=True)
+    keys = ["item_code", "sex_code", "age_months", "item_value"]
+    sums = rows.groupby(keys, sort=False)["pupil_count"].sum().reset_index()
+    assert len(sums) < len(rows) / 2
+    pd.testing.assert_frame_equal(once, curves(sums), check_exact=True)
+
+
+def test_all_pupils_count() -> None:
+    """Twice the 4,000 of old, of whom half is taller: any sample of one half has another median."""
+    age, value = grown(9, 1.0)
+    tall = fit(np.r_[age, age], np.r_[value, value * 1.2], "height")
+    assert tall is not None
+    assert tall.pupil_count == 2 * COUNT
+    middle = tall.value(50)[8:-8] / true_median(tall.age_months[8:-8].astype(float))
+    assert middle == pytest.approx(1.1, abs=0.03)
