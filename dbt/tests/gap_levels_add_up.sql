@@ -25,7 +25,8 @@ inner join sums as city
         and parts.school_year_start = city.school_year_start
 where
     parts.existing_sum != city.existing_sum
-    -- no project is tied to a school yet
     or (parts.unit_level != 'school' and abs(parts.expected_sum - city.expected_sum) > 0.001)
+    -- an extension that names no school counts from its area on
+    or parts.expected_sum > city.expected_sum + 0.001
     -- units without any place have no row, so their pupils are in the levels above alone
     or parts.forecast_sum > city.forecast_sum

@@ -120,8 +120,17 @@ def key_in(file: Path) -> bytes:
 
 def city_seed(settings: Settings) -> int:
     """The seed of the synthetic city that was landed here; the default city's where none was."""
+    return int(_city(settings).get("seed", 7))
+
+
+def city_scale(settings: Settings) -> float:
+    """The size of the synthetic city that was landed here; 1, the whole city, where none was."""
+    return float(_city(settings).get("scale", 1)) if settings.is_synthetic else 1.0
+
+
+def _city(settings: Settings) -> dict[str, float]:
     note = settings.run / "city.json"
-    return int(json.loads(note.read_text())["seed"]) if note.is_file() else 7
+    return dict(json.loads(note.read_text())) if note.is_file() else {}
 
 
 def lookup_hmac(kind: str, identifier: str, lookup: bytes) -> str:

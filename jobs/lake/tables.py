@@ -141,6 +141,7 @@ def append(df: DataFrame, settings: Settings, table: str, app_id: str, run_id: s
     writer = (
         df.write.format("delta")
         .mode("append")
+        .option("mergeSchema", "true")
         .option("txnAppId", f"{table}/{app_id}")
         .option("txnVersion", 1)
         .option("userMetadata", json.dumps({"run_id": run_id}))
@@ -226,6 +227,8 @@ def append_batches(
         str(path(settings, table)),
         pa.RecordBatchReader.from_batches(schema, chain([first], batches)),
         mode="append",
+        # A table written before a column was declared gets it; its older rows have null there.
+        schema_mode="merge",
         configuration=PLAIN_TABLE,
         # Spark shares a file out among its cores by row groups.
         writer_properties=WriterProperties(max_row_group_size=ROW_GROUP),

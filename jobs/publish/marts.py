@@ -29,7 +29,7 @@ import duckdb
 import yaml
 
 from jobs import declare
-from jobs.lake import tables, window
+from jobs.lake import identity, tables, window
 from jobs.lake.runs import Run
 from jobs.publish import model_files
 from jobs.publish import views as pinning
@@ -203,11 +203,16 @@ def _dbt(
     pinned = {t: {"path": str(tables.path(settings, t)), "version": v} for t, v in sorted(pins.items())}
     dates = {"as_of_date": as_of_date.isoformat(), "known_at": known_at.isoformat()}
     pins_file.write_text(json.dumps(dates | {"tables": pinned}, indent=1))
+    of_site = {
+        "site": settings.site,
+        "small_cell": settings.small_cell,
+        "city_scale": identity.city_scale(settings),
+    }
     options = [
         *("--project-dir", str(PROJECT)),
         *("--profiles-dir", str(PROJECT)),
         *("--log-path", str(logs)),
-        *("--vars", json.dumps(dates | {"site": settings.site, "small_cell": settings.small_cell})),
+        *("--vars", json.dumps(dates | of_site)),
         "--quiet",
         "--no-use-colors",
     ]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthetic.city.figures import births, districts
+from synthetic.city.ladder import GRADES_OF
 from synthetic.city.numbers import Stream, allocate, stream
 from synthetic.city.part import Part
 from synthetic.city.schools import Schools, district_births
@@ -20,7 +21,7 @@ from synthetic.city.writers import csv_bytes
 CITY = "110000"
 BIRTH_HEADINGS = ("区", "出生年", "出生人数")
 PROJECT_HEADINGS = (
-    *("项目编号", "项目名称", "区", "街道", "学段", "建设方式", "学位数", "优质学位数"),
+    *("项目编号", "项目名称", "区", "街道", "学校标识码", "学段", "建设方式", "学位数", "优质学位数"),
     *("计划启用日期", "预计启用日期", "实际启用日期", "项目状态"),
 )
 HOUSING_HEADINGS = ("住房项目编号", "住房项目名称", "区", "街道", "住房套数", "交付日期", "交付状态")
@@ -32,7 +33,8 @@ _LEAST_PROJECTS = 16
 _STAGES = (("primary", "小学", 0.55), ("junior", "初中", 0.30), ("senior", "高中", 0.15))
 QUALITY_PLACES = 50_000  # of the plan's places, in some 17 schools
 _SLIP_SHARES = (0.72, 0.19, 0.07, 0.02)  # assumption: school years a project opens late
-_KINDS = (("新建", 0.5), ("改扩建", 0.27), ("接收配套", 0.15), ("腾退利用", 0.08))
+_EXTENSION = "改扩建"
+_KINDS = (("新建", 0.5), (_EXTENSION, 0.27), ("接收配套", 0.15), ("腾退利用", 0.08))
 # Homes handed over a year in the whole city: an assumption near what the yearly bulletins tell.
 _HOMES_A_YEAR, _HOMES_A_PROJECT = 95_000, 900
 _HOUSING_YEARS = range(2018, 2029)
@@ -163,20 +165,36 @@ def write_projects(part: Part) -> None:
     projects = make_projects(part.scale, part.seed, areas_of_districts(part.schools))
     days = [date(year, 4, 10) for year in range(years[0], years[1] + 1)] + [date(years[1], 10, 10)]
     for day in days:
-        rows: list[list[Cell]] = [_project_row(p, day) for p in projects]
+        rows: list[list[Cell]] = [_project_row(p, day, part.schools) for p in projects]
         data = csv_bytes(PROJECT_HEADINGS, rows, "gb18030")
         part.landing.put(
             "place_demand", CITY, day, f"学校建设项目_{day.year}-{day.month:02d}.csv", data, len(rows)
         )
 
 
-def _project_row(p: Project, day: date) -> list[Cell]:
-    status = p.status(day)
+def extended_school(schools: Schools, project: Project) -> int | None:
+    """The school that a project extends: the fullest public one of its district and stage; None of others."""
+    if project.kind_zh != _EXTENSION:
+        return None
+    number = [d.code for d in districts()].index(project.district)
+    grades = GRADES_OF[project.stage]
+    pupils = schools.pupils[:, -1]
+    here = [
+        s
+        for s in schools.of_district(number).tolist()
+        if not schools.is_private[s] and pupils[s, grades[0]] > 0
+    ]
+    return max(here, key=lambda s: (pupils[s].sum() / schools.places[s, 1], s), default=None)
+
+
+def _project_row(p: Project, day: date, schools: Schools) -> list[Cell]:
+    status, extended = p.status(day), extended_school(schools, p)
     return [
         p.code,
         p.name,
         p.district,
-        p.area,
+        p.area if extended is None else schools.areas[extended],
+        "" if extended is None else schools.codes[extended],
         p.stage_zh,
         p.kind_zh,
         p.places,

@@ -8,6 +8,7 @@ select
     planned_opening_date,
     project_status_code,
     area_name,
+    school_code,
     project_kind_code,
     quality_place_count,
     expected_opening_date,

@@ -1,4 +1,4 @@
--- one row per level (area, district, city), unit and stage of the autumn that spring registers for, of the newest run
+-- one row per level (area, district, city), unit and stage of the autumn that the newest spring registered for, of the newest run
 select
     run_id,
     recorded_at,
@@ -17,6 +17,7 @@ select
     implied_error_share,
     registration_weight,
     registration_count,
+    actual_entrant_count,
     remark,
 from {{ source('newest_by_scope', 'decision_places__registration') }}
 -- a run after the autumn writes no notes, and the ones of spring are no part of its forecast

@@ -10,9 +10,7 @@ import pandas as pd
 from jobs.decide.places.events import Event
 from jobs.decide.places.gap import NO_UNIT
 from jobs.decide.places.rows import rows_of
-from jobs.decide.places.supply import Floats, coming_places, school_year_of
-
-EXPANSION = "expansion"  # adds places to a school that nobody names: no school opens
+from jobs.decide.places.supply import Floats, coming_places, opens_school, school_year_of
 
 
 def openings(
@@ -31,7 +29,7 @@ def openings(
     that may be late has the pupils that it will have on average. `places`: `school_code`, `grade_key` as in
     `spans` (stage -> grades), `place_count`."""
     found = []
-    new = projects[projects["project_kind_code"].fillna("") != EXPANSION]
+    new = projects[opens_school(projects, set(units["school"]))]
     of_grade = {
         g: dict(zip(p["school_code"], p["place_count"], strict=True)) for g, p in places.groupby("grade_key")
     }

@@ -25,11 +25,11 @@ LEVEL = {"unit": "school", "area": "area", "parent": "district", "zone": "zone",
 
 
 def exact(table: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """Floats as the decimals that the table declares."""
+    """Numbers as the decimals that the table declares."""
     places = {
         name: int(kind.partition(",")[2].rstrip(")"))
         for name, kind in declare.table_columns(table).items()
-        if kind.startswith("decimal") and name in rows and pd.api.types.is_float_dtype(rows[name])
+        if kind.startswith("decimal") and name in rows and pd.api.types.is_numeric_dtype(rows[name])
     }
     return rows.assign(
         **{
@@ -99,19 +99,28 @@ def part_rows(
 
 
 def gap_rows(
-    forecast: pd.DataFrame, places: pd.DataFrame, projects: pd.DataFrame, units: pd.DataFrame, day: date
+    forecast: pd.DataFrame,
+    places: pd.DataFrame,
+    projects: pd.DataFrame,
+    units: pd.DataFrame,
+    day: date,
+    counts: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Places minus pupils for every unit and stage that has places, with chances and warnings."""
+    """Places minus pupils for every unit and stage that has places, with chances and warnings. `counts`: the
+    past, which tells a school that is filling up."""
     demand = forecast[forecast["grade_key"].isin(list(stage_grades()))]
     demand = demand.assign(stage_code=demand["grade_key"])
     for column in ("forecast", "lower_80", "upper_80"):
         demand[column] = demand[column].astype(float)
-    standing = gap.summed(places, units, ["stage_code"], ["place_count"])
     shares = supply.opening_shares(projects, day, standards.frame("places/opening_delay", day, needed=True))
     years = sorted(demand["school_year_start"].unique())
+    keys = {year: key for key, year in ladder_years().items()}
+    stood = counts.rename(columns={"unit": "school_code", "enrollment": "pupil_count"})
+    stood = stood.assign(grade_key=stood["grade"].map(keys))
+    by_year = supply.standing_places(places, stood, stage_grades(), years)
+    standing = gap.summed(by_year, units, ["stage_code", "school_year_start"], ["place_count"])
     to_open = supply.coming_places(projects, day, years, shares)
-    zone_of = dict(zip(units["district"], units["zone"], strict=True))
-    to_come = gap.coming_by_unit(to_open, zone_of)
+    to_come = gap.coming_by_unit(to_open, units)
     rows = gap.gaps(
         demand[[*gap.KEY, "lead", "forecast", "lower_80", "upper_80"]],
         standing,

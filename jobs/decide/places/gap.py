@@ -72,12 +72,12 @@ def gaps(
 ) -> pd.DataFrame:
     """One row per unit, stage and year of `demand`, where the unit has places or places to come.
 
-    Rows in: `demand` KEY, `lead`, `forecast`, `lower_80`, `upper_80`; `places` level, unit_code, stage_code,
-    `place_count`; `coming` KEY, `planned_place_count`, `expected_place_count`, `variance` (of the expected).
-    Rows out: those and the gap both ways, its chances, direction and level of the warning. Errors of pupils
-    and openings are taken as independent, and the pupils' as normal.
+    Rows in: `demand` KEY, `lead`, `forecast`, `lower_80`, `upper_80`; `places` KEY, `place_count`; `coming`
+    KEY, `planned_place_count`, `expected_place_count`, `variance` (of the expected). Rows out: those and the
+    gap both ways, its chances, direction and level of the warning. Errors of pupils and openings are taken
+    as independent, and the pupils' as normal.
     """
-    rows = demand.merge(places, on=KEY[:3], how="left").merge(coming, on=KEY, how="left")
+    rows = demand.merge(places, on=KEY, how="left").merge(coming, on=KEY, how="left")
     has_any = rows["place_count"].notna() | rows["planned_place_count"].notna()
     rows = rows[has_any].reset_index(drop=True)
     for column in ("place_count", "planned_place_count", "expected_place_count", "variance"):
@@ -115,23 +115,33 @@ def summed(rows: pd.DataFrame, units: pd.DataFrame, by: Iterable[str], values: I
     return pd.concat(parts, ignore_index=True)
 
 
-def coming_by_unit(coming: pd.DataFrame, zone_of: dict[str, str]) -> pd.DataFrame:
-    """Places to come of every area, district, zone and the city: planned (as the senders tell them open),
-    expected (by chance) and the variance of the expected."""
+def coming_by_unit(coming: pd.DataFrame, units: pd.DataFrame) -> pd.DataFrame:
+    """Places to come of every unit: planned (as the senders tell them open), expected (by chance) and the
+    variance of the expected.
+
+    `units`: a column for each of LEVELS. A school's places are those of the project that names it, and of the
+    project whose code it has until it opens; a project that names a school lies where the school does."""
     if coming.empty:
         return pd.DataFrame(columns=[*KEY, "planned_place_count", "expected_place_count", "variance"])
     chance, places = coming["open_probability"], coming["place_count"]
+    zone_of = dict(zip(units["district"], units["zone"], strict=True))
+    known = units.drop_duplicates("school").set_index("school")
+    school = coming["school_code"].where(coming["school_code"].isin(known.index), coming["project_code"])
+    school = school.where(school.isin(known.index), "")
+    district = school.map(known["district"]).fillna(coming["district_code"])
+    stated_area = coming["district_code"] + "/" + coming["area_name"].replace("", NO_UNIT)
     rows = coming.assign(
         planned_place_count=places * (chance > 0),
         expected_place_count=places * chance,
         variance=places**2 * chance * (1 - chance),
-        area=coming["district_code"] + "/" + coming["area_name"].replace("", NO_UNIT),
-        district=coming["district_code"],
-        zone=coming["district_code"].map(zone_of).fillna(NO_UNIT if any(zone_of.values()) else ""),
+        school=school,
+        area=school.map(known["area"]).fillna(stated_area),
+        district=district,
+        zone=district.map(zone_of).fillna(NO_UNIT if any(zone_of.values()) else ""),
         city=CITY,
     )
     parts = []
-    for level in LEVELS[1:]:
+    for level in LEVELS:
         mine = rows[rows[level] != ""]
         keys = [level, "stage_code", "school_year_start"]
         sums = mine.groupby(keys, as_index=False)[

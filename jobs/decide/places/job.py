@@ -111,6 +111,8 @@ def decided(settings: Settings, day: date, rows: Known) -> dict[str, pd.DataFram
     forecast = forecast_frame(counts, born, None, horizon, lag, groups_of(units), stage_spans(), events)
     forecast["event_count"] = forecast.get("event_count", 0)
     forecast, notes = registered_so_far(day, rows.registrations, forecast, counts, units)
+    if notes.empty:
+        notes = last_spring(day, rows, counts, units, lag)
     made = forecast_rows(forecast)
     return {
         "decision_places__forecast": made,
@@ -123,7 +125,7 @@ def decided(settings: Settings, day: date, rows: Known) -> dict[str, pd.DataFram
             units,
         ),
         "decision_places__supply": places,
-        "decision_places__gap": gap_rows(made, places, projects, units, day),
+        "decision_places__gap": gap_rows(made, places, projects, units, day, counts),
         "decision_places__registration": notes,
     }
 
@@ -183,20 +185,53 @@ def registered_so_far(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The forecast with the registrations of spring taken in, as known on a day, and a note for each unit.
 
-    A spring is read up to the day of its newest delivery, and earlier springs up to the same day."""
+    A spring is read up to the day of its newest delivery, and earlier springs up to the same day. `counts`
+    may hold the autumn that is forecast: its entrants stand in the notes and are read by nothing."""
     forecast, notes = forecast.assign(registration=0), []
-    this_spring = children[children["year"] == int(forecast["origin"].max()) + 1]
+    autumn = int(forecast["origin"].max()) + 1
+    this_spring = children[children["year"] == autumn]
     spans = stage_spans()
     for stage, mine in this_spring.groupby("stage_code"):
         through = min(mine["received_date"].max(), day)
         of_stage = children[children["stage_code"] == stage]
         entrants = counts[counts["grade"] == int(spans[str(stage)][0])]
+        before = entrants[entrants["year"] < autumn]
         forecast, corrections = registration.correct(
-            forecast, of_stage, entrants, units, spans[str(stage)], str(stage), through
+            forecast, of_stage, before, units, spans[str(stage)], str(stage), through
         )
-        notes.append(corrections)
-    corrections = pd.concat(notes) if notes else pd.DataFrame(columns=registration.NOTE_COLUMNS)
-    corrections = corrections.assign(
-        level=corrections["level"].map(LEVEL), unit_code=corrections["unit_code"].replace("total", gap.CITY)
-    )
-    return forecast, corrections.assign(district_code=districts_of(corrections, units))
+        came = _entrants(entrants[entrants["year"] == autumn], units)
+        keys = zip(corrections["level"], corrections["unit_code"], strict=True)
+        found = [came.get(key, 0) if came else None for key in keys]
+        notes.append(corrections.assign(actual_entrant_count=pd.array(found, dtype="Int64")))
+    return forecast, _named(notes, units)
+
+
+def _named(notes: Sequence[pd.DataFrame], units: pd.DataFrame) -> pd.DataFrame:
+    """Notes of all stages under the names of the tables' levels and units, with the district of each."""
+    none = pd.DataFrame(columns=[*registration.NOTE_COLUMNS, "actual_entrant_count"])
+    rows = pd.concat(notes) if notes else none
+    city = rows["unit_code"].replace("total", gap.CITY)
+    rows = rows.assign(level=rows["level"].map(LEVEL), unit_code=city)
+    return rows.assign(district_code=districts_of(rows, units))
+
+
+def _entrants(first: pd.DataFrame, units: pd.DataFrame) -> dict[tuple[str, str], int]:
+    """(level, unit) -> pupils of a first grade, by the forecast's words for levels; empty of no rows."""
+    if first.empty:
+        return {}
+    stood = first.merge(units.assign(city="total"), left_on="unit", right_on="school")
+    levels = (("total", "city"), ("parent", "district"), ("area", "area"))
+    sums = {level: stood.groupby(column)["enrollment"].sum() for level, column in levels}
+    return {(level, str(unit)): int(n) for level, of in sums.items() for unit, n in of.items()}
+
+
+def last_spring(day: date, rows: Known, counts: pd.DataFrame, units: pd.DataFrame, lag: int) -> pd.DataFrame:
+    """Notes of the spring before the newest counts: the forecast of the autumn before made again, corrected
+    by all that registered, beside the entrants who came. It changes no forecast."""
+    autumn = int(counts["year"].max())
+    past = counts[counts["year"] < autumn]
+    if not (rows.registrations["year"] == autumn).any() or past.empty:
+        return _named([], units)
+    born = rows.births[rows.births["year"] < autumn] if len(rows.births) else None
+    made = forecast_frame(past, born, None, 1, lag, groups_of(units), stage_spans())
+    return registered_so_far(day, rows.registrations, made, counts, units)[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -21,9 +21,10 @@ PLACE_COLUMNS = [
     *("class_place_count", "premises_place_count", "place_count"),
 ]
 COMING_COLUMNS = [
-    *("project_code", "district_code", "area_name", "stage_code", "school_year_start"),
+    *("project_code", "school_code", "district_code", "area_name", "stage_code", "school_year_start"),
     *("place_count", "open_probability"),
 ]
+EXPANSION = "expansion"  # adds places to a school; where it names none, to nobody's in particular
 # A project this many years late, and later ones, are judged alike.
 MOST_YEARS_LATE = 2
 
@@ -147,12 +148,19 @@ def opening_shares(projects: pd.DataFrame, as_of: date, prior: pd.DataFrame) -> 
     return found
 
 
+def opens_school(projects: pd.DataFrame, schools: Collection[str]) -> pd.Series:
+    """Which projects open a school: no extension does, nor one that names a school of `schools`."""
+    named = projects["school_code"] if "school_code" in projects else pd.Series(None, index=projects.index)
+    return (projects["project_kind_code"].fillna("") != EXPANSION) & ~named.isin(list(schools))
+
+
 def coming_places(projects: pd.DataFrame, as_of: date, years: Iterable[int], shares: Floats) -> pd.DataFrame:
     """Places of projects to come, with the chance that each is open in each school year.
 
     Rows in: one a project. Rows out (COMING_COLUMNS): one a planned or building project and school year. The
     first year possible is that of the day the sender expects (else planned), the next school year at the
-    earliest; from then on each autumn opens it with the share of its lateness.
+    earliest; from then on each autumn opens it with the share of its lateness. `school_code` is the school
+    that the project names, blank where it names none.
     """
     rows = []
     next_year = school_year_of(as_of)
@@ -168,7 +176,57 @@ def coming_places(projects: pd.DataFrame, as_of: date, years: Iterable[int], sha
             closed = 1.0
             for autumn in range(first, year + 1):
                 closed *= 1 - shares[min(max(autumn - planned, 0), MOST_YEARS_LATE)]
-            area = row.area_name if isinstance(row.area_name, str) else ""
-            key = (row.project_code, row.district_code, area, row.stage_code, int(year))
+            school, area = (
+                value if isinstance(value := getattr(row, name, None), str) else ""
+                for name in ("school_code", "area_name")
+            )
+            key = (row.project_code, school, row.district_code, area, row.stage_code, int(year))
             rows.append((*key, int(row.place_count), float(1 - closed)))
     return pd.DataFrame(rows, columns=COMING_COLUMNS)
+
+
+def standing_places(
+    places: pd.DataFrame, pupils: pd.DataFrame, grades: Mapping[str, Sequence[str]], years: Iterable[int]
+) -> pd.DataFrame:
+    """Places of each school and stage in each coming year, without those that projects add.
+
+    Rows in: `places` as of `school_places`; `pupils` one a school, year and grade with `school_code`, `year`,
+    `grade_key`, `pupil_count`; `grades`: each stage's, lowest first. Rows out: `school_code`, `stage_code`,
+    `school_year_start`, `place_count`. A school that is filling up from its first grade gets each year as
+    many class places more as its classes have now a grade, as far as its stated places do not hold them
+    already: what it states are the places of the classes that it has."""
+    order = {grade: (stage, n) for stage, own in grades.items() for n, grade in enumerate(own)}
+    last = int(pupils["year"].max())
+    top = _tops(pupils[pupils["pupil_count"] > 0], order)
+    known_since = int(pupils["year"].min())
+    found = []
+    for (school, stage), mine in places.groupby(["school_code", "stage_code"], sort=True):
+        stated, by_class = int(mine["place_count"].sum()), int(mine["class_place_count"].sum())
+        steps, whole = len(mine), len(grades[str(stage)])
+        filling = _is_filling(top.get((str(school), str(stage)), {}), last, known_since)
+        for year in years:
+            taught = min(steps + max(year - last, 0), whole) if filling and steps < whole else steps
+            count = max(stated, round(by_class / steps * taught)) if taught > steps else stated
+            found.append((school, stage, int(year), count))
+    return pd.DataFrame(found, columns=["school_code", "stage_code", "school_year_start", "place_count"])
+
+
+def _tops(
+    pupils: pd.DataFrame, order: Mapping[str, tuple[str, int]]
+) -> dict[tuple[str, str], dict[int, int]]:
+    """(school, stage) -> year -> how far up the stage its pupils stand: 0 is the first grade."""
+    found: dict[tuple[str, str], dict[int, int]] = {}
+    for row in rows_of(pupils[["school_code", "year", "grade_key"]]):
+        if row.grade_key in order:
+            stage, n = order[row.grade_key]
+            of_year = found.setdefault((str(row.school_code), stage), {})
+            of_year[int(row.year)] = max(of_year.get(int(row.year), 0), n)
+    return found
+
+
+def _is_filling(top: Mapping[int, int], last: int, known_since: int) -> bool:
+    """Whether a stage began with its first grade in a year on record, and grew by one a year since."""
+    begun = min(top, default=last)
+    return (
+        begun > known_since and len(top) == last - begun + 1 and all(n == y - begun for y, n in top.items())
+    )

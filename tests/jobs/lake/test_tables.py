@@ -112,3 +112,14 @@ def test_a_lake_of_an_earlier_version_is_refused(settings: Settings) -> None:
     with pytest.raises(UserError, match="an earlier version made this lake") as refused:
         tables.check_version(settings)
     assert PERSONAL in refused.value.message
+
+
+def test_a_table_of_before_a_column_was_declared_gets_it(settings: Settings) -> None:
+    table = "decision_places__registration"
+    declared = declare.arrow_schema(declare.table_columns(table))
+    fewer = pa.schema([field for field in declared if field.name != "actual_entrant_count"])
+    old = {"run_id": "1", "level": "city", "unit_code": "total"}
+    tables.append_rows(settings, table, [old], "a", "1", fewer)
+    tables.append_rows(settings, table, [old | {"run_id": "2", "actual_entrant_count": 5}], "b", "2")
+    found = {row["run_id"]: row["actual_entrant_count"] for row in tables.rows(settings, table)}
+    assert found == {"1": None, "2": 5}

@@ -54,6 +54,19 @@ def test_a_delay_is_told_when_it_shows_and_never_taken_back() -> None:
         assert p.status(date(year, 10, 10)) in ("building", "cancelled")
 
 
+def test_an_extension_names_a_school_of_its_area_and_stage(landing: Path) -> None:
+    told = rows(landing, "学校建设项目_2025-10.csv", "gb18030")
+    extended = [r for r in told if r["学校标识码"]]
+    made = make_schools(0.004, 5)
+    at = {code: n for n, code in enumerate(made.codes)}
+    assert extended
+    for r in extended:
+        n, first = at[r["学校标识码"]], {"小学": 3, "初中": 9, "高中": 12}[r["学段"]]
+        assert r["建设方式"] == "改扩建"
+        assert (made.areas[n], districts()[made.district[n]].code) == (r["街道"], r["区"])
+        assert made.pupils[n, year_index(2025), first] > 0
+
+
 def test_registrations_fill_week_by_week_to_nearly_all_entrants(landing: Path) -> None:
     weeks = [rows(landing, f"*第{n}周.csv") for n in range(1, 6)]
     told = [r for week in weeks for r in week]

@@ -7,7 +7,8 @@ targets as (
         measure_zh,
         first_year::integer as first_year,
         last_year::integer as last_year,
-        target_count::integer as target_count,
+        -- a synthetic city of a fiftieth builds a fiftieth of the plan
+        round(target_count::integer * {{ var('city_scale', 1) }})::integer as target_count,
     from {{ source('standards', 'plan_place_target') }}
 ),
 

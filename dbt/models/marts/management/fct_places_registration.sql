@@ -1,5 +1,5 @@
--- one row per level (area, district, city), unit and stage of the autumn that spring registers for
--- outside that time there is none
+-- one row per level (area, district, city), unit and stage of the autumn that the newest spring registered for
+-- once that autumn has come the rows say what the spring would have changed, beside the entrants who came
 with notes as (select * from {{ ref('stg_places__registration') }}),
 
 -- children whose stage or district nobody mapped are registered nowhere; an area may have those of its district
@@ -40,6 +40,8 @@ select
     notes.implied_error_share,
     notes.registration_weight,
     notes.registration_count,
+    (notes.model_count + notes.registration_count)::decimal(12, 1) as corrected_count,
+    notes.actual_entrant_count,
     notes.remark as registration_remark,
     notes.run_id as decided_by_run_id,
 from notes

@@ -66,12 +66,35 @@ def test_a_district_file_holds_no_other_district(lake: Settings, marts: duckdb.D
 def test_the_plan_is_progress_towards_its_places(marts: duckdb.DuckDBPyConnection) -> None:
     found = rows(
         marts,
-        "select plan_measure, due_place_count, opened_place_count from fct_places_plan_progress"
+        "select plan_measure, due_place_count, opened_place_count, plan_target_count, opened_of_target_share"
+        " from fct_places_plan_progress"
         " where plan_year = 2025 order by all",
     )
     # At scale 0.002 the plan's 160,000 and 50,000 places are 320 and 100.
-    assert [(measure, due) for measure, due, _ in found] == [("places", 320), ("quality_places", 100)]
-    assert all(0 < opened <= due for _, due, opened in found)
+    assert [(measure, due) for measure, due, *_ in found] == [("places", 320), ("quality_places", 100)]
+    assert all(0 < opened <= due for _, due, opened, *_ in found)
+    assert [target for *_, target, _ in found] == [320, 100]
+    assert all(0.5 < share <= 1 for *_, share in found)
+
+
+def test_the_last_spring_stands_beside_the_entrants_who_came(marts: duckdb.DuckDBPyConnection) -> None:
+    found = rows(
+        marts,
+        "select unit_level, count(*), sum(model_count), sum(corrected_count), sum(actual_entrant_count),"
+        " sum(abs(model_count - actual_entrant_count)), sum(abs(corrected_count - actual_entrant_count))"
+        " from fct_places_registration where school_year_start = 2025 group by all order by all",
+    )
+    assert [level for level, *_ in found] == ["area", "city", "district"]
+    entrants = rows(
+        marts,
+        "select sum(pupil_count) from fct_enrollment_grade"
+        " where grade_key = 'P1' and school_year_start = 2025",
+    )
+    for level, _, _, _, came, without, corrected in found:
+        assert came == entrants[0][0], level
+        assert 2 * corrected < without, level
+    touched = rows(marts, "select count(*) from fct_places_forecast_part where registration_count <> 0")
+    assert touched == [(0,)], "the spring that is over corrects no forecast"
 
 
 def test_scenarios_start_from_what_is_published(lake: Settings, marts: duckdb.DuckDBPyConnection) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jobs.decide.places import supply
+from jobs.decide.places import gap, supply
 from jobs.decide.places.supply import coming_places, opening_shares, parted, school_places, school_year_of
 from jobs.declare import standards
 from jobs.settings import UserError
@@ -144,3 +144,80 @@ def test_settings_are_those_of_the_day() -> None:
     ]
     with pytest.raises(UserError, match="class_size"):
         supply.class_sizes(date(1990, 1, 1))
+
+
+LADDER = {"primary": ["P1", "P2", "P3"]}
+
+
+def stood(*rows: tuple[str, int, str, int]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["school_code", "year", "grade_key", "pupil_count"])
+
+
+def places_of(school: str, stated: int, by_class: int, *grades: str) -> pd.DataFrame:
+    share = len(grades)
+    return pd.DataFrame(
+        {
+            "school_code": school,
+            "stage_code": "primary",
+            "grade_key": list(grades),
+            "class_place_count": by_class // share,
+            "place_count": stated // share,
+        }
+    )
+
+
+def test_a_school_that_fills_up_gets_places_with_each_grade_and_no_other_does() -> None:
+    pupils = stood(
+        ("OLD", 2022, "P1", 80),
+        *[("OLD", year, grade, 80) for year in (2023, 2024) for grade in LADDER["primary"]],
+        ("NEW", 2024, "P1", 110),  # opened with its first grade
+        ("SHORT", 2022, "P1", 30),  # has one grade since ever
+        ("SHORT", 2024, "P1", 30),
+    )
+    places = pd.concat(
+        [
+            places_of("OLD", 240, 360, "P1", "P2", "P3"),
+            places_of("NEW", 120, 120, "P1"),
+            places_of("SHORT", 40, 40, "P1"),
+        ]
+    )
+    found = supply.standing_places(places, pupils, LADDER, range(2025, 2029))
+    count = found.pivot(index="school_code", columns="school_year_start", values="place_count")
+    assert count.loc["NEW"].tolist() == [240, 360, 360, 360]
+    assert count.loc["OLD"].tolist() == [240] * 4
+    assert count.loc["SHORT"].tolist() == [40] * 4
+    # What the register states for the whole building holds the later grades already.
+    whole = supply.standing_places(places_of("NEW", 330, 120, "P1"), pupils, LADDER, [2025, 2026])
+    assert whole["place_count"].tolist() == [330, 360]
+
+
+def test_places_to_come_count_at_the_school_that_is_extended_or_new() -> None:
+    autumn = date(2026, 9, 1)
+    rows = [
+        project(autumn, "building", project_code="MORE", project_kind_code="expansion", school_code="S1"),
+        # The school lies elsewhere than the project says: its places stand where the school does.
+        project(autumn, "building", project_code="FAR", project_kind_code="expansion", school_code="S2"),
+        project(autumn, "building", project_code="NEW", project_kind_code="new"),
+        project(autumn, "building", project_code="NOBODY", project_kind_code="expansion"),
+    ]
+    coming = coming_places(
+        pd.DataFrame(rows).assign(area_name="north"), DAY, [2026], np.array([0.5, 0.5, 0.5])
+    )
+    units = pd.DataFrame(
+        [
+            ("S1", "110101/north", "110101", "core", gap.CITY),
+            ("S2", "110102/west", "110102", "core", gap.CITY),
+            ("NEW", "110101/north", "110101", "core", gap.CITY),
+        ],
+        columns=["school", "area", "district", "zone", "city"],
+    )
+    found = gap.coming_by_unit(coming, units).set_index(["level", "unit_code"])["expected_place_count"]
+    assert found["school"].to_dict() == {"NEW": 50, "S1": 50, "S2": 50}
+    assert found["area"].to_dict() == {"110101/north": 150, "110102/west": 50}
+    assert found["district"].to_dict() == {"110101": 150, "110102": 50}
+    assert found["city", gap.CITY] == 200
+    frame = pd.DataFrame(rows)
+    assert supply.opens_school(frame, {"S1", "S2"}).tolist() == [False, False, True, False]
+    # A project of another kind that names a school that stands extends it.
+    named = frame.assign(project_kind_code="premises")
+    assert supply.opens_school(named, {"S1", "S2"}).tolist() == [False, False, True, True]
