@@ -3,8 +3,9 @@
 Rows in: reported values (`district_code, indicator_code, indicator_year, indicator_value, numerator,
 denominator`). Rows out: `decision_evaluation__indicator` without its run: one a district, indicator and
 year, and one for the city. The city's value is the quotient of the districts' sums, never a mean of their
-rates. Source of base and target: table of main indicators of Beijing's 14th Five-Year education plan, as
-dated data.
+rates. The plan prints the city's base alone: a district's way begins at what the district itself reported of
+the base year, and where it reported nothing of that year, its progress is unknown. Source of base and target:
+table of main indicators of Beijing's 14th Five-Year education plan, as dated data.
 """
 
 from __future__ import annotations
@@ -38,22 +39,21 @@ def evaluate(values: list[dict[str, Any]], on: date) -> list[dict[str, Any]]:
     """
     plan = targets(on)
     kept = [v for v in values if v["indicator_code"] in plan]
-    rows = [
-        _judged(
-            plan[v["indicator_code"]],
-            "district",
-            v["district_code"],
-            v["indicator_year"],
-            v["indicator_value"],
-            None,
-        )
-        for v in kept
-    ]
+    bases = {
+        (v["district_code"], v["indicator_code"], v["indicator_year"]): v["indicator_value"] for v in kept
+    }
+    rows = []
+    for v in kept:
+        target = plan[v["indicator_code"]]
+        base = bases.get((v["district_code"], v["indicator_code"], int(target["base_year"])))
+        unit = ("district", v["district_code"])
+        rows.append(_judged(target, unit, v["indicator_year"], v["indicator_value"], base))
     years = sorted({(v["indicator_code"], v["indicator_year"]) for v in kept})
     for code, year in years:
         parts = [v for v in kept if (v["indicator_code"], v["indicator_year"]) == (code, year)]
         value, reason = _city_value(plan[code], parts)
-        rows.append(_judged(plan[code], "city", CITY, year, value, reason))
+        base = _number(plan[code]["base_value"])
+        rows.append(_judged(plan[code], ("city", CITY), year, value, base, reason))
     return rows
 
 
@@ -68,29 +68,40 @@ def _city_value(target: dict[str, str], parts: list[dict[str, Any]]) -> tuple[De
 
 
 def _judged(
-    target: dict[str, str], level: str, unit: str, year: int, value: Decimal | None, reason: str | None
+    target: dict[str, str],
+    unit: tuple[str, str],
+    year: int,
+    value: Decimal | None,
+    base: Decimal | None,
+    reason: str | None = None,
 ) -> dict[str, Any]:
-    base = _number(target["base_value"])
     aim = Decimal(target["target_value"])
-    way = aim - base if base is not None else Decimal(0)
     return {
-        "level": level,
-        "unit_code": unit,
+        "level": unit[0],
+        "unit_code": unit[1],
         "indicator_code": target["indicator_code"],
         "indicator_year": year,
         "indicator_value": _rounded(value),
-        "base_value": base,
+        "base_value": _rounded(base),
         "target_value": aim,
         "target_operator": target["target_operator"],
         "gap_to_target": _rounded(value - aim) if value is not None else None,
         "is_met": _MEETS[target["target_operator"]](value, aim) if value is not None else None,
-        # No way to go (base and target equal, or no base printed): no share of it either.
-        "progress_share": _rounded((value - base) / way)
-        if value is not None and base is not None and way
-        else None,
+        "progress_share": _progress(value, base, aim),
         "source": "reported",
         "missing_reason": reason,
     }
+
+
+def _progress(value: Decimal | None, base: Decimal | None, aim: Decimal) -> Decimal | None:
+    """Share of the way from base to target: 0 at the base or behind it, 1 at the target or beyond.
+
+    Null where a value or the base is unknown, and where there is no way to go: the base has the target's
+    value or a better one (all targets of the plan are least values).
+    """
+    if value is None or base is None or base >= aim:
+        return None
+    return _rounded(min(max((value - base) / (aim - base), Decimal(0)), Decimal(1)))
 
 
 def _number(text: str) -> Decimal | None:

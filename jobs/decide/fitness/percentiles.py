@@ -26,6 +26,7 @@ LEAST_PUPILS = 200
 # Added before fitting, so that every possible value is above nought; in the item's unit.
 OFFSET = {"sit_and_reach": 40.0, "pull_up": 1.0, "sit_up_1min": 1.0, "rope_skip_1min": 1.0}
 UNIT = {"pull_up": 1.0, "sit_up_1min": 1.0, "rope_skip_1min": 1.0}
+_MAY_BE_NEGATIVE = ("sit_and_reach",)
 # Into how many equal parts a count's unit is spread.
 _PARTS = 5
 METHOD = "lms"
@@ -43,12 +44,13 @@ class Curve:
     s: Floats
     offset: float
     pupil_count: int
+    least: float
 
     def value(self, percent: float) -> Floats:
-        """The value of this percentile, by month."""
+        """The value of this percentile, by month; not below the least that the item can have."""
         z = float(special.ndtri(percent / 100))
         inner = np.maximum(1 + self.l * self.s * z, 1e-6)
-        return np.asarray(self.m * inner ** (1 / self.l) - self.offset)
+        return np.maximum(self.m * inner ** (1 / self.l) - self.offset, self.least)
 
     def percent(self, age_months: NDArray[np.int64], values: Floats) -> Floats:
         """The percentile of each value, 0 to 100; NaN outside the ages of the curve."""
@@ -93,7 +95,8 @@ def fit(age_months: Floats, values: Floats, item: str, counts: Floats | None = N
     inside = (age >= months[0]) & (age <= months[-1])
     age, y, weight = age[inside], y[inside], weight[inside]
     bases = {name: _basis(age, weight, months, knots) for name, knots in _INNER_KNOTS.items()}
-    return Curve(months, *_maximize(np.log(y), weight, age - months[0], bases), offset, pupils)
+    least = -np.inf if item in _MAY_BE_NEGATIVE else 0.0
+    return Curve(months, *_maximize(np.log(y), weight, age - months[0], bases), offset, pupils, least)
 
 
 def _cells(age_months: Floats, values: Floats, counts: Floats | None) -> _Cells:

@@ -12,12 +12,12 @@ ON = date(2025, 11, 20)
 
 
 def value(
-    code: str, district: str, numerator: str | None, denominator: str | None, rate: str
+    code: str, district: str, numerator: str | None, denominator: str | None, rate: str, year: int = 2025
 ) -> dict[str, Any]:
     return {
         "indicator_code": code,
         "district_code": district,
-        "indicator_year": 2025,
+        "indicator_year": year,
         "numerator": Decimal(numerator) if numerator else None,
         "denominator": Decimal(denominator) if denominator else None,
         "indicator_value": Decimal(rate),
@@ -54,6 +54,29 @@ def test_progress_is_the_share_of_the_way_from_base_to_target() -> None:
     row = city(evaluate([value("inclusive_kindergarten_coverage", "110101", "885", "1000", "88.5")], ON))
     assert row["progress_share"] == Decimal("0.5000")
     assert row["gap_to_target"] == Decimal("-1.5000")
+
+
+def progress(code: str, base: str | None, now: str) -> tuple[Decimal | None, Decimal | None]:
+    """Base and progress of a district that reports `now` in 2025 and reported `base` of 2020."""
+    rows = [value(code, "110101", None, None, now)]
+    if base is not None:
+        rows.append(value(code, "110101", None, None, base, year=2020))
+    (row,) = (r for r in evaluate(rows, ON) if r["level"] == "district" and r["indicator_year"] == 2025)
+    return row["base_value"], row["progress_share"]
+
+
+def test_a_districts_progress_begins_at_its_own_base_or_is_unknown() -> None:
+    code = "inclusive_kindergarten_coverage"  # the city's way: 87 to 90
+    assert progress(code, "80", "85") == (Decimal(80), Decimal("0.5000"))
+    assert progress(code, None, "85") == (None, None), "the city's base is not the district's"
+    assert progress(code, "80", "97") == (Decimal(80), Decimal("1.0000")), "the way ends at the target"
+    assert progress(code, "80", "70") == (Decimal(80), Decimal("0.0000")), (
+        "behind the base nothing is covered"
+    )
+    assert progress(code, "90.2", "95") == (Decimal("90.2"), None), "it was there already: there is no way"
+    assert progress("smart_campus_coverage", "50", "60")[1] == Decimal("0.2857"), (
+        "no base is printed, one reported"
+    )
 
 
 def test_no_way_to_go_has_no_progress_and_a_missing_part_no_city_value() -> None:
