@@ -25,12 +25,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from benchmarks.places.simple import KEY, LEVELS, simple_rows, summed
 from jobs import settings as site_settings
-from jobs.decide.places import job
+from jobs.decide.places import errors, job
 from jobs.decide.places.hierarchy import units_of
 from jobs.decide.places.ladder import stage_grades
 from jobs.declare import code_list
@@ -177,26 +176,12 @@ def graded(scale: float, seed: int) -> pd.DataFrame:
 
 def scores(told: pd.DataFrame) -> pd.DataFrame:
     """Per level, grade_key, method and lead: units, error and bias in %, share inside and score of 80 %."""
-    error = 100 * (told["forecast"] / told["pupils"] - 1)
-    missed = (told["lower_80"] - told["pupils"]).clip(lower=0) + (told["pupils"] - told["upper_80"]).clip(
-        lower=0
-    )
-    score = 100 * (told["upper_80"] - told["lower_80"] + 10 * missed) / told["pupils"]
-    made = told.assign(
-        error=error.abs(),
-        bias=error,
-        held=100.0 * (missed == 0),
-        score=score,
-        width=told["upper_80"] - told["lower_80"],
-    )
-    made.loc[made["lower_80"].isna(), ["held", "score"]] = np.nan
-    by = ["level", "grade_key", "method", "lead"]
-    table = made.groupby(by).agg(
+    made = errors.scored(told.reindex(columns=[*told.columns, "lower_90", "upper_90"]))
+    made = made.assign(bias=made["error"], error=made["error"].abs(), held=100 * made["held_80"])
+    table = made.groupby(["level", "grade_key", "method", "lead"]).agg(
         units=("error", "size"),
-        error=("error", "mean"),
-        bias=("bias", "mean"),
-        held=("held", "mean"),
-        score=("score", "mean"),
+        **{name: (name, "mean") for name in ("error", "bias", "held")},
+        score=("score_80", "mean"),
     )
     return table.reset_index()
 

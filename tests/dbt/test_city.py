@@ -298,7 +298,7 @@ def test_cards_tell_the_four_services(rows: Rows) -> None:
         "fan",
     )
     assert note == (
-        "2025-2026 学年在校 432 人；80% 区间 556–566 人。近 4 次提前一年的预测，各单位平均误差 2.5%。"
+        "2025-2026 学年在校 432 人；80% 区间 556–566 人。近 4 次提前一年的预测，总数平均误差 1.5%。"
     )
     assert json.loads(series) == [
         {"x": 2024, "y": 428, "lower": None, "upper": None},

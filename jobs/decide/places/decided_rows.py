@@ -8,8 +8,7 @@ from decimal import Decimal
 import pandas as pd
 
 from jobs import declare
-from jobs.decide.places import gap, supply
-from jobs.decide.places.forecast import score as forecast_errors
+from jobs.decide.places import errors, gap, supply
 from jobs.decide.places.hierarchy import districts_of
 from jobs.decide.places.ladder import grade_lags, ladder_years, stage_grades
 from jobs.decide.places.parts import parts
@@ -21,7 +20,7 @@ from jobs.settings import Settings
 METHOD = "grade_progression"
 
 # The forecast's words for its levels, which serve any list of units, as the words of every table.
-LEVEL = {"unit": "school", "area": "area", "parent": "district", "zone": "zone", "total": "city"}
+LEVEL = errors.UNIT_OF
 
 
 def exact(table: str, rows: pd.DataFrame) -> pd.DataFrame:
@@ -134,8 +133,6 @@ def gap_rows(
 
 def forecast_rows(forecast: pd.DataFrame) -> pd.DataFrame:
     """Rows of `forecast_frame` under the table's names and levels, numbers to one decimal place."""
-    keys = {str(year): key for key, year in ladder_years().items()} | {"all": "all"}
-    keys |= {stage: stage for stage in stage_grades()}
     numbers = ["forecast", "lower_80", "upper_80", "lower_90", "upper_90"]
     rows = pd.DataFrame(
         {
@@ -143,7 +140,7 @@ def forecast_rows(forecast: pd.DataFrame) -> pd.DataFrame:
             "level": forecast["level"].map(LEVEL),
             "unit_code": forecast["unit"],
             "parent_unit_code": forecast["parent_unit"],
-            "grade_key": forecast["grade"].astype(str).map(keys),
+            "grade_key": forecast["grade"].astype(str).map(_grade_keys()),
             "school_year_start": forecast["year"].astype(int),
             "lead": forecast["lead"].astype(int),
             "method": METHOD,
@@ -153,20 +150,27 @@ def forecast_rows(forecast: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(**counts)
 
 
-def error_rows(past: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
-    """Errors of unit totals by lead, of the forecasts whose target year has come."""
-    errors = forecast_errors(past, counts)
-    come = past[past["year"].isin(counts["year"].unique())]
-    origins = come.groupby("lead")["origin"].nunique()
+def error_rows(past: pd.DataFrame, counts: pd.DataFrame, units: pd.DataFrame) -> pd.DataFrame:
+    """Errors of past forecasts by level, grades and lead, of those whose year has come."""
+    found = errors.mean_errors(errors.past_errors(past, counts, units))
     return pd.DataFrame(
         {
-            "level": "school",
-            "lead": errors["lead"].astype(int),
-            "origin_count": errors["lead"].map(origins).astype(int),
-            "unit_count": errors["forecasts"].astype(int),
-            "mape_percent": [Decimal(f"{v:.3f}") for v in errors["mape"]],
-            "coverage_80_share": [Decimal(f"{v:.4f}") for v in errors["coverage_80"]],
-            "coverage_90_share": [Decimal(f"{v:.4f}") for v in errors["coverage_90"]],
+            "level": found["level"].map(LEVEL),
+            "grade_key": found["grade"].map(_grade_keys()),
+            "lead": found["lead"].astype(int),
+            "origin_count": found["origin_count"].astype(int),
+            "unit_count": found["unit_count"].astype(int),
+            "mape_percent": found["mape"],
+            "bias_percent": found["bias"],
+            "coverage_80_share": found["held_80"],
+            "coverage_90_share": found["held_90"],
+            "interval_score_80_percent": found["score_80"],
             "method": METHOD,
         }
     )
+
+
+def _grade_keys() -> dict[str, str]:
+    """The forecast's label of grades -> the key of a grade, a stage or all."""
+    keys = {str(year): key for key, year in ladder_years().items()} | {"all": "all"}
+    return keys | {stage: stage for stage in stage_grades()}

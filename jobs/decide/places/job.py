@@ -100,8 +100,10 @@ def decided(settings: Settings, day: date, rows: Known) -> dict[str, pd.DataFram
     counts = counts.assign(grade=counts["grade"].map(ladder_years()).astype(int))
     lag, horizon = lowest_lag(settings, counts), settings.places.horizon
     born, origin = rows.births if len(rows.births) else None, int(counts["year"].max())
-    past = backtest_frame(counts, born, range(origin - BACKTEST_ORIGINS, origin), horizon, lag)
-    errors = error_rows(past, counts)
+    # As they were returned: a merger is part of the errors.
+    units, origins = units_of(counts, register), range(origin - BACKTEST_ORIGINS, origin)
+    past = backtest_frame(counts, born, origins, horizon, lag, groups_of(units), stage_spans())
+    errors = error_rows(past, counts, units)
     counts = coming.continued(counts, rows.changes)
     units = units_of(counts, register)
     places = place_rows(counts, register, day)

@@ -33,7 +33,8 @@ class Findings:
 
     `past`: grade_key, school_year_start, pupil_count of the unit. `forecast`: those keys, with stages and
     `all` as grades too, and the four bounds. `gap`: district and city rows of the gap. `vintages`: origin,
-    lead, forecast, pupil_count, error_percent of the city's forecasts whose year has come. `outlines`:
+    lead, forecast, pupil_count, error_percent of the city's forecasts whose year has come. `errors`:
+    grade_key, lead, mape_percent, coverage_80_share of the level shown, of forecasts made again. `outlines`:
     GeoJSON of the districts, or None where the site brings no map.
     """
 
@@ -44,6 +45,7 @@ class Findings:
     forecast: pd.DataFrame
     gap: pd.DataFrame
     vintages: pd.DataFrame
+    errors: pd.DataFrame
     outlines: dict[str, Any] | None
     is_synthetic: bool = False
 
@@ -120,6 +122,15 @@ def _sections(found: Findings, whose: str) -> list[str]:
             ),
         ),
         _section(
+            "这样的预测以往差多少 How far such forecasts missed",
+            "用同一方法在往年重做预测, 与后来的实际人数相比; "
+            + ("全市合计。" if found.unit == CITY else "各区平均。")
+            + "括号内为 80% 区间覆盖的比例。The same method in past years against what came, "
+            + ("the whole city" if found.unit == CITY else "mean of the districts")
+            + "; in brackets how often the 80 % interval held.",
+            _errors(found.errors),
+        ),
+        _section(
             "往年预测的误差 Errors of past forecasts",
             "每次预测都留存; 目标学年已到的才能比较。"
             "Each forecast is kept; those whose year has come are compared.",
@@ -136,6 +147,23 @@ def _sections(found: Findings, whose: str) -> list[str]:
             ),
         ),
     ]
+
+
+def _errors(errors: pd.DataFrame) -> str:
+    """A line for each stage and all grades, a column for each year ahead."""
+    leads = sorted(int(lead) for lead in errors["lead"].unique())
+    told = {
+        (r.grade_key, int(r.lead)): f"{r.mape_percent:.1f} % ({r.coverage_80_share:.0%})"
+        for r in rows_of(errors)
+    }
+    names = {"all": "全部 all"} | {stage: f"{zh} {stage}" for stage, zh in STAGES.items()}
+    rows = [
+        (names[key], *(told.get((key, lead), "") for lead in leads))
+        for key in (*STAGES, "all")
+        if any((key, lead) in told for lead in leads)
+    ]
+    headings = ("提前年数 years ahead", *(str(lead) for lead in leads))
+    return _table(headings, rows or [("尚无 none yet",)])
 
 
 def _section(title: str, about: str, body: str) -> str:

@@ -77,8 +77,8 @@ def findings(settings: Settings, day: date, unit: str | None = None) -> Findings
     """Read the decisions that stood on `day`; `unit` is a district, else the city. UserError without any."""
     chosen = unit or CITY
     level = "district" if unit else "city"
-    forecasts, gaps = "decision_places__forecast", "decision_places__gap"
-    datasets = [forecasts, gaps, "grade_return"]
+    forecasts, gaps, missed = (f"decision_places__{name}" for name in ("forecast", "gap", "forecast_error"))
+    datasets = [forecasts, gaps, missed, "grade_return"]
     with window.opened(settings, day, window.newest_known(settings), datasets) as lake:
         past = lake.frame(
             "select coalesce(parent_unit_code, '') as district, grade_key, school_year_start,"
@@ -100,6 +100,11 @@ def findings(settings: Settings, day: date, unit: str | None = None) -> Findings
             f" warning_direction, warning_level from {lake.of('in_force', gaps)}"
             " where level in ('district', 'city')"
         )
+        errors = lake.frame(
+            "select grade_key, lead, cast(mape_percent as double) as mape_percent,"
+            " cast(coverage_80_share as double) as coverage_80_share"
+            f" from {lake.of('in_force', missed)} where level = '{level}' and grade_key is not null"
+        )
         kept = lake.frame(
             "select origin, lead, school_year_start, cast(forecast as double) as forecast,"
             " recorded_at, run_id"
@@ -115,7 +120,7 @@ def findings(settings: Settings, day: date, unit: str | None = None) -> Findings
     past = past.groupby(["grade_key", "school_year_start"])["pupil_count"].sum().reset_index()
     outlines = json.loads(settings.map.read_text(encoding="utf-8")) if settings.map else None
     return Findings(
-        settings.title_zh, day, chosen, past, mine, gap, vintages, outlines, settings.is_synthetic
+        settings.title_zh, day, chosen, past, mine, gap, vintages, errors, outlines, settings.is_synthetic
     )
 
 

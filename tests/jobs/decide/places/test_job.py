@@ -54,6 +54,27 @@ def test_pupils_of_every_level_are_those_of_the_city(marts: duckdb.DuckDBPyConne
     assert len({total for _, total in sums}) == 1
 
 
+def test_past_errors_stand_at_every_level_and_stage(marts: duckdb.DuckDBPyConnection) -> None:
+    found = rows(
+        marts,
+        "select unit_level, grade_span, count(*) from fct_places_forecast_error"
+        " where grade_span in ('kindergarten', 'primary', 'junior', 'senior', 'all') group by all",
+    )
+    levels, stages = (
+        ("school", "area", "district", "zone", "city"),
+        ("kindergarten", "primary", "junior", "senior", "all"),
+    )
+    assert {key[:2] for key in found} == {(level, stage) for level in levels for stage in stages}
+    # Six past years: of the first, six years ahead have come.
+    assert {count for level, _, count in found if level == "city"} == {6}
+    card = rows(marts, "select note_zh from rpt_portal__service_card where service = 'places'")[0][0]
+    own = "where unit_level = 'city' and grade_span = 'all' and lead_years = 1"
+    missed = rows(marts, f"select mape_percent::decimal(8, 1)::varchar from fct_places_forecast_error {own}")[
+        0
+    ][0]
+    assert f"总数平均误差 {missed}%" in card
+
+
 def test_a_district_file_holds_no_other_district(lake: Settings, marts: duckdb.DuckDBPyConnection) -> None:
     published = release.current(lake)
     assert published is not None

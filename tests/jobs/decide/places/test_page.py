@@ -29,9 +29,10 @@ def findings(outlines: dict[str, Any] | None) -> Findings:
     warned = {"surplus": -20.0, "warning_direction": "shortage", "warning_level": "red"}
     gap = pd.DataFrame([{**short, **warned, "stage_code": stage} for stage in grades])
     columns = ["origin", "lead", "forecast", "pupil_count", "error_percent"]
-    return Findings(
-        "某市", date(2025, 9, 10), page.CITY, past, forecast, gap, pd.DataFrame(columns=columns), outlines
-    )
+    kept = pd.DataFrame(columns=columns)
+    missed = {"grade_key": "junior", "lead": 2, "mape_percent": 3.25, "coverage_80_share": 0.8}
+    errors = pd.DataFrame([missed, {**missed, "lead": 1, "mape_percent": 1.0}])
+    return Findings("某市", date(2025, 9, 10), page.CITY, past, forecast, gap, kept, errors, outlines)
 
 
 @pytest.mark.parametrize(("kind", "coordinates"), [("Polygon", [SQUARE]), ("MultiPolygon", [[SQUARE]])])
@@ -52,6 +53,16 @@ def test_a_made_up_city_says_so_on_the_page_and_below_each_chart() -> None:
     charts = re.findall("<svg.*?</svg>", made_up)
     assert len(charts) == 5
     assert all("合成数据 synthetic data" in chart for chart in charts)
+
+
+def test_the_page_says_how_far_such_forecasts_missed_at_the_level_that_it_shows() -> None:
+    html = page.page(findings(None))
+    assert "全市合计。" in html
+    assert "<td>初中 junior</td><td>1.0 % (80%)</td><td>3.2 % (80%)</td>" in html
+    of_a_district = page.page(dataclasses.replace(findings(None), unit="990101"))
+    assert "各区平均。" in of_a_district
+    none_yet = dataclasses.replace(findings(None), errors=findings(None).errors.head(0))
+    assert "尚无 none yet" in page.page(none_yet)
 
 
 def test_a_site_without_a_map_has_a_page_without_one() -> None:

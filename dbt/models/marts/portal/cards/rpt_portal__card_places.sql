@@ -17,11 +17,11 @@ past_years as (
     limit 10
 ),
 
--- by how much the same method missed in past years, one year ahead
+-- by how much the same method missed the sum that the card shows in past years, one year ahead
 past_errors as (
     select format({{ card_text('places', 'note_errors') }}, origin_count, mape_percent::decimal(8, 1)) as note
     from {{ ref('fct_places_forecast_error') }}
-    where unit_level = 'school' and lead_years = 1
+    where unit_level = 'city' and grade_span = 'all' and lead_years = 1
 ),
 
 -- years whose sum misses units
