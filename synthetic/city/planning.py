@@ -9,11 +9,12 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from synthetic.city.estates import Estate, make_estates
 from synthetic.city.figures import births, districts
 from synthetic.city.ladder import GRADES_OF
 from synthetic.city.numbers import Stream, allocate, stream
 from synthetic.city.part import Part
-from synthetic.city.schools import Schools, district_births
+from synthetic.city.schools import Schools, areas_by_number, district_births
 from synthetic.city.words import place_words
 from synthetic.city.workbook import Cell
 from synthetic.city.writers import csv_bytes
@@ -24,7 +25,16 @@ PROJECT_HEADINGS = (
     *("项目编号", "项目名称", "区", "街道", "学校标识码", "学段", "建设方式", "学位数", "优质学位数"),
     *("计划启用日期", "预计启用日期", "实际启用日期", "项目状态"),
 )
-HOUSING_HEADINGS = ("住房项目编号", "住房项目名称", "区", "街道", "住房套数", "交付日期", "交付状态")
+HOUSING_HEADINGS = (
+    "住房项目编号",
+    "住房项目名称",
+    "区",
+    "街道",
+    "住房类型",
+    "住房套数",
+    "交付日期",
+    "交付状态",
+)
 
 # The plan: about 150 schools and 160,000 places over 2021–2025. What comes after is an assumption.
 PLAN_PROJECTS, PLAN_PLACES, PLAN_YEARS = 150, 160_000, (2021, 2025)
@@ -35,9 +45,6 @@ QUALITY_PLACES = 50_000  # of the plan's places, in some 17 schools
 _SLIP_SHARES = (0.72, 0.19, 0.07, 0.02)  # assumption: school years a project opens late
 _EXTENSION = "改扩建"
 _KINDS = (("新建", 0.5), (_EXTENSION, 0.27), ("接收配套", 0.15), ("腾退利用", 0.08))
-# Homes handed over a year in the whole city: an assumption near what the yearly bulletins tell.
-_HOMES_A_YEAR, _HOMES_A_PROJECT = 95_000, 900
-_HOUSING_YEARS = range(2018, 2029)
 _HOUSING_ZH = {"planned": "规划", "building": "在建", "delivered": "已交付"}
 _STATUS_ZH = {"planned": "规划", "building": "在建", "opened": "已启用", "cancelled": "取消"}
 
@@ -153,10 +160,7 @@ def _quality(seats: NDArray[np.int64], wanted: int) -> list[int]:
 
 def areas_of_districts(schools: Schools) -> dict[str, list[str]]:
     """District code -> the areas in which it has schools, in order."""
-    return {
-        district.code: sorted({schools.areas[s] for s in schools.of_district(number).tolist()})
-        for number, district in enumerate(districts())
-    }
+    return {districts()[number].code: areas for number, areas in areas_by_number(schools).items()}
 
 
 def write_projects(part: Part) -> None:
@@ -208,32 +212,27 @@ def _project_row(p: Project, day: date, schools: Schools) -> list[Cell]:
 
 def write_housing(part: Part) -> None:
     """Homes handed over and to come, by project, as they stand on 12 April of the newest year."""
-    rng = stream(part.seed, Stream.PLANNING, 2)
-    areas = areas_of_districts(part.schools)
-    weight = np.array([d.residents * (1 + 20 * max(d.yearly_drift, 0)) for d in districts()])
     day = date(part.newest.year, 4, 12)
     rows: list[list[Cell]] = []
-    for year in _HOUSING_YEARS:
-        homes = round(_HOMES_A_YEAR * part.scale)
-        count = max(4, round(homes / _HOMES_A_PROJECT))
-        of = rng.choice(len(weight), count, p=weight / weight.sum())
-        sizes = allocate(np.array(homes), rng.uniform(0.4, 1.8, count))
-        words, where, months = place_words(rng, count), rng.random(count), rng.integers(1, 13, count)
-        for n in range(count):
-            district = districts()[of[n]]
-            handed = date(year, int(months[n]), 15)
-            status = "delivered" if handed <= day else "building" if year <= day.year + 2 else "planned"
-            own = areas[district.code]
-            rows.append(
-                [
-                    f"ZF{year}{n + 1:04d}",
-                    f"{district.name_zh}{words[n]}家园",
-                    district.code,
-                    own[int(where[n] * len(own))],
-                    int(sizes[n]),
-                    handed.isoformat(),
-                    _HOUSING_ZH[status],
-                ]
-            )
+    for estate in make_estates(part.scale, part.seed, areas_by_number(part.schools)):
+        rows.append(
+            [
+                estate.code,
+                estate.name,
+                districts()[estate.district].code,
+                estate.area,
+                estate.kind_zh,
+                estate.homes,
+                estate.handed.isoformat(),
+                _HOUSING_ZH[housing_status(estate, day)],
+            ]
+        )
     data = csv_bytes(HOUSING_HEADINGS, rows, "utf-8-sig")
     part.landing.put("place_demand", CITY, day, f"住房交付_{day.year}.csv", data, len(rows))
+
+
+def housing_status(estate: Estate, on: date) -> str:
+    """What the senders say of an estate on a day."""
+    if estate.handed <= on:
+        return "delivered"
+    return "building" if estate.handed.year <= on.year + 2 else "planned"

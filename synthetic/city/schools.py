@@ -8,6 +8,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from synthetic.city.estates import drawn_by_estates, make_estates
 from synthetic.city.figures import (
     FIRST_YEAR,
     FUTURE_YEARS,
@@ -198,6 +199,14 @@ def _add(
     schools.closed.append(date(YEARS[-1], 8, 31) if closes and year < YEARS[-1] - 2 else None)
 
 
+def areas_by_number(schools: Schools) -> dict[int, list[str]]:
+    """District by number -> the areas in which it has schools, in order."""
+    return {
+        number: sorted({schools.areas[s] for s in schools.of_district(number).tolist()})
+        for number in range(len(districts()))
+    }
+
+
 def _fill(schools: Schools, weights: NDArray[np.float64], scale: float, seed: int, is_expected: bool) -> None:
     totals = district_pupils(scale, seed, with_future=True, is_expected=is_expected)
     years = np.array(YEARS + FUTURE_YEARS)
@@ -205,7 +214,9 @@ def _fill(schools: Schools, weights: NDArray[np.float64], scale: float, seed: in
     opened = np.array([d.year for d in schools.opened])
     closed = np.array([d.year if d else 9999 for d in schools.closed])
     pupils = np.zeros((len(schools), len(years), GRADES), np.int64)
+    every_estate = make_estates(scale, seed, areas_by_number(schools))
     for number in range(len(districts())):
+        estates = [e for e in every_estate if e.district == number]
         rng = stream(seed, Stream.SCHOOL, number, 1)
         for stage in STAGES:
             teaches = kinds == stage
@@ -222,6 +233,9 @@ def _fill(schools: Schools, weights: NDArray[np.float64], scale: float, seed: in
                 # empty.
                 takes = (opened[here, None] <= entry) & (years < closed[here, None])
                 share = own[:, None] * noise[:, entry - (FIRST_YEAR - 6)] * takes
+                usual = share / np.maximum(share.sum(axis=0), 1e-9) * totals[number, :, grade]
+                names = [schools.areas[s] for s in here]
+                share = share * drawn_by_estates(estates, stage, len(GRADES_OF[stage]), names, usual, years)
                 pupils[here, :, grade] = allocate(totals[number, :, grade], share.T).T
     schools.pupils, schools.future = pupils[:, : len(YEARS)], pupils[:, len(YEARS) :]
     _make_classes(schools, seed)

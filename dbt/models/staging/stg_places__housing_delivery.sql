@@ -7,5 +7,6 @@ select
     dwelling_count,
     delivery_date,
     housing_status_code,
+    housing_kind_code,
     stated_on,
 from {{ source('newest_by_scope', 'clean_places__housing_delivery') }}
