@@ -19,10 +19,9 @@ import numpy as np
 import pandas as pd
 
 from jobs import settings as site_settings
-from jobs.decide.safety import absence, read, rules
-from jobs.decide.safety.alerts import SAME_EPISODE_DAYS
+from jobs.decide.safety import absence, classes, outbreaks, read, rules
 from jobs.decide.safety.detect import detect_frame
-from jobs.decide.safety.job import FALSE_DISCOVERY_RATE
+from jobs.decide.safety.job import findings_of_schools
 from synthetic.city import illness as feed
 from synthetic.city.alert_states import JURISDICTIONS
 from synthetic.city.figures import districts
@@ -32,7 +31,10 @@ from synthetic.city.schools import make_schools
 from synthetic.city.writers import Landing
 
 YEARS = (2024, 2025)
+BUDGET = 0.5  # false alerts per school-year that the service may raise
 CURVE = (0.1, 0.02, 0.005, 0.001, 3e-4, 1e-4, 1e-5, 1e-6, 1e-8)
+# Alarms of a curve are one warning if they lie so many days apart; alerts are joined by the service itself.
+EPISODE_DAYS = 4
 # Days after a cluster on which an alarm is neither found nor false: sums and class mates still remember it.
 AFTER = pd.Timedelta(days=14)
 CODE_OF = {zh: code for code, zh in feed._CONDITION_ZH.items()}
@@ -45,6 +47,8 @@ class Graded:
     clusters: pd.DataFrame
     school_years: float
     watch: dict[str, pd.DataFrame]
+    # An alert may span days without a sign: whether it found a cluster is told by its signs.
+    signs: dict[str, pd.DataFrame]
 
 
 def reports_and_truth(scale: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame, dict[int, dict]]:
@@ -84,7 +88,7 @@ def episodes(alarms: pd.DataFrame) -> pd.DataFrame:
     """Runs of alarm days (`unit, date`) of a school, of whatever syndrome."""
     alarms = alarms[["unit", "date"]].drop_duplicates().sort_values(["unit", "date"])
     gap = alarms.groupby("unit")["date"].diff().dt.days
-    run = (gap.isna() | (gap > SAME_EPISODE_DAYS)).cumsum()
+    run = (gap.isna() | (gap > EPISODE_DAYS)).cumsum()
     made = alarms.groupby(run).agg(unit=("unit", "first"), first=("date", "first"), last=("date", "last"))
     return made.reset_index(drop=True)
 
@@ -96,13 +100,13 @@ def grade(scale: float, seed: int) -> Graded:
     series = absence.on_school_days(reports, calendar, as_of.date())
     school = detect_frame(series, "school", calendar=calendar)
     groups = absence.by_syndrome(reports, series, as_of)
-    grouped = {"school": [], "ears_c2": [], "chosen": []}
-    for _, own in groups.groupby("syndrome_code"):
+    grouped = {"school": [], "ears_c2": []}
+    for code, own in groups.groupby("syndrome_code"):
         one = own[["unit", "date", "count"]]
-        grouped["school"].append(detect_frame(one, "school", calendar=calendar))
+        grouped["school"].append(detect_frame(one, "school", calendar=calendar).assign(level=code))
         grouped["ears_c2"].append(detect_frame(one, "ears_c2", calendar=calendar))
-        grouped["chosen"].append(detect_frame(one, "school", calendar=calendar, fdr=FALSE_DISCOVERY_RATE))
-    by_syndrome, ears, chosen = (pd.concat(grouped[name]) for name in ("school", "ears_c2", "chosen"))
+    by_syndrome, ears = (pd.concat(grouped[name]) for name in ("school", "ears_c2"))
+    by_class = classes.judged(reports, by_syndrome, alpha=max(CURVE), least=2)
     judged = school[school["p_value"].notna()]
     watched = judged.groupby("unit")["date"].min()
     # Clusters before a school's first answer are nobody's to find; the same ones are left out for all.
@@ -117,20 +121,28 @@ def grade(scale: float, seed: int) -> Graded:
             for year, own in absence.rule_reports(reports, _no_incidents()).groupby("school_year")
         ]
     )
-    by_rule = hits.rename(columns={"school_code": "unit", "first_date": "first", "last_date": "last"})
-    statutory = by_rule[["unit", "first", "last"]].sort_values(["unit", "first"])
     # A rule's day counts only where the detection answers too, so that all are watched alike.
-    statutory = statutory[statutory["first"] >= statutory["unit"].map(watched)]
+    hits = hits[hits["first_date"] >= hits["school_code"].map(watched)]
+    by_rules, detected = outbreaks.of_rules(hits), findings_of_schools(by_syndrome, reports, as_of)
     ears = ears[ears["date"].ge(ears["unit"].map(watched))]
-    watch = {}
+    watch, signs_of = {}, {}
     for a in CURVE:
         watch[f"school, by syndrome {a:g}"] = episodes(by_syndrome[by_syndrome["p_value"] < a])
+        watch[f"class, by syndrome {a:g}"] = episodes(by_class[by_class["p_value"] < a])
         watch[f"school, all absence {a:g}"] = episodes(judged[judged["p_value"] < a])
         watch[f"EARS C2, by syndrome {a:g}"] = episodes(ears[ears["p_value"] < a])
-    watch["detection as run"] = episodes(chosen[chosen["alarm"].eq(1)])
-    watch["statutory rules"] = statutory
-    watch["both"] = pd.concat([watch["detection as run"], statutory])
-    return Graded(clusters, len(judged) / len(open_days), watch)
+    for name, findings in (
+        ("detection as run", detected),
+        ("statutory rules", [by_rules]),
+        ("both", [*detected, by_rules]),
+    ):
+        signs = outbreaks.together(findings)
+        alerts = outbreaks.outbreaks(signs, as_of)
+        days = {"alert_unit_code": "unit", "unit_code": "unit", "alert_date": "first", "first_date": "first"}
+        days |= {"last_date": "last"}
+        watch[name] = alerts.rename(columns=days)[["unit", "first", "last"]]
+        signs_of[name] = signs.rename(columns=days)[["unit", "first", "last"]]
+    return Graded(clusters, len(judged) / len(open_days), watch, signs_of)
 
 
 def _no_incidents() -> pd.DataFrame:
@@ -155,7 +167,7 @@ def outside(clusters: pd.DataFrame, told: pd.DataFrame) -> int:
 
 def summary(cities: list[Graded], name: str) -> tuple[float, float, float, float]:
     """Share found, median and 90th percentile of days to the warning, false warnings per school-year."""
-    days = pd.concat([found_after(c.clusters, c.watch[name]) for c in cities])
+    days = pd.concat([found_after(c.clusters, c.signs.get(name, c.watch[name])) for c in cities])
     false = sum(outside(c.clusters, c.watch[name]) for c in cities)
     years = sum(c.school_years for c in cities)
     return float(days.notna().mean()), float(days.median()), float(days.quantile(0.9)), false / years
@@ -189,7 +201,9 @@ def draw(curves: dict[str, list[tuple[float, float]]], marks: dict[str, tuple[fl
         "每校每学年误报数 false warnings per school-year</text>"
     )
     out.append(f'<text x="{left}" y="16">发现的聚集性疫情 clusters found</text>')
-    for (name, points), color in zip(curves.items(), ("#0969da", "#54aeff", "#8c959f"), strict=True):
+    for (name, points), color in zip(
+        curves.items(), ("#1a7f37", "#0969da", "#54aeff", "#8c959f"), strict=True
+    ):
         places = [at(*point) for point in points]
         path = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
         out.append(f'<path d="M{path}" fill="none" stroke="{color}" stroke-width="2"/>')
@@ -197,6 +211,8 @@ def draw(curves: dict[str, list[tuple[float, float]]], marks: dict[str, tuple[fl
         edge, anchor = (x - 8, "end") if x > left + 0.8 * width else (x + 8, "start")
         y += 190 if anchor == "end" else 16  # below the other curves
         out.append(f'<text x="{edge:.0f}" y="{y:.0f}" text-anchor="{anchor}" fill="{color}">{name}</text>')
+    budget, _ = at(BUDGET, 0)
+    out.append(f'<path d="M{budget:.1f} {top}v{height}" stroke="#cf222e" stroke-dasharray="4 4"/>')
     for name, point in marks.items():
         x, y = at(*point)
         out.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="#cf222e"/>')
@@ -224,7 +240,12 @@ def main() -> None:
     if options.svg:
         curves = {
             name: [(told[f"{name} {a:g}"][3], told[f"{name} {a:g}"][0]) for a in CURVE]
-            for name in ("school, by syndrome", "school, all absence", "EARS C2, by syndrome")
+            for name in (
+                "class, by syndrome",
+                "school, by syndrome",
+                "school, all absence",
+                "EARS C2, by syndrome",
+            )
         }
         named = {
             "检测 detection": "detection as run",

@@ -163,9 +163,9 @@ def statements_of(table: str) -> Contract | None:
     return load()[dataset] if dataset else next((c for c in load().values() if table in c.tables), None)
 
 
-# How a table that the lake makes itself is read at a moment: the newest run's rows (`runs`), the `first` row
+# How a table that the lake makes itself is read at a moment: the newest run's rows (`runs`), the `last` row
 # of each key, or `every` row. `history` and `key` of its declaration.
-HISTORIES = ("runs", "first", "every")
+HISTORIES = ("runs", "last", "every")
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def history_of(table: str) -> History:
     declared = made_declarations()[table]
     history = History(declared.get("history", "runs"), tuple(declared.get("key", ())))
     unknown = set(history.key) - {*declared["columns"]}
-    if history.kind not in HISTORIES or bool(history.key) != (history.kind == "first") or unknown:
+    if history.kind not in HISTORIES or bool(history.key) != (history.kind == "last") or unknown:
         raise ContractError(f"{table}: history {history.kind!r} by {list(history.key)}")
     return history
 

@@ -196,12 +196,12 @@ def _of_decisions(table: str, name: Name) -> str:
     history = declare.history_of(table)
     if history.kind == "every":
         return f"select\n    {_listed(own)}\nfrom {every}"
-    if history.kind == "first":
-        first = f"recorded_at asc nulls last, {_RUN_NUMBER} asc nulls last, run_id asc nulls last"
+    if history.kind == "last":
+        last = f"recorded_at desc nulls last, {_RUN_NUMBER} desc nulls last, run_id desc nulls last"
         return f"""\
 select
     {_listed(f"ranked.{column}" for column in own)}
-from {_ranked(own, history.key, first, every)}
+from {_ranked(own, history.key, last, every)}
 where ranked.recency = 1"""
     return f"""\
 with run as (

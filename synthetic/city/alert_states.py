@@ -1,6 +1,7 @@
 """What districts report about statutory alerts: seen, handled, false alarm, or not yet looked at.
 
-An alert's number follows from rule, place and day (`safety.alerts.alert_id`), as in the lake's own list.
+An alert's number follows from rule, place and day (`safety.alerts.alert_id`), as in the lake's own list; one
+that detection alone would raise, or moves, has no answer.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from datetime import date, timedelta
 
 import pandas as pd
 
-from jobs.decide.safety.alerts import alerts_of_rules
+from jobs.decide.safety.outbreaks import of_rules, outbreaks
 from jobs.decide.safety.rules import load_rules, rule_hits
 from synthetic.city.calendar import school_days
 from synthetic.city.figures import districts
@@ -33,7 +34,7 @@ def write_alert_states(
     hits = rule_hits(reports, load_rules(), days, jurisdictions=JURISDICTIONS, class_sizes=class_sizes)
     rows: list[list[Cell]] = []
     rng = stream(part.seed, Stream.ALERT_STATE, part.number, part.year, term)
-    for alert in alerts_of_rules(hits).to_dict("records"):
+    for alert in outbreaks(of_rules(hits), pd.Timestamp(received)).to_dict("records"):
         silent, false, wait, pace = rng.random(4).tolist()
         handler = person_names(rng.integers(0, NAME_NUMBERS, 1))[0]
         if silent < _UNANSWERED:

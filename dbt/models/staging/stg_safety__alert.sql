@@ -1,4 +1,4 @@
--- one row per alert, raised once for ever
+-- one row per alert, as it stands now
 select
     alert_id,
     run_id,
@@ -12,13 +12,17 @@ select
     condition_code,
     alert_date,
     window_start_date,
+    last_date,
+    raised_date,
     observed,
     expected,
     upper_bound,
     p_value,
     level,
+    raised_level,
     owner,
     due_date,
     state,
     evidence,
+    raised_by_run_id,
 from {{ source('newest_by_scope', 'decision_safety__alert') }}

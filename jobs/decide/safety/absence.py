@@ -7,9 +7,8 @@ from datetime import date
 import pandas as pd
 
 from jobs import clock
+from jobs.decide.safety.outbreaks import OTHER_SYNDROME, syndromes_of_reports
 from jobs.declare import standards
-
-OTHER_SYNDROME = "other"
 
 # Incidents of these kinds are cases of food poisoning, by the number of persons who came to harm.
 _POISONING = ("food_borne", "poisoning")
@@ -60,12 +59,7 @@ def by_syndrome(illness: pd.DataFrame, series: pd.DataFrame, as_of: pd.Timestamp
     """`syndrome_code, unit, date, count`: the school days of `on_school_days` once for each syndrome of
     `syndromes.csv`, and for all conditions that none of them names (`other`)."""
     groups = standards.frame("safety/syndromes", as_of)
-    of = {
-        condition: row["syndrome_code"]
-        for row in groups.to_dict("records")
-        for condition in row["conditions"].split("|")
-    }
-    own = illness.assign(syndrome_code=illness["condition_code"].map(of).fillna(OTHER_SYNDROME))
+    own = illness.assign(syndrome_code=syndromes_of_reports(illness, as_of))
     sums = own.groupby(["syndrome_code", "school_code", "date"])["absent_count"].sum()
     counts = sums.rename_axis(["syndrome_code", "unit", "date"]).rename("count").reset_index()
     codes = pd.DataFrame({"syndrome_code": [*groups["syndrome_code"], OTHER_SYNDROME]})

@@ -1,23 +1,23 @@
-"""Alerts: one record for each thing that somebody must look at, raised once; its state comes back as a feed.
+"""Alerts: a record for each thing that somebody must look at, raised once; its state comes back as a feed.
 
-Every maker gives the same columns and the same kind of id, and only `only_new` decides what is raised. It
-knows an alert by its id, or by the same rule, place and condition in a span that touches one raised before.
-So a repeated run, a late report, or files in another order raise nothing twice.
+Every maker gives the same columns and the same kind of id. `statements` decides what a run says of them: what
+is new is raised, an outbreak that goes on is stated again under its old number, and nothing is raised twice,
+whichever run is repeated and in whatever order files come.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-STATES = ("new", "seen", "handled", "false")
-CLOSED = ("handled", "false")
 LEVELS = ("red", "orange", "yellow", "blue")
+# What the lake itself says of an alert; the rest comes back from those who look at it. `over`: the outbreak
+# was over before anybody could know of it. `joined`: it turned out to be part of another alert's outbreak.
+NEW, OVER, JOINED = "new", "over", "joined"
 ALERT_COLUMNS = [
     "alert_id",
     "rule_code",
@@ -30,20 +30,20 @@ ALERT_COLUMNS = [
     "alert_date",
     "window_start_date",
     "last_date",
+    "raised_date",
     "observed",
     "expected",
     "upper_bound",
     "p_value",
     "level",
+    "raised_level",
     "owner",
     "due_date",
     "state",
     "evidence",
+    "raised_by_run_id",
 ]
-# What makes two alerts one, but for their days.
-_SAME = ["rule_code", "alert_unit_code", "class_name", "condition_code"]
-# Days of alarm that belong together: a rise that goes on after a weekend is the same one.
-SAME_EPISODE_DAYS = 4
+DAYS: Sequence[str] = ("alert_date", "window_start_date", "last_date", "raised_date", "due_date")
 
 
 def alert_id(
@@ -56,89 +56,14 @@ def alert_id(
     return hashlib.sha256("|".join((rule_code, unit, class_name, condition, day)).encode()).hexdigest()[:16]
 
 
-def alerts_of_rules(hits: pd.DataFrame) -> pd.DataFrame:
-    """One alert per row of `rule_hits` or `event_hits`, due as the rule says, else on the next day."""
-    rows = []
-    for hit in hits.to_dict("records"):
-        hours = 24 if pd.isna(hit["report_within_hours"]) else int(hit["report_within_hours"])
-        facts = {
-            name: hit[name] for name in ("threshold", "threshold_unit", "window_days", "action", "source")
-        }
-        rows.append(
-            _alert(
-                rule_code=hit["rule_code"],
-                rule_zh=hit["rule_zh"],
-                alert_unit_code=hit["school_code"],
-                class_name=hit["class_name"],
-                condition_code=hit["condition"],
-                alert_date=hit["first_date"],
-                window_start_date=hit["window_start"],
-                last_date=hit["last_date"],
-                observed=hit["observed"],
-                expected=hit["expected"],
-                upper_bound=hit["threshold"],
-                level=hit["alert_level"],
-                owner=hit["owner_zh"],
-                due_date=hit["first_date"] + pd.Timedelta(days=-(-hours // 24)),
-                evidence=facts,
-            )
-        )
-    return frame(rows)
-
-
-def alerts_of_detection(
-    found: pd.DataFrame,
-    rule_code: str,
-    rule_zh: str,
-    *,
-    unit_level: str = "school",
-    condition_code: str = "",
-    owner: str = "学校",
-    orange_below: float = 1e-4,
-    days_to_answer: int = 1,
-    since: pd.Timestamp | None = None,
-) -> pd.DataFrame:
-    """One alert per unit and run of alarms of `detect_frame` (with dates); alarms up to four days apart are
-    one run.
-
-    Runs are made of all days; those that end before `since` are left out. `expected`, `observed` and
-    `upper_bound` are sums over the run's alarm days, `level` goes by its least p-value.
-    """
-    rows = []
-    alarms = found[found["alarm"].fillna(0) == 1].sort_values(["unit", "date"])
-    gap = alarms.groupby("unit")["date"].diff().dt.days
-    run = (gap.isna() | (gap > SAME_EPISODE_DAYS)).cumsum()
-    for _, days in alarms.groupby(run):
-        first, last = days["date"].iloc[0], days["date"].iloc[-1]
-        if since is not None and last < since:
-            continue
-        p_value = float(days["p_value"].min())
-        rows.append(
-            _alert(
-                rule_code=rule_code,
-                rule_zh=rule_zh,
-                alert_unit_level=unit_level,
-                alert_unit_code=str(days["unit"].iloc[0]),
-                condition_code=condition_code,
-                alert_date=first,
-                window_start_date=first,
-                last_date=last,
-                observed=float(days["count"].sum()),
-                expected=float(days["expected"].sum()),
-                upper_bound=float(days["upper_bound"].sum()),
-                p_value=p_value,
-                level="orange" if p_value < orange_below else "yellow",
-                owner=owner,
-                due_date=first + pd.Timedelta(days=days_to_answer),
-                evidence={"alarm_days": len(days), "least_p_value": float(f"{p_value:.3g}")},
-            )
-        )
-    return frame(rows)
-
-
 def once_alert(**cells: Any) -> dict[str, Any]:
     """A row for `frame` of what is raised once, whatever its days become; its `condition_code` names it."""
-    return _alert(**cells) | {"_once": True}
+    return _alert(_once=True, **cells)
+
+
+def illness_alert(cells: Mapping[str, Any], evidence: Mapping[str, Any]) -> dict[str, Any]:
+    """A row for `frame` of an outbreak, which may grow."""
+    return _alert(**cells, evidence=evidence)
 
 
 def _alert(**cells: Any) -> dict[str, Any]:
@@ -148,15 +73,18 @@ def _alert(**cells: Any) -> dict[str, Any]:
         "condition_code": "",
         "expected": None,
         "p_value": None,
+        "upper_bound": None,
+        "state": NEW,
+        "_once": False,
     }
-    return usual | {"upper_bound": None, "_once": False} | cells
+    return usual | cells
 
 
 def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Rows of the makers as alerts, each once, in order of day and place."""
     rows = list(rows)
     alerts = pd.DataFrame(
-        rows, columns=[*(set(ALERT_COLUMNS) - {"alert_id", "state", "school_code"}), "_once"]
+        rows, columns=[*(set(ALERT_COLUMNS) - {"alert_id", "school_code", "raised_by_run_id"}), "_once"]
     )
     alerts["alert_id"] = [
         alert_id(
@@ -169,11 +97,9 @@ def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         for row in rows
     ]
     alerts["school_code"] = alerts["alert_unit_code"].where(alerts["alert_unit_level"] == "school", None)
-    alerts["state"] = "new"
-    alerts["evidence"] = [
-        json.dumps(facts, ensure_ascii=False, sort_keys=True) for facts in alerts["evidence"]
-    ]
-    for name in ("alert_date", "window_start_date", "last_date", "due_date"):
+    alerts["raised_level"], alerts["raised_by_run_id"] = alerts["level"], None
+    alerts["evidence"] = [_json(facts) for facts in alerts["evidence"]]
+    for name in DAYS:
         alerts[name] = pd.to_datetime(alerts[name])
     numbers = ["observed", "expected", "upper_bound", "p_value"]
     alerts[numbers] = alerts[numbers].astype(float)
@@ -181,48 +107,140 @@ def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return alerts.sort_values(order).drop_duplicates("alert_id")[ALERT_COLUMNS].reset_index(drop=True)
 
 
-def only_new(alerts: pd.DataFrame, raised: pd.DataFrame) -> pd.DataFrame:
-    """Alerts that were not raised before.
+def statements(alerts: pd.DataFrame, raised: pd.DataFrame, over_after: Mapping[str, int]) -> pd.DataFrame:
+    """What a run has to say: alerts that are new, and raised ones that grew, under their old number.
 
-    An alert is known by its id, or as the same rule, place and condition with a span that touches (four days
-    aside) the one raised: a report that comes late may move the first day, and must not raise it again.
+    Rows in: alerts of `frame`, each once; `raised`: the newest row of each alert of earlier runs. What is
+    raised once is known by its id. An outbreak is known by its id, by an incident of it, or as one of the
+    same place and syndrome whose days touch those of a raised one (`over_after` days apart, by syndrome):
+    late files move days, and must raise nothing again. Where it touches several, the first goes on and the
+    others are stated as joined to it.
     """
-    apart = pd.Timedelta(days=SAME_EPISODE_DAYS)
-    spans = raised[[*_SAME, "alert_date", "last_date"]]
-    pairs = alerts.reset_index(names="_row").merge(spans, on=_SAME, suffixes=("", "_raised"))
-    touch = (pairs["alert_date"] <= pairs["last_date_raised"] + apart) & (
-        pairs["alert_date_raised"] <= pairs["last_date"] + apart
-    )
-    known = alerts["alert_id"].isin(raised["alert_id"]).to_numpy()
-    known[pairs["_row"][touch].to_numpy(dtype=np.int64)] = True
-    return alerts[~known].reset_index(drop=True)
+    known = _Raised(_records(raised), over_after)
+    said: dict[str, dict[str, Any]] = {}
+    for alert in _records(alerts):
+        met = known.of(alert)
+        if not met:
+            known.add(alert)
+            said[alert["alert_id"]] = alert
+            continue
+        if _is_once(alert):
+            continue
+        first, *others = met
+        grown = _grown(first, alert)
+        for other in others:
+            grown = _grown(grown or first, other) or grown
+            joined = {
+                **other,
+                "state": JOINED,
+                "evidence": _json({**_facts(other), "joined_to": first["alert_id"]}),
+            }
+            known.add(joined)
+            said[other["alert_id"]] = joined
+        if grown:
+            known.add(grown)
+            said[grown["alert_id"]] = grown
+    rows = pd.DataFrame(list(said.values()), columns=ALERT_COLUMNS)
+    for name in DAYS:
+        rows[name] = pd.to_datetime(rows[name])
+    return rows
 
 
-def with_states(alerts: pd.DataFrame, statements: pd.DataFrame) -> pd.DataFrame:
-    """Alerts with the newest state of each (`alert_id, state, stated_on`); `new` where none was stated.
+class _Raised:
+    """Alerts that were raised, by number, by place and syndrome, and by incident."""
 
-    Of two states on one day the later stage counts: an alert seen and handled on a day is handled. Adds
-    `closed_on`, the first day since which it stayed closed; null while it is open.
-    """
-    ranked = statements.assign(_step=statements["state"].map({name: k for k, name in enumerate(STATES)}))
-    ranked = ranked.sort_values(["alert_id", "stated_on", "_step"], kind="stable")
-    is_closed = ranked["state"].isin(CLOSED)
-    # A closing counts from the first of the unbroken run of closings that ends the list.
-    reopened = (~is_closed).groupby(ranked["alert_id"]).transform(lambda open_: open_[::-1].cumsum()[::-1])
-    closings = ranked[is_closed & (reopened == 0)].groupby("alert_id")["stated_on"].min()
-    newest = ranked.drop_duplicates("alert_id", keep="last").set_index("alert_id")["state"]
-    return alerts.assign(
-        state=alerts["alert_id"].map(newest).fillna("new"),
-        closed_on=pd.to_datetime(alerts["alert_id"].map(closings)),
-    )
+    def __init__(self, rows: Iterable[dict[str, Any]], over_after: Mapping[str, int]) -> None:
+        self.over_after = over_after
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.keys: dict[tuple[str, str], list[str]] = {}
+        for row in rows:
+            self.add(row)
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Keep a row, in place of an older one of its number."""
+        self.rows[row["alert_id"]] = row
+        for key in _keys(row):
+            numbers = self.keys.setdefault(key, [])
+            if row["alert_id"] not in numbers:
+                numbers.append(row["alert_id"])
+
+    def of(self, alert: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Rows that are the same thing, the first first."""
+        found = {number: self.rows[number] for key in _keys(alert) for number in self.keys.get(key, ())}
+        if alert["alert_id"] in self.rows:
+            found[alert["alert_id"]] = self.rows[alert["alert_id"]]
+        met = [row for row in found.values() if row["state"] != JOINED and self._is_same(row, alert)]
+        return sorted(met, key=lambda row: (row["alert_date"], row["alert_id"]))
+
+    def _is_same(self, row: Mapping[str, Any], alert: Mapping[str, Any]) -> bool:
+        shared = set(_facts(row).get("incidents", ())) & set(_facts(alert).get("incidents", ()))
+        if shared or row["alert_id"] == alert["alert_id"]:
+            return True
+        days = self.over_after.get(alert["condition_code"], min(self.over_after.values()))
+        apart = pd.Timedelta(days=days)
+        touch = (
+            alert["alert_date"] <= row["last_date"] + apart
+            and row["alert_date"] <= alert["last_date"] + apart
+        )
+        return bool(touch and not _is_once(row))
 
 
-def median_days_to_close(alerts: pd.DataFrame, district_of: Mapping[str, str]) -> pd.DataFrame:
-    """By district: alerts, how many are open, and the median days to closing (null if none is closed)."""
-    days = (pd.to_datetime(alerts["closed_on"]) - alerts["alert_date"]).dt.days
-    table = pd.DataFrame({"district_code": alerts["alert_unit_code"].map(dict(district_of)), "days": days})
-    return (
-        table.groupby("district_code")["days"]
-        .agg(alert_count="size", open_count=lambda d: int(d.isna().sum()), median_days_to_close="median")
-        .reset_index()
-    )
+def _keys(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What an alert may be known by: its place with its syndrome, and with each incident of it."""
+    if _is_once(row):
+        return []
+    unit = row["alert_unit_code"]
+    return [(unit, row["condition_code"]), *((unit, code) for code in _facts(row)["incidents"])]
+
+
+def _is_once(row: Mapping[str, Any]) -> bool:
+    return "incidents" not in _facts(row)
+
+
+def _facts(row: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        facts = json.loads(row["evidence"])
+    except ValueError:
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def _grown(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The raised alert with what is new of it; None where nothing is."""
+    before, after = _facts(old), _facts(new)
+    lists = {
+        name: sorted({*before[name], *after[name]})
+        for name in ("rules", "classes", "conditions", "incidents")
+    }
+    level = min(old["level"], new["level"], key=LEVELS.index)
+    is_more = any(lists[name] != before[name] for name in lists) or level != old["level"]
+    goes_on = new["last_date"] > old["last_date"] or new["observed"] > old["observed"]
+    if not is_more and not goes_on:
+        return None
+    again = old["state"] == OVER and new["state"] == NEW
+    chances = [row["p_value"] for row in (old, new) if pd.notna(row["p_value"])]
+    kept = ["alert_id", "alert_date", "raised_level", "raised_by_run_id"]
+    kept += [] if again else ["raised_date", "due_date", "state"]
+    return {
+        **new,
+        **{name: old[name] for name in kept},
+        "window_start_date": min(old["window_start_date"], new["window_start_date"]),
+        "last_date": max(old["last_date"], new["last_date"]),
+        "observed": max(old["observed"], new["observed"])
+        if old["rule_code"] == new["rule_code"]
+        else new["observed"],
+        "p_value": min(chances, default=None),
+        "level": level,
+        "owner": new["owner"] if level != old["level"] else old["owner"],
+        "evidence": _json(
+            {**before, **after, **lists, "alarm_days": max(before["alarm_days"], after["alarm_days"])}
+        ),
+    }
+
+
+def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): cell for name, cell in row.items()} for row in rows.to_dict("records")]
+
+
+def _json(facts: Mapping[str, Any]) -> str:
+    return json.dumps(facts, ensure_ascii=False, sort_keys=True)

@@ -228,9 +228,8 @@ def alerts_of_criteria(judged: pd.DataFrame, facts: Facts, as_of: pd.Timestamp) 
         missing = pd.isna(row["value"])
         by_check = rule["measure"] in _OF_CHECK and not missing
         name = f"check:{row['evidence_date'].date()}" if by_check else f"year:{school_year}"
-        rows.append(
-            _criterion_alert(row, rule, name, row["evidence_date"] if by_check else as_of, row["value"])
-        )
+        day = row["evidence_date"] if by_check else as_of
+        rows.append(_criterion_alert(row, rule, name, day, as_of, row["value"]))
     schools = facts.schools.set_index("school_code")
     young = schools["school_type_code"] == KINDERGARTEN_TYPE
     for code, period, own in (("drill_month", "M", ~young), ("drill_quarter", "Q", young)):
@@ -240,12 +239,19 @@ def alerts_of_criteria(judged: pd.DataFrame, facts: Facts, as_of: pd.Timestamp) 
         due = drills_due(facts, schools[own], as_of, int(rule["look_back_days"]), period)
         for missed in due[~due["is_held"]].to_dict("records"):
             row = {"school_code": missed["school_code"], "criterion_code": code, "missing_reason": None}
-            rows.append(_criterion_alert(row, rule, f"period:{missed['period']}", missed["due_date"], 0.0))
+            rows.append(
+                _criterion_alert(row, rule, f"period:{missed['period']}", missed["due_date"], as_of, 0.0)
+            )
     return frame(rows)
 
 
 def _criterion_alert(
-    row: Mapping[Any, Any], rule: Mapping[Any, Any], name: str, day: pd.Timestamp, value: float
+    row: Mapping[Any, Any],
+    rule: Mapping[Any, Any],
+    name: str,
+    day: pd.Timestamp,
+    as_of: pd.Timestamp,
+    value: float,
 ) -> dict[str, Any]:
     facts = {"unit": rule["unit"], "source": rule["source"], "missing_reason": row["missing_reason"]}
     return once_alert(
@@ -260,6 +266,7 @@ def _criterion_alert(
         upper_bound=float(rule["threshold"]),
         level=rule["alert_level"],
         owner=rule["owner_zh"],
-        due_date=day + pd.Timedelta(days=int(rule["days_to_answer"])),
+        raised_date=as_of,
+        due_date=as_of + pd.Timedelta(days=int(rule["days_to_answer"])),
         evidence={key: fact for key, fact in facts.items() if pd.notna(fact)},
     )

@@ -33,7 +33,7 @@ def escalated(hazards: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     rows = hazards[is_open(hazards, as_of)].copy()
     rows["days_after_due"] = (as_of - rows["hazard_due_date"]).dt.days
     steps = standards.frame("safety/hazard_escalation", as_of).sort_values("days_after_due_from")
-    steps = steps[["hazard_grade_code", "days_after_due_from", "alert_level", "owner_zh"]]
+    steps = steps[["hazard_grade_code", "days_after_due_from", "alert_level", "owner_zh", "days_to_answer"]]
     rows = rows.sort_values("days_after_due").astype({"days_after_due": "int64"})
     found = pd.merge_asof(
         rows,
@@ -47,7 +47,8 @@ def escalated(hazards: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
 
 def alerts_of_hazards(rows: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     """One alert per hazard of `escalated` that has reached a step, once for ever: later steps raise its
-    level, not another alert. `observed` is days after the deadline."""
+    level, not another alert. `observed` is days after the hazard's deadline; the answer is due in days from
+    the day the alert is raised, never before."""
     alerts = []
     for hazard in rows[rows["alert_level"].notna()].to_dict("records"):
         grade = hazard["hazard_grade_code"]
@@ -65,8 +66,15 @@ def alerts_of_hazards(rows: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
                 upper_bound=0.0,
                 level=hazard["alert_level"],
                 owner=hazard["owner_zh"],
-                due_date=hazard["hazard_due_date"],
-                evidence={"category": hazard["hazard_category_code"], "status": hazard["hazard_status_code"]},
+                raised_date=as_of,
+                due_date=max(
+                    hazard["hazard_due_date"], as_of + pd.Timedelta(days=int(hazard["days_to_answer"]))
+                ),
+                evidence={
+                    "category": hazard["hazard_category_code"],
+                    "status": hazard["hazard_status_code"],
+                    "hazard_due_date": hazard["hazard_due_date"].date().isoformat(),
+                },
             )
         )
     return frame(alerts)

@@ -52,8 +52,13 @@ def alerts_of_cases(rows: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
                 upper_bound=float(case["hours_allowed"]),
                 level="yellow",
                 owner=clock["owner_zh"],
-                due_date=case["due_date"],
-                evidence={"unit": "hours", "source": clock["source"]},
+                raised_date=as_of,
+                due_date=as_of + pd.Timedelta(days=int(clock["days_to_answer"])),
+                evidence={
+                    "unit": "hours",
+                    "source": clock["source"],
+                    "case_due_date": case["due_date"].date().isoformat(),
+                },
             )
         )
     return frame(alerts)

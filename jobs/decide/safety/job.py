@@ -6,15 +6,15 @@ All thresholds are dated data of `expectations/standards/safety`; the methods ar
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pandas as pd
 
 from jobs.decide.frames import Spark, append_frame, known_to
 from jobs.decide.rounding import hundredths
-from jobs.decide.safety import absence, campus, hazards, hotline, read, risk, rules
-from jobs.decide.safety.alerts import ALERT_COLUMNS, alerts_of_detection, alerts_of_rules, frame, only_new
+from jobs.decide.safety import absence, campus, classes, hazards, hotline, outbreaks, read, risk, rules
+from jobs.decide.safety.alerts import ALERT_COLUMNS, DAYS, frame, statements
 from jobs.decide.safety.choices import Method
 from jobs.decide.safety.spark import detect
 from jobs.lake import tables
@@ -27,9 +27,6 @@ EACH_DAY = True
 METHOD: Method = "school"
 # Days of illness reports whose detection a run keeps and raises alerts for; older ones stand in earlier runs.
 DETECTION_DAYS = 92
-# False alarms among a day's alarms of one syndrome, as the model has it; what came of it in the city, whose
-# schools are rougher than the model, stands in docs/decisions/safety-rules.md.
-FALSE_DISCOVERY_RATE = 0.03
 _DECIMALS = {2: "{:.2f}", 4: "{:.4f}"}
 
 
@@ -51,7 +48,7 @@ def decide(settings: Settings, spark: Spark, run: Run) -> dict[str, int]:
         cases = hotline.judged(read.rows(lake, "hotline_case"), as_of)
     escalated = hazards.escalated(facts.hazards, as_of)
     judged = campus.judge(facts, as_of)
-    watched, detected = _watch(spark, run, illness, facts.schools, calendar)
+    watched, found = _watch(spark, run, illness, facts.schools, calendar)
     counts = {
         "decision_safety__daily": _append(settings, run, "decision_safety__daily", watched),
         "decision_safety__hazard": _append(settings, run, "decision_safety__hazard", _hazard_rows(escalated)),
@@ -62,8 +59,7 @@ def decide(settings: Settings, spark: Spark, run: Run) -> dict[str, int]:
         **_plan(settings, run, facts, as_of),
     }
     alerts = [
-        *detected,
-        _statutory(settings, illness, facts, sizes),
+        *_outbreaks(found, illness, _statutory(settings, illness, facts, sizes), facts.schools, run),
         hazards.alerts_of_hazards(escalated, as_of),
         campus.alerts_of_criteria(judged, facts, as_of),
         hotline.alerts_of_cases(cases, as_of),
@@ -78,56 +74,82 @@ def _watch(
     illness: pd.DataFrame,
     schools: pd.DataFrame,
     calendar: pd.DataFrame,
-) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
-    """Rows of the daily watch, and alerts where absence is strange.
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows of the daily watch, and every answer of the detection by `level, unit, date`.
 
-    A school is watched as a whole, for the eye, and by syndrome, for alerts: a class with a rash stands out
-    among rashes, not among all who stay at home. Areas (学区) and districts are watched as sums.
+    A school is watched as a whole (`school`), for the eye, and by syndrome, for alerts: a class with a rash
+    stands out among rashes, not among all who stay at home. Areas (学区) and districts are watched as sums.
     """
     series = absence.on_school_days(illness, calendar, run.as_of_date)
     if series.empty:
-        return pd.DataFrame(), []
-    since = pd.Timestamp(run.as_of_date - timedelta(days=DETECTION_DAYS - 1))
-    place = schools.set_index("school_code")
-    area = place["district_code"] + "|" + place["area_name"].where(place["area_name"].notna())
-    sums = (
-        ("area", "ILLNESS_AREA", "学区因病缺勤异常", area.dropna()),
-        ("district", "ILLNESS_DISTRICT", "全区因病缺勤异常", place["district_code"].dropna()),
-    )
+        return pd.DataFrame(), pd.DataFrame(columns=["level", "unit", "date", "count", "expected", "p_value"])
     parts = [series.assign(level="school")]
-    for level, _, _, group in sums:
+    for level, group in _groups_of(schools).items():
         own = series.assign(unit=series["unit"].map(group))
         own = own.groupby(["unit", "date"])["count"].sum(min_count=1).reset_index()
         parts.append(own.assign(level=level))
-    as_of = pd.Timestamp(run.as_of_date)
-    syndromes = absence.by_syndrome(illness, series, as_of)
+    syndromes = absence.by_syndrome(illness, series, pd.Timestamp(run.as_of_date))
     parts.append(syndromes.rename(columns={"syndrome_code": "level"}))
-    found = detect_levels(spark, pd.concat(parts, ignore_index=True), calendar)
-    by_level = dict(iter(found.groupby("level")))
-    none = found.iloc[:0]
-    alerts = [
-        alerts_of_detection(
-            by_level.get(code, none),
-            "ILLNESS_SCHOOL",
-            f"学校因病缺勤异常（{name}）",
-            condition_code=code,
-            since=since,
+    found = detect_levels(spark, pd.concat(parts, ignore_index=True), calendar, run.as_of_date)
+    since = pd.Timestamp(run.as_of_date - timedelta(days=DETECTION_DAYS - 1))
+    whole = found[(found["level"] == "school") & (found["date"] >= since) & found["upper_bound"].notna()]
+    return _daily_rows(whole), found
+
+
+def _groups_of(schools: pd.DataFrame) -> dict[str, pd.Series]:
+    """For areas and for districts: school → the one it belongs to."""
+    place = schools.set_index("school_code")
+    area = place["district_code"] + "|" + place["area_name"].where(place["area_name"].notna())
+    return {"area": area.dropna(), "district": place["district_code"].dropna()}
+
+
+def _outbreaks(
+    found: pd.DataFrame, illness: pd.DataFrame, statutory: pd.DataFrame, schools: pd.DataFrame, run: Run
+) -> list[pd.DataFrame]:
+    """Alerts of outbreaks: of schools, then of areas and districts whose rise these do not explain."""
+    as_of = pd.Timestamp(run.as_of_date)
+    since = as_of - pd.Timedelta(days=DETECTION_DAYS - 1)
+    of_schools = findings_of_schools(found, illness, as_of)
+    alerts = [outbreaks.outbreaks(outbreaks.together([*of_schools, statutory]), as_of, since)]
+    groups = _groups_of(schools)
+    district_of_area = {area: area.split("|")[0] for area in groups["area"]}
+    for level, rule_zh in (("area", "学区因病缺勤异常"), ("district", "全区因病缺勤异常")):
+        days = found[found["level"] == level]
+        own = outbreaks.of_detection(days, f"ILLNESS_{level.upper()}", rule_zh, unit_level=level, on=as_of)
+        inside = {**groups[level], **(district_of_area if level == "district" else {})}
+        own = outbreaks.unexplained(own, pd.concat(alerts), inside)
+        alerts.append(outbreaks.outbreaks(own, as_of, since))
+    return alerts
+
+
+def findings_of_schools(
+    found: pd.DataFrame, illness: pd.DataFrame, as_of: pd.Timestamp
+) -> list[pd.DataFrame]:
+    """What detection finds in schools and in classes, by syndrome."""
+    alpha, least = outbreaks.alarm_level(as_of)
+    named = absence.syndrome_names(as_of)
+    answers = {"school": found[found["level"].isin(named)]}
+    answers["class"] = classes.judged(illness, answers["school"], alpha, least)
+    return [
+        outbreaks.of_detection(
+            days[days["level"] == code],
+            f"ILLNESS_{unit_level.upper()}",
+            f"{words}因病缺勤异常（{name}）",
+            unit_level=unit_level,
+            syndrome_code=code,
+            on=as_of,
         )
-        for code, name in absence.syndrome_names(as_of).items()
+        for code, name in named.items()
+        for words, (unit_level, days) in zip(("学校", "班级"), answers.items(), strict=True)
     ]
-    for level, rule_code, rule_zh, _ in sums:
-        own = by_level.get(level, none)
-        alerts.append(
-            alerts_of_detection(own, rule_code, rule_zh, unit_level=level, owner="区教委", since=since)
-        )
-    whole = by_level.get("school", none)
-    return _daily_rows(whole[(whole["date"] >= since) & whole["upper_bound"].notna()]), alerts
 
 
-def detect_levels(spark: Spark, series: pd.DataFrame, calendar: pd.DataFrame) -> pd.DataFrame:
+def detect_levels(spark: Spark, series: pd.DataFrame, calendar: pd.DataFrame, as_of: date) -> pd.DataFrame:
     """The detection job over `level, unit, date, count`; each level is judged by itself."""
     sent = spark().createDataFrame(series.astype({"count": "float64"}))
-    found = detect(sent, METHOD, by="level", calendar=calendar, fdr=FALSE_DISCOVERY_RATE)
+    found = detect(
+        sent, METHOD, by="level", calendar=calendar, alpha=outbreaks.alarm_level(pd.Timestamp(as_of))[0]
+    )
     answers = found.toPandas()
     # The plan's metrics hang on it, and every step over it would copy them.
     answers.attrs.clear()
@@ -140,7 +162,7 @@ def _statutory(
     facts: campus.Facts,
     sizes: Mapping[int, Mapping[tuple[str, str], int]],
 ) -> pd.DataFrame:
-    """Alerts of the statutory rules, school year by school year, for classes change their pupils."""
+    """Findings of the statutory rules, school year by school year, for classes change their pupils."""
     dated, holding = rules.load_rules(), ("national", *settings.jurisdictions)
     young = facts.schools["school_code"][facts.schools["school_type_code"] == campus.KINDERGARTEN_TYPE]
     reports = absence.rule_reports(illness, facts.incidents)
@@ -156,10 +178,9 @@ def _statutory(
         for year, own in reports.groupby("school_year")
     ]
     events = facts.incidents.rename(columns={"occurred_date": "date"})
-    hits.append(rules.event_hits(events, dated, jurisdictions=holding))
-    return pd.concat(
-        [alerts_of_rules(one) for one in hits if not one.empty] or [frame([])], ignore_index=True
-    )
+    reported = rules.event_hits(events, dated, jurisdictions=holding)
+    findings = [outbreaks.of_rules(one) for one in hits]
+    return outbreaks.together([*findings, outbreaks.of_incidents(reported, facts.incidents)])
 
 
 def _plan(settings: Settings, run: Run, facts: campus.Facts, as_of: pd.Timestamp) -> dict[str, int]:
@@ -208,18 +229,26 @@ def _plan(settings: Settings, run: Run, facts: campus.Facts, as_of: pd.Timestamp
 
 
 def _raise(settings: Settings, run: Run, alerts: list[pd.DataFrame]) -> int:
-    """Append what was not raised before; the table only grows."""
-    raised = pd.DataFrame(tables.rows(settings, "decision_safety__alert"), columns=ALERT_COLUMNS)
-    for name in ("alert_date", "last_date"):
+    """Append what is new and what grew; the table only grows, and the newest row of an alert stands."""
+    raised = pd.DataFrame(
+        tables.rows(settings, "decision_safety__alert"), columns=["run_id", "recorded_at", *ALERT_COLUMNS]
+    )
+    raised["_number"] = raised["run_id"].str.rsplit(".", n=1).str[-1].astype(int)
+    raised = raised.sort_values(["recorded_at", "_number"], kind="stable")
+    raised = raised.drop_duplicates("alert_id", keep="last")[ALERT_COLUMNS]
+    numbers = ["observed", "expected", "upper_bound", "p_value"]
+    raised[numbers] = raised[numbers].astype(float)
+    for name in DAYS:
         raised[name] = pd.to_datetime(raised[name])
-    all_alerts = pd.concat([one for one in alerts if not one.empty] or [frame([])], ignore_index=True)
-    new = only_new(all_alerts, raised)
-    for name in ("alert_date", "window_start_date", "last_date", "due_date"):
-        new[name] = new[name].dt.date
+    every = pd.concat([one for one in alerts if not one.empty] or [frame([])], ignore_index=True)
+    said = statements(every, raised, outbreaks.over_after(pd.Timestamp(run.as_of_date)))
+    said["raised_by_run_id"] = said["raised_by_run_id"].fillna(run.run_id)
+    for name in DAYS:
+        said[name] = said[name].dt.date
     for name in ("observed", "expected", "upper_bound"):
-        new[name] = _decimal(new[name], 2)
-    new["p_value"] = new["p_value"].astype(float)
-    return _append(settings, run, "decision_safety__alert", new)
+        said[name] = _decimal(said[name], 2)
+    said["p_value"] = said["p_value"].astype(float)
+    return _append(settings, run, "decision_safety__alert", said)
 
 
 def _append(settings: Settings, run: Run, table: str, rows: pd.DataFrame) -> int:

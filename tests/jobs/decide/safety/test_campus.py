@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from jobs.decide.safety import campus, hazards, hotline
-from jobs.decide.safety.alerts import only_new
+from jobs.decide.safety.alerts import statements
 from jobs.declare import standards
 
 AS_OF = pd.Timestamp("2025-11-20")
+OVER = {"fever": 7}
 DAYS = pd.date_range("2025-02-17", "2025-11-20")
 CLOSED = (DAYS.dayofweek >= 5) | ((DAYS >= "2025-07-06") & (DAYS <= "2025-08-31"))
 CHECK: dict[str, Any] = {
@@ -152,10 +153,13 @@ def test_criteria_raise_one_alert_a_check_and_none_again() -> None:
     later = AS_OF + pd.Timedelta(days=30)
     again = campus.alerts_of_criteria(campus.judge(facts, later), facts, later)
     again = again[~again["rule_code"].str.startswith("CAMPUS_DRILL")]
-    assert only_new(again, alerts).empty
+    assert statements(again, alerts, OVER).empty
     next_check = facts.guard_checks.assign(checked_date=pd.Timestamp("2025-11-10"))
     newer = replace(facts, guard_checks=pd.concat([facts.guard_checks, next_check]))
-    assert len(only_new(campus.alerts_of_criteria(campus.judge(newer, AS_OF), newer, AS_OF), alerts)) == 2
+    assert (
+        len(statements(campus.alerts_of_criteria(campus.judge(newer, AS_OF), newer, AS_OF), alerts, OVER))
+        == 2
+    )
 
 
 @pytest.mark.parametrize(
@@ -200,7 +204,33 @@ def test_a_hazard_raises_one_alert_through_all_its_steps_and_deadlines() -> None
     assert len(first) == 1
     later = AS_OF + pd.Timedelta(days=40)
     moved = rows.assign(hazard_due_date=AS_OF + pd.Timedelta(days=20))
-    assert only_new(hazards.alerts_of_hazards(hazards.escalated(moved, later), later), first).empty
+    assert statements(hazards.alerts_of_hazards(hazards.escalated(moved, later), later), first, OVER).empty
+
+
+def test_an_answer_is_due_after_its_alert_whatever_was_late_before() -> None:
+    late = pd.DataFrame([HAZARD | {"hazard_due_date": AS_OF - pd.Timedelta(days=90)}])
+    case = {
+        "hotline_case_code": "G1",
+        "accepted_date": AS_OF - pd.Timedelta(days=200),
+        "district_code": "110105",
+        "hotline_urgency_code": "urgent",
+        "closed_case_date": pd.NaT,
+        "handling_hours": None,
+    }
+    facts = replace(
+        FACTS, guard_checks=pd.DataFrame([CHECK | {"patrol_count": 4}]), drills=drills("2025-10-15")
+    )
+    every = pd.concat(
+        [
+            hazards.alerts_of_hazards(hazards.escalated(late, AS_OF), AS_OF),
+            hotline.alerts_of_cases(hotline.judged(pd.DataFrame([case]), AS_OF), AS_OF),
+            campus.alerts_of_criteria(campus.judge(facts, AS_OF), facts, AS_OF),
+        ]
+    )
+    assert {code.split("_")[0] for code in every["rule_code"]} == {"HAZARD", "HOTLINE", "CAMPUS"}
+    assert (every["raised_date"] == AS_OF).all()
+    assert (every["due_date"] > AS_OF).all()
+    assert (every["alert_date"] <= AS_OF).all()
 
 
 @pytest.mark.parametrize(
