@@ -252,6 +252,8 @@ def unexplained(sums: pd.DataFrame, alerts: pd.DataFrame, group_of: Mapping[str,
     """Findings of areas or districts whose rise is not mostly that of alerts within them.
 
     `group_of`: code of a unit of `alerts` → code of the area or district."""
+    if sums.empty or alerts.empty:
+        return sums
     found = sums.reset_index(names="_row")
     inside = alerts.assign(unit_code=alerts["alert_unit_code"].map(dict(group_of)))
     inside = inside[["unit_code", "alert_date", "last_date", "observed", "expected"]]

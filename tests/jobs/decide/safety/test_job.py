@@ -115,8 +115,13 @@ def city(settings: Settings) -> Settings:
 
 
 def raised(settings: Settings) -> list[tuple[str, str]]:
-    rows = {row["alert_id"]: row for row in tables.rows(settings, "decision_safety__alert")}
+    rows = {row["alert_id"]: row for row in stated(settings)}
     return sorted((row["rule_code"], row["alert_date"].isoformat()) for row in rows.values())
+
+
+def stated(settings: Settings) -> list[dict[str, Any]]:
+    """All rows of alerts, the newest last."""
+    return sorted(tables.rows(settings, "decision_safety__alert"), key=lambda row: row["run_id"])
 
 
 def test_runs_repeats_and_late_files_raise_each_alert_once(city: Settings, spark: SparkSession) -> None:
@@ -138,7 +143,7 @@ def test_runs_repeats_and_late_files_raise_each_alert_once(city: Settings, spark
     state(city, "illness_report", late, day + timedelta(days=2))
     safety.decide(city, lambda: spark, run_of(day + timedelta(days=2)))
     assert set(raised(city)) == set(first)
-    outbreak = [r for r in tables.rows(city, "decision_safety__alert") if r["rule_code"] == "SYN_CLASS_1D"]
+    outbreak = [row for row in stated(city) if row["rule_code"] == "SYN_CLASS_1D"]
     assert [row["run_id"] for row in outbreak] == ["2025-11-11.1", "2025-11-13.1"]
     assert json.loads(outbreak[1]["evidence"])["rules"] == ["SYN_CLASS_1D", "SYN_CLASS_3D"]
     told = ("alert_id", "raised_date", "due_date", "raised_by_run_id")
