@@ -30,6 +30,12 @@ app = typer.Typer(
 )
 
 
+def lag_text(text: str) -> str:
+    """The same text, once it can be read. Raises typer.BadParameter."""
+    parse_lags(text)
+    return text
+
+
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
     """The files that a forecast reads, and how far it looks."""
@@ -47,8 +53,14 @@ class Inputs:
         ),
     ] = None
     entry_lag: Annotated[
-        int, typer.Option(min=0, max=20, help="Years from birth to entry into the lowest grade.")
-    ] = 5
+        str,
+        typer.Option(
+            metavar="YEARS",
+            help="Years from birth to entry into the lowest grade, or into each grade that births predict:"
+            " K1=3,P1=6.",
+            callback=lag_text,
+        ),
+    ] = "5"
     horizon: Annotated[int, typer.Option(min=1, max=30, help="Years to look ahead.")] = 6
     events: Annotated[
         Path | None,
@@ -64,6 +76,11 @@ class Inputs:
         ),
     ] = None
 
+    @property
+    def lags(self) -> int | dict[str, int]:
+        """Years from birth to the lowest grade, or to each grade named."""
+        return parse_lags(self.entry_lag)
+
     def read(self) -> tuple[pd.DataFrame, pd.DataFrame | None, list[Event]]:
         """Pupils, births and events of the files. Raises InputError with file, line and column."""
         from jobs.decide.places.events import read_events
@@ -74,8 +91,13 @@ class Inputs:
         pupils, told = tidied(read_enrollment(self.enrollment))
         born = read_births(self.births) if self.births else None
         if born is not None:
-            told += births_told(born, pupils, self.entry_lag, self.horizon)
+            told += births_told(born, pupils, self.lags, self.horizon)
         panel = build_panel(pupils, born)
+        if isinstance(self.lags, dict) and (unknown := sorted(set(self.lags) - set(panel.grades))):
+            raise UserError(
+                f"--entry-lag names {', '.join(unknown)}, and the file has no such grade.",
+                f"It has {', '.join(panel.grades)}.",
+            )
         of_births = "" if born is None else f", {len(born):,} of births"
         remarks.say(
             f"read {len(pupils):,} lines of pupils{of_births}; units: {len(panel.units):,}; years:"
@@ -107,7 +129,7 @@ def forecast(
     with _shown_errors():
         pupils, born, events = inputs.read()
         with remarks.status("forecasting"):
-            made = forecast_frame(pupils, born, origin, inputs.horizon, inputs.entry_lag, events=events)
+            made = forecast_frame(pupils, born, origin, inputs.horizon, inputs.lags, events=events)
             if made.empty:
                 raise _nothing(pupils)
             write_output(made, inputs.output)
@@ -131,7 +153,7 @@ def backtest(
         pupils, born, events = inputs.read()
         wanted = parse_years(origins)
         with remarks.status(f"forecasting from {len(wanted)} origins"):
-            made = backtest_frame(pupils, born, wanted, inputs.horizon, inputs.entry_lag, events=events)
+            made = backtest_frame(pupils, born, wanted, inputs.horizon, inputs.lags, events=events)
             if made.empty:
                 raise _nothing(pupils)
             write_output(made, inputs.output)
@@ -165,6 +187,19 @@ def report(
     page.write(read.findings(settings, release.published_day(settings), district), output)
     remarks.say(f"written: {output}")
     print_origin(settings)
+
+
+def parse_lags(text: str) -> int | dict[str, int]:
+    """`6`, or `K1=3,P1=6` as the lag of each grade, 0 to 20 years. Raises typer.BadParameter."""
+    if re.fullmatch(r"\s*(1?\d|20)\s*", text):
+        return int(text)
+    parts = [re.fullmatch(r"\s*([^=]*\S)\s*=\s*(1?\d|20)\s*", part) for part in re.split("[,，]", text)]
+    found = {part[1].strip(): int(part[2]) for part in parts if part}
+    if not found or len(found) < len(parts):
+        raise typer.BadParameter(
+            f"{text!r} is neither a number of years from 0 to 20 nor grades with theirs, such as K1=3,P1=6"
+        )
+    return found
 
 
 def parse_years(text: str) -> list[int]:

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from jobs.decide.places import events as known_events
+from jobs.decide.places.belief import believed
 from jobs.decide.places.blend import blend_weights, own_weights
 from jobs.decide.places.events import Event
 from jobs.decide.places.intervals import interval_bounds
 from jobs.decide.places.model.candidates import CANDIDATES
 from jobs.decide.places.model.cells import sum_groups
 from jobs.decide.places.model.level import candidate_forecast
-from jobs.decide.places.panel import ALL_GRADES, Floats, Ints, Panel, build_panel
+from jobs.decide.places.panel import ALL_GRADES, Floats, Ints, Lags, Panel, build_panel
 
 COLUMNS = [
     "origin", "level", "unit", "parent_unit", "grade", "year", "lead",
@@ -37,7 +38,7 @@ def forecast_frame(
     births: pd.DataFrame | None = None,
     origin: int | None = None,
     horizon: int = 6,
-    entry_lag: int = 5,
+    entry_lag: Lags = 5,
     groups: Groups | None = None,
     spans: Spans | None = None,
     events: Sequence[Event] = (),
@@ -58,7 +59,7 @@ def backtest_frame(
     births: pd.DataFrame | None,
     origins: Iterable[int] | None,
     horizon: int = 6,
-    entry_lag: int = 5,
+    entry_lag: Lags = 5,
     groups: Groups | None = None,
     spans: Spans | None = None,
     events: Sequence[Event] = (),
@@ -82,10 +83,11 @@ def backtest_frame(
     return frame if events else frame.drop(columns="event_count")
 
 
-def point_forecasts(panel: Panel, entry_lag: int, horizon: int) -> Floats:
+def point_forecasts(panel: Panel, entry_lag: Lags, horizon: int) -> Floats:
     """Pupils expected, [year of origin, lead, unit, grade]: candidates and persistence, blended by lead."""
     totals = panel.pupils.sum(2)
-    made = [candidate_forecast(panel, entry_lag, horizon, s).astype(np.float32) for s in CANDIDATES.values()]
+    lags = _lags(panel, entry_lag)
+    made = [candidate_forecast(panel, lags, horizon, s).astype(np.float32) for s in CANDIDATES.values()]
     sums = [m.sum(3, dtype=np.float64) for m in made] + [np.repeat(totals[:, None], horizon, axis=1)]
     prior = np.full(len(sums), (1 - BASE_PRIOR - PERSISTENCE_PRIOR) / (len(made) - 1))
     prior[0], prior[-1] = BASE_PRIOR, PERSISTENCE_PRIOR
@@ -95,7 +97,15 @@ def point_forecasts(panel: Panel, entry_lag: int, horizon: int) -> Floats:
     blended = weights[..., -1, None] * panel.pupils[:, None]
     for k, values in enumerate(made):
         blended += weights[..., k, None] * values
-    return blended
+    has_births = panel.unit_births is not None or panel.parent_births is not None
+    return believed(blended, panel.pupils, panel.in_file, has_births)
+
+
+def _lags(panel: Panel, entry_lag: Lags) -> dict[int, int]:
+    """The lag of each grade that births predict, by its position; of an unnamed one, the lowest grade's."""
+    if isinstance(entry_lag, int):
+        return {0: entry_lag}
+    return {panel.grades.index(grade): lag for grade, lag in entry_lag.items() if grade in panel.grades}
 
 
 def whole_pupils(values: Floats) -> Floats:
@@ -191,7 +201,8 @@ def _origin_frame(
         truth = _with_sums(level.pupils[:, :, seen], sums)
         means = _with_sums(level.points[:, :, :, seen], sums)
         moved = _with_sums(level.moved[:, :, seen], sums)[:, level.shown]
-        bounds = interval_bounds(truth, means, panel.in_file, i)[:, level.shown]
+        everything = [*sums, range(len(shown))]
+        bounds = interval_bounds(truth, means, panel.in_file, i, len(shown), everything)[:, level.shown]
         frames.append(_level_frame(level, labels, origin, means[i][:, level.shown], bounds, moved))
     return pd.concat(frames, ignore_index=True)
 

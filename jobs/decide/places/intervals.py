@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from jobs.decide.places.growth import step_errors
 from jobs.decide.places.panel import Bools, Floats
 
 SHARES = (0.8, 0.9)
 # Quantiles of a normal error over its mean size; empirical ones lean on them while errors are few.
 NORMAL_QUANTILES = (1.606, 2.062)
-NORMAL_ERRORS = 30.0
+NORMAL_ERRORS, ERRORS_A_YEAR = 30.0, 5.0
 YEARS_READ = 15
-MEMORY = 0.87
-LEAD_GROWTH = 0.9  # errors grow about so with the lead, where none of that lead is on record
-LEAD_PRIOR_YEARS = 1.5
+MEMORY = 0.8
+LEAD_PRIOR_YEARS = 4.0  # how long the growth from the lead before is held against a lead's own errors
+SHORT_RECORD = 2.0  # a forecast that rested on so many years erred more: it counts half
+# The usual size of an error is itself known from few years: intervals are the wider for it.
+SCALE_DOUBT, SCALE_YEARS = 0.5, 2.0
 RESTLESS_LEADS = 3
 RESTLESS_MEMORY = 0.9
 RESTLESS_PRIOR = 5.0
@@ -26,37 +30,65 @@ LARGEST_ERROR = 3.0  # in logs
 
 @dataclass(frozen=True)
 class Errors:
-    """Absolute log errors of one lead with known targets, [origin, series, grade]; weight 0: unusable."""
+    """Log errors of one lead with known targets, [origin, series, grade]; weight 0: unusable."""
 
+    lead: int
     origins: list[int]
     size: Floats
-    error: Floats
+    signed: Floats
     weight: Floats
 
+    @property
+    def error(self) -> Floats:
+        return np.abs(self.signed)
 
-def interval_bounds(truth: Floats, means: Floats, in_file: Bools, i: int) -> Floats:
+    def worth(self, grade: int) -> float:
+        """How many years of errors there are, as if none repeated another: years overlap as the lead grows,
+        and what is common to all series of a year is one error."""
+        weight = self.weight[..., grade]
+        if not (weight > 0).any():
+            return 0.0
+        of_year = weight.sum(1)
+        mean = (self.signed[..., grade] * weight).sum(1) / np.maximum(of_year, 1e-12)
+        common = float((mean**2 * of_year).sum())
+        whole = float((self.signed[..., grade] ** 2 * weight).sum())
+        series = int((weight > 0).any(0).sum())
+        return float(weight.max(1).sum()) / self.lead * float(np.clip(whole / max(common, 1e-12), 1, series))
+
+
+def interval_bounds(
+    truth: Floats, means: Floats, in_file: Bools, i: int, grades: int, spans: Sequence[Sequence[int]]
+) -> Floats:
     """Bounds [lead, series, grade, 4] (lower and upper 80, lower and upper 90) of the forecasts of year i,
     whole pupils around `means[i]`. `truth` [year, series, grade]; `means` [year, lead, series, grade]. Of
-    `truth` only years up to i are read."""
+    `truth` only years up to i are read. The last axis has the `grades`, then their `spans`."""
     horizon = means.shape[1]
     leads = [_errors(truth, means, in_file, i, lead) for lead in range(1, horizon + 1)]
     out = np.zeros((*means.shape[1:], 4))
+    whole = means[i].sum(1)
+    sizes = whole[0] / np.maximum((means[i, 0] > 0).sum(0), 1)
+    steps = [_Scale().next(leads[0], g, 1.0).at(sizes[g : g + 1])[0] for g in range(grades)]
+    stepped = step_errors(whole[:, :grades], spans, np.array(steps)) ** 2
     for grade in range(truth.shape[2]):
         scale = _Scale()
         known: list[tuple[Floats, Floats]] = []
         now: list[Floats] = []
         for h in range(horizon):
-            scale = scale.next(leads[h], grade, h + 1)
+            usual = scale.at(sizes[grade : grade + 1])[0]
+            more = max(stepped[h, grade] - stepped[max(h - 1, 0), grade], 0.0)
+            scale = scale.next(leads[h], grade, np.sqrt(1 + more / usual**2))
             known.append((scale.at(leads[h].size[..., grade]), leads[h].weight[..., grade]))
             now.append(scale.at(means[i, h, :, grade]))
         restless = _restlessness(leads, [s for s, _ in known], grade, i)
         quantiles = np.array(NORMAL_QUANTILES)
+        doubt = 1 + SCALE_DOUBT / (leads[0].worth(grade) + SCALE_YEARS)
         for h in range(horizon):
             errors = leads[h]
             if errors.origins:
                 calm = known[h][0] * restless[errors.origins]
-                quantiles = _quantiles(errors.error[..., grade] / calm, errors.weight[..., grade], quantiles)
-            half = now[h] * restless[i]
+                scores, most = errors.error[..., grade] / calm, ERRORS_A_YEAR * errors.worth(grade)
+                quantiles = _quantiles(scores, errors.weight[..., grade], most, quantiles)
+            half = now[h] * restless[i] * doubt
             center = means[i, h, :, grade]
             for k, q in enumerate(quantiles):
                 width = np.exp(np.minimum(q * half, LARGEST_ERROR))
@@ -75,13 +107,14 @@ def _errors(truth: Floats, means: Floats, in_file: Bools, i: int, lead: int) -> 
     ]
     shape = (len(origins), *truth.shape[1:])
     if not origins:
-        return Errors([], np.zeros(shape), np.zeros(shape), np.zeros(shape))
+        return Errors(lead, [], np.zeros(shape), np.zeros(shape), np.zeros(shape))
     at = np.array(origins)
     size, actual = means[at, lead - 1], truth[at + lead]
-    error = np.minimum(np.abs(np.log((actual + 1) / (size + 1))), LARGEST_ERROR)
-    age = MEMORY ** (i - lead - at)
+    error = np.clip(np.log((actual + 1) / (size + 1)), -LARGEST_ERROR, LARGEST_ERROR)
+    years = np.cumsum(in_file)[at]
+    age = MEMORY ** (i - lead - at) * years / (years + SHORT_RECORD)
     usable = (size > 0) & (actual > 0) & (truth[at] > 0)
-    return Errors(origins, size, error, np.where(usable, age[:, None, None], 0.0))
+    return Errors(lead, origins, size, error, np.where(usable, age[:, None, None], 0.0))
 
 
 @dataclass(frozen=True)
@@ -100,9 +133,9 @@ class _Scale:
         scale: Floats = self.factor * np.exp(np.interp(x, self.knots, self.values))
         return scale
 
-    def next(self, errors: Errors, grade: int, lead: int) -> _Scale:
-        """The scale of this lead from its own errors; with few years, drawn to that of the lead before."""
-        growth = 1.0 if lead == 1 else (lead / (lead - 1)) ** LEAD_GROWTH
+    def next(self, errors: Errors, grade: int, growth: float) -> _Scale:
+        """The scale of this lead from its own errors; as these are few, drawn to that of the lead before,
+        grown as errors do."""
         carried = _Scale(self.knots, self.values, self.factor * growth)
         weight = errors.weight[..., grade].ravel()
         use = weight > 0
@@ -113,13 +146,13 @@ class _Scale:
             errors.error[..., grade].ravel()[use],
             weight[use],
         )
-        years = (errors.weight[..., grade].max(axis=1) > 0).sum()
+        years = errors.worth(grade)
         order = np.argsort(size, kind="stable")
         bins = np.array_split(order, int(np.clip(len(order) // BIN_ERRORS, 1, MAX_BINS)))
         knots = np.array([np.log(np.maximum(size[b], 1)).mean() for b in bins])
         found = np.array([(error[b] * weight[b]).sum() / weight[b].sum() for b in bins])
         held = carried.at(np.exp(knots))
-        own = years / (years + (LEAD_PRIOR_YEARS if lead > 1 else 0.3))
+        own = years / (years + (LEAD_PRIOR_YEARS if errors.lead > 1 else 0.3))
         values = own * np.log(np.maximum(found, 1e-5)) + (1 - own) * np.log(np.maximum(held, 1e-5))
         return _Scale(knots, values)
 
@@ -145,10 +178,11 @@ def _restlessness(leads: list[Errors], scales: list[Floats], grade: int, i: int)
     return out
 
 
-def _quantiles(scores: Floats, weight: Floats, before: Floats) -> Floats:
-    """Weighted quantiles of the scores; while scores are few, drawn to the quantiles of the lead before."""
+def _quantiles(scores: Floats, weight: Floats, most: float, before: Floats) -> Floats:
+    """Weighted quantiles of the scores; while scores are few, drawn to the quantiles of the lead before. They
+    count as `most` at the most."""
     use = weight.ravel() > 0
-    count = int(use.sum())
+    count = min(int(use.sum()), most)
     if count == 0:
         return before
     values, w = scores.ravel()[use], weight.ravel()[use]

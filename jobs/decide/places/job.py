@@ -23,7 +23,8 @@ from jobs.decide.places.decided_rows import (
 from jobs.decide.places.events import Event
 from jobs.decide.places.forecast import backtest_frame, forecast_frame
 from jobs.decide.places.hierarchy import districts_of, groups_of, units_of
-from jobs.decide.places.ladder import ladder_years, lowest_lag, stage_spans
+from jobs.decide.places.ladder import entry_lags, ladder_years, stage_spans
+from jobs.decide.places.panel import Lags
 from jobs.decide.places.registration import correct as registration
 from jobs.declare import standards
 from jobs.lake.runs import Run
@@ -98,7 +99,7 @@ def decided(settings: Settings, day: date, rows: Known) -> dict[str, pd.DataFram
     """Rows of each table from rows known on a day: no reading, no writing."""
     counts, register, projects = rows.counts, rows.register, rows.projects
     counts = counts.assign(grade=counts["grade"].map(ladder_years()).astype(int))
-    lag, horizon = lowest_lag(settings, counts), settings.places.horizon
+    lag, horizon = entry_lags(settings, counts), settings.places.horizon
     born, origin = rows.births if len(rows.births) else None, int(counts["year"].max())
     # As they were returned: a merger is part of the errors.
     units, origins = units_of(counts, register), range(origin - BACKTEST_ORIGINS, origin)
@@ -227,7 +228,7 @@ def _entrants(first: pd.DataFrame, units: pd.DataFrame) -> dict[tuple[str, str],
     return {(level, str(unit)): int(n) for level, of in sums.items() for unit, n in of.items()}
 
 
-def last_spring(day: date, rows: Known, counts: pd.DataFrame, units: pd.DataFrame, lag: int) -> pd.DataFrame:
+def last_spring(day: date, rows: Known, counts: pd.DataFrame, units: pd.DataFrame, lag: Lags) -> pd.DataFrame:
     """Notes of the spring before the newest counts: the forecast of the autumn before made again, corrected
     by all that registered, beside the entrants who came. It changes no forecast."""
     autumn = int(counts["year"].max())

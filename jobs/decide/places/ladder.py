@@ -34,7 +34,10 @@ def grade_lags(settings: Settings) -> dict[str, int]:
     return {grade: settings.places.entry_lag + year - entry for grade, year in ladder.items()}
 
 
-def lowest_lag(settings: Settings, counts: pd.DataFrame) -> int:
-    """Years from birth to the lowest grade that the site counts."""
-    key = {year: grade for grade, year in ladder_years().items()}[int(counts["grade"].min())]
-    return max(grade_lags(settings)[key], 0)
+def entry_lags(settings: Settings, counts: pd.DataFrame) -> dict[str, int]:
+    """Years from birth to the grades that births predict, by their years on the ladder: the lowest grade that
+    the site counts, and its `entry_grade`."""
+    ladder, lags = ladder_years(), grade_lags(settings)
+    counted = set(counts["grade"].astype(int))
+    entries = [g for g, year in ladder.items() if year == min(counted) or g == settings.places.entry_grade]
+    return {str(ladder[g]): max(lags[g], 0) for g in entries if ladder[g] in counted}

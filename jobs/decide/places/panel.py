@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,9 @@ from jobs.decide.places.input_file import InputError, require
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
+
+# Years from birth to the lowest grade, or to each grade that births predict.
+Lags = int | Mapping[str, int]
 
 ALL_GRADES = "all"
 SUM_GRADES = (ALL_GRADES, "total", "all grades", "all students", "k-12")

@@ -15,7 +15,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from jobs.decide.places.panel import checked, refuse
+from jobs.decide.places.panel import Lags, checked, refuse
 from jobs.declare import EXPECTATIONS, same_grades
 from jobs.files import parse_yaml
 
@@ -52,8 +52,9 @@ def tidied(enrollment: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return frame, [*remarks, *_holes(rows[~rows["year"].isin(idle)])]
 
 
-def births_told(births: pd.DataFrame, enrollment: pd.DataFrame, entry_lag: int, horizon: int) -> list[str]:
+def births_told(births: pd.DataFrame, enrollment: pd.DataFrame, entry_lag: Lags, horizon: int) -> list[str]:
     """Remarks on births that the forecast of entries needs and does not have. Raises InputError."""
+    lags = [entry_lag] if isinstance(entry_lag, int) else list(entry_lag.values())
     rows = checked(births, ["unit", "year"], "births", str(births.attrs.get("file", "births")))
     pupils = checked(enrollment, KEY, "enrollment", str(enrollment.attrs.get("file", "enrollment")))
     known = {*pupils["unit"], *pupils.get("parent_unit", ())}
@@ -62,14 +63,14 @@ def births_told(births: pd.DataFrame, enrollment: pd.DataFrame, entry_lag: int, 
     if strangers:
         remarks.append(f"births of {_listed(strangers)}: no unit or parent of the enrollment, so left aside")
     last = int(pupils["year"].max())
-    schooled = {int(year) - entry_lag for year in pupils["year"].unique()}
-    needed = range(last + 1 - entry_lag, last + 1 - entry_lag + horizon)
+    schooled = {int(year) - lag for year in pupils["year"].unique() for lag in lags}
+    needed = range(last + 1 - max(lags), last + 1 - min(lags) + horizon)
     for unit, own in rows[rows["unit"].isin(known)].groupby("unit"):
         given = dict(zip(own["year"].astype(int), own["births"], strict=True))
         if lacking := [year for year in needed if year not in given]:
             remarks.append(
-                f"births of {unit}: none for {_listed(lacking)}, which later entries need: carried on from"
-                " earlier years"
+                f"births of {unit}: none for {_listed(lacking)}, which later entries need: estimated from"
+                " the trend of earlier years"
             )
         if len(both := schooled & given.keys()) < len(schooled):
             remarks.append(f"births of {unit}: known for the entries of {len(both)} of {len(schooled)} years")

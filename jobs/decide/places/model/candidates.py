@@ -31,17 +31,26 @@ class Candidate:
     entry_trend: tuple[float, float] = (0.05, 0.35)
     entry_trend_damp: float = 0.6
     entry_above: float = 0.15  # follows the growth forecast for the level above
+    drawn: bool = False  # sums of units are drawn to the forecast of the level above
 
 
 BASE = Candidate()
 CANDIDATES: dict[str, Candidate] = {
     "base": BASE,
-    "smooth entry": replace(BASE, entry_gain=0.65, entry_pull=(1.0, 1.0), entry_trend=(0.05, 0.1)),
-    "trend in entry": replace(BASE, entry_pull=(0.6, 0.3), entry_trend=(0.1, 0.5), entry_trend_damp=0.7),
-    "migration reverts": replace(BASE, unit_keep=0.92, unit_mix=0.65, unit_clip=2.5),
+    "smooth entry": replace(
+        BASE, drawn=True, entry_gain=0.65, entry_pull=(1.0, 1.0), entry_trend=(0.05, 0.1)
+    ),
+    "trend in entry": replace(
+        BASE, drawn=True, entry_pull=(0.6, 0.3), entry_trend=(0.1, 0.5), entry_trend_damp=0.7
+    ),
+    "migration reverts": replace(BASE, drawn=True, unit_keep=0.92, unit_mix=0.65, unit_clip=2.5),
     "migration persists": replace(BASE, unit_keep=1.0, unit_mix=0.9, unit_clip=0.0, unit_decay=0.55),
     "plain mean": replace(BASE, unit_robust=False, unit_clip=3.5, total_grade_decay=0.7),
-    "pooled": replace(BASE, grade_prior=60.0, unit_prior=200.0, unit_robust=False),
-    "quick ratios": replace(BASE, total_decay=0.6, total_grade_decay=0.4, grade_decays=(0.3, 0.5, 0.75)),
-    "slow ratios": replace(BASE, total_decay=0.3, total_grade_decay=0.8, grade_decays=(0.55, 0.8, 0.92)),
+    "pooled": replace(BASE, drawn=True, grade_prior=60.0, unit_prior=200.0, unit_robust=False),
+    "quick ratios": replace(
+        BASE, drawn=True, total_decay=0.6, total_grade_decay=0.4, grade_decays=(0.3, 0.5, 0.75)
+    ),
+    "slow ratios": replace(
+        BASE, drawn=True, total_decay=0.3, total_grade_decay=0.8, grade_decays=(0.55, 0.8, 0.92)
+    ),
 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jobs.decide.places.model.births import births_weight, entry_from_births
+from jobs.decide.places.model.births import Born, births_weight, entry_from_births
 from jobs.decide.places.model.candidates import Candidate
 from jobs.decide.places.model.cells import Cells, of_group
 from jobs.decide.places.model.means import WEIGHT_CAP, discounted_mean
@@ -15,6 +15,7 @@ from jobs.decide.places.panel import Bools, Floats, Ints
 
 ENTRY_SIZE = 1000.0  # intakes below are mostly noise, above mostly trend
 FOLLOW_YEARS = 1.0  # for so long, an intake is held to its own course, whatever the record says
+LEAD_BEFORE_YEARS = 3.0  # and a longer lead to the share of the lead before
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Level:
     """One level's forecast: pupils [year, lead, unit, grade], and where births predict its entrants."""
 
     forecast: Floats
-    from_births: Bools  # [year, lead, unit]
+    from_births: dict[int, Bools]  # of each grade that births predict, [year, lead, unit]
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,13 @@ def intake_growth(
     pupils: Floats,
     cells: Cells,
     in_file: Bools,
-    births: Floats | None,
-    entry_lag: int,
+    births: Born | None,
     s: Candidate,
     horizon: int,
     above: Above | None,
-) -> tuple[Floats, Bools]:
-    """Log growth of grades filled from outside, [year, lead, unit, grade], and where births predict it."""
+) -> tuple[Floats, dict[int, tuple[Floats, Bools]]]:
+    """Log growth of grades filled from outside, [year, lead, unit, grade], and what births say of the growth
+    of their grades, [year, lead, unit], and where."""
     years, units, grades = pupils.shape
     logs = np.log(np.maximum(pupils, 1e-9))
     large = pupils / (pupils + ENTRY_SIZE)
@@ -74,21 +75,35 @@ def intake_growth(
         shared = steady[:, None] + followed
         growth += s.entry_above * np.clip(followed, -0.5, 0.5)
         growth = _following(growth, shared, clear, logs, cells, in_file)
-    born, good = followed[..., 0], np.zeros((years, horizon, units), dtype=bool)
-    if above is not None:
-        good = of_group(above.level.from_births.swapaxes(1, 2), above.member).swapaxes(1, 2)
-    if births is not None:
-        entrants = np.where(cells.has_pupils[..., 0], logs[..., 0], np.nan)
-        own, known = entry_from_births(entrants, births, cells.consecutive, entry_lag, horizon)
-        born, good = np.where(known, own, born), known | good
-    if good.any():
+    said = _of_births(logs, cells, births, above, followed)
+    for grade, (born, good) in said.items():
+        taken = good & cells.intake[:, None, :, grade]
         for h in range(horizon):
-            trend = growth[:, h, :, 0]
+            trend = growth[:, h, :, grade]
             share = births_weight(
-                logs[..., 0], trend, born[:, h], good[:, h], pupils[..., 0], in_file, h + 1
+                logs[..., grade], trend, born[:, h], taken[:, h], pupils[..., grade], in_file, h + 1
             )[:, None]
-            growth[:, h, :, 0] = np.where(good[:, h], share * born[:, h] + (1 - share) * trend, trend)
-    return np.clip(growth, -LARGEST_LOG, LARGEST_LOG), good
+            growth[:, h, :, grade] = np.where(taken[:, h], share * born[:, h] + (1 - share) * trend, trend)
+    return np.clip(growth, -LARGEST_LOG, LARGEST_LOG), said
+
+
+def _of_births(
+    logs: Floats, cells: Cells, births: Born | None, above: Above | None, followed: Floats
+) -> dict[int, tuple[Floats, Bools]]:
+    """Log growth of each grade that births predict, [year, lead, unit], by the births of the unit or of the
+    level above, and where it is known."""
+    said: dict[int, tuple[Floats, Bools]] = {}
+    for grade in sorted({*(births.lags if births else ()), *(above.level.from_births if above else ())}):
+        born, good = followed[..., grade], np.zeros(followed.shape[:3], dtype=bool)
+        if above is not None and grade in above.level.from_births:
+            good = of_group(above.level.from_births[grade].swapaxes(1, 2), above.member).swapaxes(1, 2)
+        if births is not None and grade in births.lags:
+            entrants = np.where(cells.has_pupils[..., grade], logs[..., grade], np.nan)
+            own, known = entry_from_births(entrants, births, grade, cells.consecutive, followed.shape[1])
+            born, good = np.where(known, own, born), known | good
+        if good.any():
+            said[grade] = born, good
+    return said
 
 
 def _smoothed_intake(logs: Floats, cells: Cells, gain: float) -> Floats:
@@ -110,7 +125,7 @@ def _following(
     years, horizon, _, grades = own.shape
     grid = np.linspace(0, 1, 6)
     out = np.array(own)
-    held = FOLLOW_YEARS * grid[:, None] ** 2
+    before = np.zeros((years, grades))  # the share at the lead before
     for h in range(horizon):
         loss, record = np.zeros((len(grid), grades)), np.zeros(grades)
         for t in range(years):
@@ -129,7 +144,9 @@ def _following(
                     belief = count / (count + 10)
                     loss = 0.9 * loss + belief * error / np.maximum(error.mean(0), 1e-9)
                     record = 0.9 * record + belief
-            share = np.where(record > 0, grid[np.argmin(loss + held, axis=0)], 0.0)
+            held = FOLLOW_YEARS * (1 if h == 0 else LEAD_BEFORE_YEARS) * (grid[:, None] - before[t]) ** 2
+            share = np.where(record > 0, grid[np.argmin(loss + held, axis=0)], before[t])
+            before[t] = share
             mixed = own[t, h] + share * (shared[t, h] - own[t, h])
             out[t, h] = np.where(known[t, h], mixed, own[t, h])
     return out

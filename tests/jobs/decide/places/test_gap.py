@@ -145,7 +145,7 @@ def city() -> dict[str, pd.DataFrame]:
     born = births_of_districts()
     settings = site.load("beijing")
     units = hierarchy.units_of(counts, register)
-    lag, horizon = ladder.lowest_lag(settings, counts), settings.places.horizon
+    lag, horizon = ladder.entry_lags(settings, counts), settings.places.horizon
     supply = decided_rows.place_rows(counts, register, DAY)
     stands = counts[(counts["year"] == 2025) & (counts["grade"] == 4)]["unit"].tolist()
     changes = pd.DataFrame(
