@@ -2,19 +2,22 @@
 
 A model's file names its columns. Type, Chinese title and meaning come from `expectations/`, looked up in this
 order: a lake table that the model's SQL names; `mart_columns.yaml` (columns that only dbt makes);
-`fields.yaml` (columns of contracts); the tables that the lake itself makes, where all of them agree.
+`fields.yaml` (columns of contracts); the tables that the lake itself makes, where all of them agree. A mart's
+columns also get what they can hold (`jobs.declare.ranges`), which the tests `sane` and `says_nothing` read.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from jobs import declare
-from jobs.declare import EXPECTATIONS, ContractError
+from jobs.declare import EXPECTATIONS, ContractError, ranges
 from jobs.files import parse_yaml
 from jobs.settings import ROOT
 
@@ -97,16 +100,26 @@ def _filled_in(path: Path) -> str:
 
     def block(found: re.Match[str]) -> str:
         try:
-            return _COLUMNS + "".join(_line(c["name"], tables) for c in parse_yaml(found["listed"]))
+            meanings = {c["name"]: meaning(c["name"], tables) for c in parse_yaml(found["listed"])}
+            held = _held(path, meanings)
+            return _COLUMNS + "".join(_line(name, told, held[name]) for name, told in meanings.items())
         except ContractError as error:
             raise ContractError(f"{path.name}: {error}") from error
 
     return _BLOCK.sub(block, text)
 
 
-def _line(column: str, tables: tuple[str, ...]) -> str:
-    kind, zh, en = meaning(column, tables)
-    entry = {"name": column, "data_type": kind, "description": en, "config": {"meta": {"title_zh": zh}}}
+def _held(path: Path, meanings: Mapping[str, Meaning]) -> dict[str, dict[str, Any]]:
+    """What each column can hold, of a mart; steps have no such declaration, for each ends in a mart."""
+    if "marts" not in path.relative_to(MODELS).parts:
+        return {name: {} for name in meanings}
+    return ranges.told(path.stem, {name: kind for name, (kind, _, _) in meanings.items()})
+
+
+def _line(column: str, told: Meaning, held: Mapping[str, Any]) -> str:
+    kind, zh, en = told
+    meta = {"title_zh": zh, **held}
+    entry = {"name": column, "data_type": kind, "description": en, "config": {"meta": meta}}
     written = yaml.safe_dump(
         entry, allow_unicode=True, sort_keys=False, width=10_000, default_flow_style=True
     )
