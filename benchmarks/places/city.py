@@ -1,6 +1,7 @@
 """The lake's forecast of places graded on the city's truth: error, bias, intervals, by level, stage and lead.
 
-    python benchmarks/places/city.py [--scale 0.02] [--seeds 8] [--first 9301] [--rows rows.csv]
+    python -m benchmarks.places.city [--scale 0.02 0.1] [--seeds 8] [--first 9301] [--brief]
+        [--page docs/decisions/places-graded.md]
 
 Each seed is a city of its own. What its senders hand in is laid before `jobs.decide.places.job.decided`, as
 the lake does; its answer is set beside the autumns that only the city knows. Beside it stand
@@ -22,16 +23,17 @@ import argparse
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from datetime import date
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.places.drawn import of_span, spans, write_page
 from benchmarks.places.simple import KEY, LEVELS, simple_rows, summed
 from jobs import settings as site_settings
 from jobs.decide.places import errors, job
 from jobs.decide.places.hierarchy import units_of
-from jobs.decide.places.ladder import stage_grades
 from jobs.declare import code_list
 from synthetic.city.changes import change_columns
 from synthetic.city.enrollment import return_columns, write_returns
@@ -186,13 +188,6 @@ def scores(told: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index()
 
 
-def of_span(table: pd.DataFrame, level: str, span: str) -> tuple[pd.DataFrame, str]:
-    """Scores of one level and span, methods down and (score, lead) across; the best simple method's name."""
-    own = table[(table["level"] == level) & (table["grade_key"] == span)]
-    wide = own.pivot(index="method", columns="lead", values=["units", "error", "bias", "held", "score"])
-    return wide, wide["error"].drop(["lake", "oracle"]).mean(axis=1).idxmin()
-
-
 def at_length(table: pd.DataFrame, level: str, span: str) -> str:
     """The lake by lead, beside the oracle and the best simple method."""
     wide, best = of_span(table, level, span)
@@ -243,34 +238,42 @@ HEAD = (
 )
 
 
+def graded_cities(scale: float, seeds: range, workers: int = 1) -> pd.DataFrame:
+    """Graded rows of several cities, in as many processes as asked for."""
+    one = partial(graded, scale)
+    if workers > 1:
+        with ProcessPoolExecutor(workers) as pool:
+            return pd.concat(pool.map(one, seeds))
+    return pd.concat(map(one, seeds))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--scale", type=float, default=0.02)
+    parser.add_argument("--scale", type=float, nargs="+", default=[0.02])
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--first", type=int, default=9301, help="first seed")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--brief", action="store_true", help="a line a level and stage")
     parser.add_argument("--rows", type=Path, help="write every graded row there")
+    parser.add_argument("--page", type=Path, help="put the tables there, and charts into ../images")
     options = parser.parse_args()
     seeds = range(options.first, options.first + options.seeds)
-    one = partial(graded, options.scale)
-    if options.workers > 1:
-        with ProcessPoolExecutor(options.workers) as pool:
-            told = pd.concat(pool.map(one, seeds))
-    else:
-        told = pd.concat(map(one, seeds))
+    told = {scale: graded_cities(scale, seeds, options.workers) for scale in options.scale}
     if options.rows:
-        told.to_csv(options.rows, index=False)
-    table = scores(told)
-    print(f"{options.seeds} cities from seed {options.first} at scale {options.scale:g}; leads 1–6, mean")
-    spans = [span for stage, keys in stage_grades().items() for span in (stage, keys[0])]
-    if options.brief:
-        print(HEAD)
-    for level in LEVELS:
-        for span in [*spans, "all"]:
-            print((in_brief if options.brief else at_length)(table, level, span))
+        pd.concat(told.values()).to_csv(options.rows, index=False)
+    tables = {scale: scores(rows) for scale, rows in told.items()}
+    if options.page:
+        title = f"{options.seeds} cities a scale, seeds {seeds[0]}–{seeds[-1]}, on {date.today()}."
+        write_page(options.page, options.page.parent.parent / "images", tables, title)
+    for scale, table in tables.items():
+        print(f"{options.seeds} cities from seed {options.first} at scale {scale:g}; leads 1–6, mean")
+        if options.brief:
+            print(HEAD)
+        for level in LEVELS:
+            for span in spans():
+                print((in_brief if options.brief else at_length)(table, level, span))
 
 
 if __name__ == "__main__":

@@ -80,9 +80,11 @@ def audit(
 ) -> list[dict[str, Any]]:
     """Validate a Spark or pandas frame. Returns one `ops__check` row per check.
 
-    A check with `"stop": False` only warns. Zero rows examined fail the row-count check.
+    A check with `"stop": False` only warns, one with `"where": {column: value}` is about those rows. Zero
+    rows examined fail the row-count check.
     """
     import great_expectations as gx
+    from great_expectations.expectations.row_conditions import Column
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
@@ -94,7 +96,9 @@ def audit(
     batch = asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": df})
     suite = gx.ExpectationSuite(name=table)
     for check in checks:
-        arguments = {k: v for k, v in check.items() if k not in {"expect", "stop"}}
+        arguments = {k: v for k, v in check.items() if k not in {"expect", "stop", "where"}}
+        for column, value in check.get("where", {}).items():
+            arguments["row_condition"] = Column(column) == value
         suite.add_expectation(getattr(gx.expectations, check["expect"])(**arguments))
     outcome = batch.validate(suite, result_format="BOOLEAN_ONLY")
     stops = {_name(check): check.get("stop", True) for check in checks}
