@@ -104,7 +104,7 @@ def _panels(
 ) -> str:
     """Levels down, stages across. With a band, every panel goes from 0 to 100."""
     stages = list(stage_grades())
-    wide, tall = 90 + len(stages) * (_WIDTH + _LEFT), _TOP + 44 + len(LEVELS) * (_HEIGHT + 34)
+    wide, tall = 110 + len(stages) * (_WIDTH + _LEFT), _TOP + 44 + len(LEVELS) * (_HEIGHT + 34)
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {tall}" '
         'font-family="system-ui, sans-serif" font-size="12" fill="#24292f">',
