@@ -1,8 +1,8 @@
 """Simulated counts with known outbreaks, to measure detectors by.
 
-Two worlds. `weekly`: the 42 scenarios of Noufaily et al. 2013 (Stat Med 32:1206), with four old outbreaks in
-the baseline and one in the last 49 weeks. `daily`: schools, our own, with small counts, weekdays, terms,
-holidays.
+Three worlds. `weekly`: the 42 scenarios of Noufaily et al. 2013 (Stat Med 32:1206), with four old outbreaks
+in the baseline and one in the last 49 weeks. `daily`: schools, our own, with small counts, weekdays, terms,
+holidays. `campus`: the same days, schools by syndrome, with very small counts.
 """
 
 from __future__ import annotations
@@ -103,9 +103,10 @@ def daily(
     log_mean: tuple[float, float] = (0.4, 0.9),
     shape: str = "mixed",
     outbreaks: bool = True,
+    since: int = 0,
 ) -> World:
     """Schools over two years; the second is watched, with outbreaks of 3–8 open days about every 60 open
-    days.
+    days, the first of them at step `since` or later.
 
     An outbreak brings `strength` × (0.6 … 2) daily standard deviations (at least one case) on each of its
     days.
@@ -144,11 +145,44 @@ def daily(
                 weights = np.ones(length)
             sd = np.sqrt(phi[unit] * mean[unit, where].mean())
             total = max(3.0, strength * rng.uniform(0.6, 2.0) * sd * length)
-            counts[unit, where] += rng.poisson(total * weights / weights.sum())
-            outbreak[unit, where] = True
+            extra = rng.poisson(total * weights / weights.sum())
+            if where[0] >= since:
+                counts[unit, where] += extra
+                outbreak[unit, where] = True
             position += int(rng.integers(40, 80))
     counts[:, ~open_days] = np.nan
     return World(counts, outbreak, dates, open_days, first, mean, phi)
+
+
+def campus(seed: int, schools: int = 50, days: int = 730, *, outbreaks: bool = True) -> World:
+    """Units are school × syndrome of four, with 0.02 to 2 cases a day; the second year is watched.
+
+    An outbreak brings 4–16 cases that come over some five open days, once in 80–250 open days.
+    """
+    rng = np.random.default_rng(seed)
+    dates, open_days = school_days(dt.date(2024, 9, 1), days)
+    t = np.arange(days)
+    rate, wave = np.array([0.6, 0.25, 0.12, 0.06]), np.array([0.6, 0.2, 0.3, 0.0])
+    syndrome = np.tile(np.arange(4), schools)
+    pupils = np.repeat(rng.lognormal(0.0, 0.6, schools), 4)
+    level = np.log(pupils * rate[syndrome]) + rng.normal(0, 0.2, 4 * schools)
+    weekday = np.array([0.3, 0.0, 0.0, -0.05, -0.2, 0.0, 0.0])[[d.weekday() for d in dates]]
+    season = wave[syndrome][:, None] * np.cos(2 * np.pi * (t - 130) / 365.25)
+    mean = np.exp(level[:, None] + season + weekday)
+    phi = 1 + rng.gamma(1.5, 0.2, len(level))
+    counts = _negative_binomial(rng, mean, phi[:, None])
+    outbreak = np.zeros(counts.shape, dtype=bool)
+    opened = np.flatnonzero(open_days)
+    for unit in range(len(counts) if outbreaks else 0):
+        position = int(rng.integers(10, 150))
+        while position < len(opened) - 15:
+            after = np.floor(rng.gamma(3.0, 1.3, int(rng.integers(4, 17)))).astype(int)
+            after = np.minimum(after - after.min(), len(opened) - 1 - position)
+            np.add.at(counts[unit], opened[position + after], 1)
+            outbreak[unit, opened[position : position + after.max() + 1]] = True
+            position += int(rng.integers(80, 250))
+    counts[:, ~open_days] = np.nan
+    return World(counts, outbreak, dates, open_days, days // 2, mean, phi)
 
 
 def power(score: Array, world: World, rates: tuple[float, ...] = (0.01, 0.02, 0.05)) -> list[float]:

@@ -11,7 +11,8 @@ differs from the reference methods:
   (`evidence.outbreak_weights`, `dispersion`).
 - A slow level follows what the coefficients miss. It has several memories, each trusted by how well it
   foretold the unit so far (`levels`).
-- The evidence of today and of the sums over the last days is added up on the normal scale. Its distribution
+- The evidence of today and of the sums over the last days is added up on the normal scale. It is news if it
+  tops that of the days just before, so that one rise is one alarm. The distribution of news
   on quiet days is simulated, so that one level holds for small and large schools alike (`evidence`,
   `calibration`).
 

@@ -9,10 +9,14 @@ from scipy import special
 
 from jobs.decide.safety.answers import Array, normal_limit
 from jobs.decide.safety.school.evidence import (
+    DAILY_RECENT,
     DAILY_WINDOWS,
+    WEEKLY_RECENT,
     WEEKLY_WINDOWS,
+    as_news,
     capped_counts,
     outbreak_weights,
+    recent_high,
     tail_score,
     window_sums,
 )
@@ -26,11 +30,11 @@ _LEVELS = normal_limit(np.concatenate([np.linspace(0.995, 0.1, 60), np.geomspace
 
 
 class Calibration:
-    """Turns a joined score into a normal score. Quiet steps are simulated for each cell of (mean, dispersion)
-    when it is first needed."""
+    """Turns a joined score, as news, into a normal score. Quiet steps are simulated for each cell of (mean,
+    dispersion) when it is first needed. `recent`: how many steps back a score is no news."""
 
-    def __init__(self, windows: dict[int, float]) -> None:
-        self.windows = windows
+    def __init__(self, windows: dict[int, float], recent: int) -> None:
+        self.windows, self.recent = windows, recent
         self.cells: dict[tuple[int, int], Array] = {}
         self.losses: dict[tuple[int, int], Array] = {}
 
@@ -51,7 +55,9 @@ class Calibration:
                 sums = (y + window_sums(capped, steps) - capped).astype(int)
                 score = tail_score(np.arange(sums.max() + 1.0), np.array(mean * steps), np.array(phi))
                 total += weight * score[sums]
-            quantiles = np.quantile(total[0, max(self.windows) :], special.ndtr(_LEVELS))
+            recent = recent_high(total, np.ones(total.shape, dtype=bool), self.recent)
+            news = as_news(total, recent, y > mean)
+            quantiles = np.quantile(news[0, max(self.windows) + self.recent :], special.ndtr(_LEVELS))
             # np.interp needs rising abscissae; sparse units have long ties.
             self.cells[cell] = np.maximum.accumulate(quantiles + 1e-9 * np.arange(len(quantiles)))
         return self.cells[cell]
@@ -102,7 +108,7 @@ class Calibration:
         return self._blend(mean, phi, np.zeros((6, mean.size)), lambda _, loss: loss[:, None], self._loss)
 
     def __call__(self, joined: Array, mean: Array, phi: Array) -> Array:
-        """The normal score of each joined score."""
+        """The normal score of each joined score `as_news`."""
         return self._blend(mean, phi, joined, self._normal, self._quantiles)
 
     def limit(self, level: float, mean: Array, phi: Array) -> Array:
@@ -157,4 +163,5 @@ class Calibration:
 
 
 # One of each for the process: a cell is the same wherever it is met, and dear to simulate.
-DAILY, WEEKLY = Calibration(DAILY_WINDOWS), Calibration(WEEKLY_WINDOWS)
+DAILY = Calibration(DAILY_WINDOWS, DAILY_RECENT)
+WEEKLY = Calibration(WEEKLY_WINDOWS, WEEKLY_RECENT)

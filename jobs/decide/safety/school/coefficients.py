@@ -71,7 +71,7 @@ class Coefficients:
             self.beta[:, 0] = np.log((y.sum(axis=1) + 0.5) / (seen[:, :until].sum(axis=1) + 1.0))
             self.prior.mean[0] = prior_mean[0] = self.beta[:, 0].mean()
         for _ in range(2):
-            mean = np.exp(np.clip(self.beta @ x.T, -_WIDEST, _WIDEST)) * kept[:, None]
+            mean = np.exp(np.clip(self.beta @ x.T, -_WIDEST, _WIDEST)) * kept[:, :until]
             gradient = (information * (y - mean)) @ x - (self.beta - prior_mean) / prior_variance
             hessian = ((information * mean) @ squares).reshape(-1, size, size) + np.diag(1 / prior_variance)
             step = np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]

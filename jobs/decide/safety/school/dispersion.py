@@ -8,6 +8,13 @@ from jobs.decide.safety.answers import Array
 from jobs.decide.safety.school.calibration import NEIGHBORS, Calibration
 from jobs.decide.safety.school.coefficients import SEASON_YEARS, Axis
 
+# Outbreaks come and go: the mean is mended by what was removed within some months. In quiet series a few
+# hundredths of a deviation a step are removed too many or too few by chance.
+_OUTBREAK_HALF_LIFE, _BY_CHANCE = 30.0, 0.02
+# What outbreaks leave is counted up to so many times what is removed more: sparse units leave several times
+# as much, but no one knows how large outbreaks are that do not show.
+_MOST_LEFT, _MOST_LEFT_OF_VARIANCE, _SHARE_OF_VARIANCE = 2.0, 1.0, 0.45
+
 
 def fair(seen: Array, axis: Axis, now: int) -> Array:
     """Steps whose errors say something about today's: without those foretold before a season was known, once
@@ -16,33 +23,49 @@ def fair(seen: Array, axis: Axis, now: int) -> Array:
     return seen * (years >= SEASON_YEARS) if years[now - 1] > 2 * SEASON_YEARS else seen
 
 
-def losses_of(
-    calibrate: Calibration, y: Array, mean: Array, seen: Array, weight: Array, phi: Array, now: int
-) -> Array:
-    """What cleaning does to each unit's mean and variance, on quiet steps and by what outbreaks leave.
+class Losses:
+    """What cleaning does to each unit's mean (`kept`), variance and covariance of neighbors: on quiet steps,
+    and by what outbreaks leave in spite of it.
 
-    How much outbreaks leave is estimated from how much more is removed than quiet steps alone would lose.
+    How much outbreaks leave is estimated from how much more is removed than quiet steps alone would lose: in
+    the last months for the mean, whose level follows them, and on all steps for the dispersion.
     """
-    typical = mean[:, max(now - 60, 0) : now].mean(axis=1)
-    losses = calibrate.losses_of(typical, phi)
-    deviation = np.sqrt(phi[:, None] * mean[:, :now])
-    taken = seen[:, :now] * (
-        (1 - weight[:, :now]) * (y[:, :now] - mean[:, :now]) / deviation - losses[3][:, None]
-    )
-    outbreaks = max(float(taken.sum() / (seen[:, :now].sum() + 100)), 0.0)
-    # Half of it, at most as much as was taken: a lower mean makes more days look high, which lowers it again.
-    losses[:2] *= 1 + 0.5 * np.minimum(losses[4:], 1.0) * outbreaks
-    return losses
+
+    def __init__(self, units: int, calibrate: Calibration) -> None:
+        self.calibrate = calibrate
+        self.kept, self.variance, self.neighbors = np.ones(units), np.ones(units), np.zeros(units)
+        self._removed, self._steps = np.zeros(2), np.zeros(2)
+
+    def rate(self, y: Array, mean: Array, seen: Array, weight: Array, phi: Array, steps: slice) -> None:
+        """Take in cleaned steps, the next ones or, from 0, all anew."""
+        if steps.start == 0:
+            self._removed, self._steps = np.zeros(2), np.zeros(2)
+        typical = mean[:, max(steps.stop - 60, 0) : steps.stop].mean(axis=1)
+        kept, variance, self.neighbors, usual, mean_left, variance_left = self.calibrate.losses_of(
+            typical, phi
+        )
+        y, mean, seen, weight = y[:, steps], mean[:, steps], seen[:, steps], weight[:, steps]
+        removed = seen * ((1 - weight) * (y - mean) / np.sqrt(phi[:, None] * mean) - usual[:, None])
+        decay = np.array([0.5 ** (y.shape[1] / _OUTBREAK_HALF_LIFE), 1.0])
+        self._removed = self._removed * decay + removed.sum()
+        self._steps = self._steps * decay + seen.sum()
+        more = np.maximum(self._removed / (self._steps + 100), 0.0)
+        lately, ever = more**2 / (more + _BY_CHANCE)
+        self.kept = kept * (1 + np.minimum(mean_left, _MOST_LEFT) * lately)
+        # A lower dispersion makes more days look high, which lowers it again: it runs away if all is taken.
+        self.variance = variance * (
+            1 + _SHARE_OF_VARIANCE * np.minimum(variance_left, _MOST_LEFT_OF_VARIANCE) * ever
+        )
 
 
-def dispersion_of(y: Array, mean: Array, weight: Array, losses: Array, until: int) -> tuple[Array, Array]:
+def dispersion_of(y: Array, mean: Array, weight: Array, losses: Losses, until: int) -> tuple[Array, Array]:
     """Dispersion of single days, and the relative variance that neighboring days share: the mean's doubt."""
     m, w = mean[:, :until], weight[:, :until]
     error = y[:, :until] - m
     r, wm = w * error, w * m
     total, amount = wm.sum(axis=1), w.sum(axis=1)
-    phi = _shrunk_dispersion((r * error).sum(axis=1) / losses[1], total, amount)
-    shared = _shared(r, wm, phi, -losses[2] * phi * m.sum(axis=1))
+    phi = _shrunk_dispersion((r * error).sum(axis=1) / losses.variance, total, amount)
+    shared = _shared(r, wm, phi, -losses.neighbors * phi * m.sum(axis=1))
     mean_square = (wm * m).sum(axis=1)
     return np.maximum(phi - shared * mean_square / np.maximum(total, 1e-9), 1.0), shared
 

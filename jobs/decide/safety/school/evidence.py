@@ -5,14 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from jobs.decide.safety.answers import Array
 
 # Weight of the evidence of each sum, by its number of steps. Chosen on simulated outbreaks of many shapes
-# (benchmarks/safety). The power hardly depends on the weights, but today must count by itself.
-DAILY_WINDOWS = {1: 2.0, 2: 1.0, 3: 1.0, 5: 1.0}
+# (benchmarks/safety), of which some last a day or two and others more than a week.
+DAILY_WINDOWS = {1: 2.0, 2: 3.0, 3: 1.0, 5: 1.0}
 WEEKLY_WINDOWS = {1: 1.0, 2: 4.0}
+# A step is news if its joined score tops those of so many steps before it: sums overlap, so that one rise
+# gives high scores in a row, and only the first of them, and higher ones, tell anything.
+DAILY_RECENT, WEEKLY_RECENT = 3, 2
+# What a score that is no news is lowered by: more than scores ever differ, so that it stands below all news.
+_OLD = 1000.0
 # An earlier day counts in a sum up to this many deviations above its mean: an outbreak that is over must not
 # go on alarming.
 _CAP = 2.0
@@ -90,6 +96,21 @@ def evidence_of(
                 / np.sqrt(low * widened[min(a, b)] * high * widened[max(a, b)])
             )
     return Evidence(windows, earlier, sums, widened, np.sqrt(plain / shared))
+
+
+def recent_high(joined: Array, judged: NDArray[np.bool_], steps: int) -> Array:
+    """The highest joined score of the `steps` steps before each; -inf where none of them was judged."""
+    values = np.where(judged, joined, -np.inf)
+    high = np.full(joined.shape, -np.inf)
+    for lag in range(1, min(steps, joined.shape[1] - 1) + 1):
+        np.maximum(high[:, lag:], values[:, :-lag], out=high[:, lag:])
+    return high
+
+
+def as_news(joined: Array, recent: Array, risen: NDArray[np.bool_]) -> Array:
+    """Joined scores, those that do not top the recent ones lowered below all that do. A day that has not
+    `risen` above its mean is no news: the scores of days without a case differ by their means alone."""
+    return np.where((joined > recent) & risen, joined, joined - _OLD)
 
 
 def capped_counts(counts: Array, mean: Array, phi: Array) -> Array:

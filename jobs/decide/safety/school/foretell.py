@@ -9,7 +9,7 @@ import numpy as np
 from jobs.decide.safety.answers import Array
 from jobs.decide.safety.school.calibration import Calibration
 from jobs.decide.safety.school.coefficients import Axis, Coefficients
-from jobs.decide.safety.school.dispersion import dispersion_of, fair, losses_of
+from jobs.decide.safety.school.dispersion import Losses, dispersion_of, fair
 from jobs.decide.safety.school.evidence import outbreak_weights
 from jobs.decide.safety.school.levels import Levels
 
@@ -29,7 +29,9 @@ class _Foretelling:
         self.base, self.weight, self.quiet = np.ones_like(y), np.ones_like(y), np.ones_like(y)
         self.common = np.ones((len(self.levels.common()), steps))
         self.dispersion, self.shared = np.full(units, 1.3), np.zeros(units)
-        self.losses = np.array([[1.0], [1.0], [0.0], [0.0], [0.0], [0.0]]) * np.ones(units)
+        self.losses = Losses(units, calibrate)
+        # Share of the mean that cleaning keeps of each step.
+        self.kept = np.ones_like(y)
         self.learned = 0
 
     def _weigh(self, target: Array, foretold: Array, begin: int, end: int) -> None:
@@ -40,26 +42,29 @@ class _Foretelling:
     def _watch(self, step: int) -> None:
         self.levels.watch(self.y[:, step], self.base[:, step], self.seen[:, step] / self.dispersion)
 
-    def _rate(self, weight: Array, now: int) -> None:
-        self.losses = losses_of(self.calibrate, self.y, self.mean, self.seen, weight, self.dispersion, now)
+    def _rate(self, weight: Array, steps: slice) -> None:
+        if steps.start == steps.stop:
+            return
+        self.losses.rate(self.y, self.mean, self.seen, weight, self.dispersion, steps)
+        self.kept[:, steps.start :] = self.losses.kept[:, None]
 
     def begin(self, now: int) -> None:
         """Fit the baseline, the steps before `now`, three times: each cleans the next one's past."""
         for _ in range(3):
-            self.model.fit(self.y, self.seen, self.weight, self.dispersion, self.losses[0], now)
+            self.model.fit(self.y, self.seen, self.weight, self.dispersion, self.kept, now)
             self.base[:, :now] = self.model.predict(0, now, now)
             self.mean[:, :now] = self.base[:, :now]
             weight = self.seen * self.weight
             self.dispersion, self.shared = dispersion_of(self.y, self.mean, weight, self.losses, now)
             self._weigh(self.weight, self.mean[:, :now], 0, now)
-            self._rate(self.weight, now)
+            self._rate(self.weight, slice(0, now))
         for step in range(now):
             self._watch(step)
 
     def refit(self, now: int) -> None:
         """Fit the coefficients again on all steps before `now`."""
         self._weigh(self.weight, self.model.predict(0, now, now), 0, now)
-        self.model.fit(self.y, self.seen, self.weight, self.dispersion, self.losses[0], now)
+        self.model.fit(self.y, self.seen, self.weight, self.dispersion, self.kept, now)
 
     def learn(self, now: int) -> None:
         """Take the steps before `now` into levels and dispersion."""
@@ -73,12 +78,12 @@ class _Foretelling:
             self.base[:, span],
             (self.seen * self.quiet)[:, span] / self.dispersion[:, None],
             self.common[:, span],
-            self.losses[0],
+            self.kept[:, span],
         )
         self.learned = ready
         weight = fair(self.seen, self.axis, now) * self.quiet
         self.dispersion, self.shared = dispersion_of(self.y, self.mean, weight, self.losses, now)
-        self._rate(self.quiet, now)
+        self._rate(self.quiet, span)
 
     def foretell(self, now: int, end: int) -> None:
         """Mean, dispersion and doubt of the steps now … end."""

@@ -60,10 +60,10 @@ class Levels:
     def learn(self, y: Array, mean: Array, information: Array, common: Array, kept: Array) -> None:
         """Take in steps (units × steps) with their coefficients' mean; information is weight ÷ dispersion."""
         for k in range(y.shape[1]):
-            foretold = self._ratios(common[:, k]) * mean[:, k] * kept
+            foretold = self._ratios(common[:, k]) * mean[:, k] * kept[:, k]
             gain = information[:, k] * (y[:, k] * np.log(foretold) - foretold)
             self.skill = self.skill * 0.5 ** (1 / _SKILL_HALF_LIFE) + gain
             decay = np.where(information[:, k] > 0, self.decay[:, None], 1.0)
             self.observed = self.observed * decay + information[:, k] * y[:, k]
-            seen = information[:, k] * kept * mean[:, k] * common[:, k, None]
+            seen = information[:, k] * kept[:, k] * mean[:, k] * common[:, k, None]
             self.foretold = self.foretold * decay + seen[:, None, :]

@@ -8,9 +8,9 @@ from jobs.decide.safety.answers import Array, Detection, normal_limit, normal_sc
 from jobs.decide.safety.school.calibration import DAILY, WEEKLY
 from jobs.decide.safety.school.coefficients import Axis
 from jobs.decide.safety.school.evidence import (
-    DAILY_WINDOWS,
-    WEEKLY_WINDOWS,
+    as_news,
     evidence_of,
+    recent_high,
     upper_bound,
 )
 from jobs.decide.safety.school.foretell import Progress, foretell
@@ -28,12 +28,11 @@ def school(
     """Judge each step of each unit; NaN is a closed step or one without a report.
 
     `counts`: units × steps on one axis. `baseline`: steps with a report before the first answer (daily 40,
-    weekly 26). `p_value` is the chance of a joined score so high on a quiet step, `score` the same on the
-    normal scale, `upper_bound` the largest count of today that would raise no alarm, given the days before.
-    A step without a case raises none.
+    weekly 26). `p_value` is the chance that a quiet step brings such news: a joined score so high, which also
+    tops those of the steps just before. `score` is the same on the normal scale, `upper_bound` the largest
+    count of today that would raise no alarm, given the days before. A step without a case raises none.
     """
     weekly = axis.weekday is None
-    windows = WEEKLY_WINDOWS if weekly else DAILY_WINDOWS
     baseline = baseline if baseline is not None else (26 if weekly else 40)
     answer = Detection.blank(counts.shape)
     columns = np.flatnonzero(~np.isnan(counts).all(axis=0))
@@ -45,25 +44,28 @@ def school(
     seen = ~np.isnan(counts[:, columns])
     y = np.where(seen, counts[:, columns], 0.0)
     calibrate = WEEKLY if weekly else DAILY
+    windows = calibrate.windows
     mean, phi, doubt = foretell(y, seen.astype(float), axis, calibrate, baseline, progress)
 
     begin = max(baseline, int(np.searchsorted(columns, start)))
-    back = max(begin - max(windows), 0)
+    back = max(begin - max(windows) - calibrate.recent, 0)
     evidence = evidence_of(
         y[:, back:], seen[:, back:], mean[:, back:], phi[:, back:], doubt[:, back:], windows
     )
     joined = evidence.join(y[:, back:])
+    enough = seen & (np.cumsum(seen, axis=1) > baseline)
+    recent = recent_high(joined, enough[:, back:], calibrate.recent)
     longest = max(windows)
     typical = evidence.mean[longest] / np.minimum(longest, 1 + np.arange(back, len(columns)))
     level = float(normal_limit(alpha))
-    score = calibrate(joined, typical, evidence.phi[1])
-    upper = upper_bound(evidence, mean[:, back:], calibrate.limit(level, typical, evidence.phi[1]))
+    score = calibrate(as_news(joined, recent, y[:, back:] > mean[:, back:]), typical, evidence.phi[1])
+    limit = np.maximum(calibrate.limit(level, typical, evidence.phi[1]), recent)
+    upper = np.maximum(upper_bound(evidence, mean[:, back:], limit), np.floor(mean[:, back:]))
     # The limit is read off the table, the score interpolated in it: where they differ by a hair, the score
     # rules.
     upper = np.where(score > level, np.minimum(upper, y[:, back:] - 1), np.maximum(upper, y[:, back:]))
     upper = np.maximum(upper, 0.0)
     p_value = normal_tail(score)
-    enough = seen & (np.cumsum(seen, axis=1) > baseline)
     for field, value in (
         (answer.expected, mean[:, back:]),
         (answer.upper_bound, upper),
