@@ -11,6 +11,7 @@ select
     birth_year,
     birth_count,
     is_birth_known,
+    feeder_count,
     entrant_count,
     is_entrant_forecast,
     entry_ratio,

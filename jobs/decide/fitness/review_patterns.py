@@ -1,11 +1,11 @@
-"""Tests of one year's results alone: heaps, copies, too little spread, wrong columns and wrong units.
+"""Tests of one year's results alone: heaps, digits, too little spread, wrong columns and wrong units.
 
-Each function returns p-values by class (NaN: the test does not apply) and the figures that a person needs.
+Each test is two functions: one tallies a part of the classes, the other judges all of them by the tallies. A
+judging function returns p-values by class (NaN: the test does not apply) and the figures that a person needs.
 """
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from jobs.decide.fitness.review_frame import ROUND, ZH, Floats, Frame, collisions
+from jobs.decide.fitness.review_frame import ROUND, ZH, Floats, Frame
+from jobs.decide.fitness.review_tally import Tallies, Tally
 from jobs.decide.fitness.standard import load
 from jobs.decide.fitness.suspicion import (
     SMALLEST_P,
@@ -25,8 +26,11 @@ from jobs.decide.fitness.suspicion import (
 )
 
 LEAST_PUPILS = 8  # a smaller class says too little
-# Chance agreements are more frequent than independent items let them be.
-_RELATED = 1.6
+_LEVELS = (60, 80, 85, 90, 100)
+_DIGITS = {"height": 10, "weight": 10, "vital_capacity": 1, "sit_and_reach": 10}
+_SWAPS = (("run_1000m", "run_800m"), ("pull_up", "sit_up_1min"))
+# (item, step or level, hits, tested, usual share, p-value)
+_Note = tuple[str, float, Floats, Floats, float, Floats]
 
 
 @dataclass
@@ -41,48 +45,72 @@ class Finding:
     is_fine: bool = True
 
 
-def heaping(frame: Frame) -> Finding:
-    """Flags too many round values, by item and step, against all classes; items are combined by Fisher."""
-    parts, notes = [], []
-    for code, steps in ROUND.items():
-        values = frame.values.get(code)
-        if values is None or np.isnan(values).all():
-            continue
+def tally_round(frame: Frame) -> Tally:
+    """Round values, by item and step."""
+    found: Tally = {}
+    for code in ROUND.keys() & frame.values.keys():
+        values = frame.values[code]
         known = ~np.isnan(values)
-        count = frame.per_class(known)
+        found[f"round.{code}.count"] = frame.per_class(known)
+        for step in ROUND[code]:
+            is_round = known & (np.abs(values / step - np.round(values / step)) < 1e-6)
+            found[f"round.{code}.{step:g}"] = frame.per_class(is_round)
+    return found
+
+
+def heaping(tallies: Tallies) -> Finding:
+    """Flags too many round values, by item and step, against all classes; items are combined by Fisher."""
+    parts: list[Floats] = []
+    notes: list[_Note] = []
+    for code, steps in ROUND.items():
+        if f"round.{code}.count" not in tallies or not (count := tallies[f"round.{code}.count"]).any():
+            continue
         of_step = []
         for step in steps:
-            is_round = known & (np.abs(values / step - np.round(values / step)) < 1e-6)
-            hits = frame.per_class(is_round)
+            hits = tallies[f"round.{code}.{step:g}"]
             share, spread = usual_share(hits, count, least=0.005)
-            p = beta_binomial_tail(hits, count, np.full(frame.count, share), spread)
+            p = beta_binomial_tail(hits, count, np.full(tallies.count, share), spread)
             of_step.append(np.where(count >= LEAST_PUPILS, p, np.nan))
             notes.append((code, step, hits, count, share, p))
         parts.append(np.minimum(np.fmin.reduce(of_step) * len(steps), 1))
-    finding = Finding("heaping", "整数堆积", fisher(parts, frame.count))
-    for at in range(frame.count):
-        found = sorted((float(note[5][at]), n) for n, note in enumerate(notes) if note[5][at] < 0.01)
-        named = [
+    finding = Finding("heaping", "整数堆积", fisher(parts, tallies.count))
+    for at, own in _told(notes):
+        finding.evidence[at] = "; ".join(
             f"{ZH[code]} {count[at]:.0f} 人中 {hits[at]:.0f} 人为 {step:g} 的整倍数"
             f"(通常约 {share * count[at]:.0f} 人)"
-            for code, step, hits, count, share, _ in (notes[n] for _, n in found[:3])
-        ]
-        if named:
-            finding.evidence[at] = "; ".join(named)
+            for code, step, hits, count, share, _ in own
+        )
     return finding
 
 
-def last_digits(frame: Frame) -> Finding:
+def _told(notes: list[_Note]) -> list[tuple[int, list[_Note]]]:
+    """Of each class with something to tell, up to three notes, the least p-value first."""
+    of_class: dict[int, list[tuple[float, int]]] = {}
+    for n, note in enumerate(notes):
+        for at in np.flatnonzero(note[5] < 0.01).tolist():
+            of_class.setdefault(at, []).append((float(note[5][at]), n))
+    return [(at, [notes[n] for _, n in sorted(own)[:3]]) for at, own in sorted(of_class.items())]
+
+
+def tally_digits(frame: Frame) -> Tally:
+    """How often each last digit comes, by item."""
+    found: Tally = {}
+    for code, unit in _DIGITS.items():
+        if code not in frame.values:
+            continue
+        values = frame.values[code]
+        known = ~np.isnan(values)
+        digit = np.round(np.abs(values[known]) * unit).astype(np.int64) % 10
+        table = np.bincount(frame.klass[known] * 10 + digit, minlength=frame.count * 10)
+        found[f"digits.{code}"] = table.reshape(frame.count, 10).astype(float)
+    return found
+
+
+def last_digits(tallies: Tallies) -> Finding:
     """Flags last digits distributed unlike all classes': chi-squared over ten digits, combined by Fisher."""
     parts = []
-    for code, unit in (("height", 10), ("weight", 10), ("vital_capacity", 1), ("sit_and_reach", 10)):
-        values = frame.values.get(code)
-        if values is None or np.isnan(values).all():
-            continue
-        known = ~np.isnan(values)
-        digit = np.where(known, np.round(np.abs(np.nan_to_num(values)) * unit).astype(np.int64) % 10, 0)
-        table = np.zeros((frame.count, 10))
-        np.add.at(table, (frame.klass[known], digit[known]), 1)
+    for code in tallies.codes("digits.", ""):
+        table = tallies[f"digits.{code}"]
         share = (table.sum(axis=0) + 1) / (table.sum() + 10)
         count = table.sum(axis=1)
         expected = count[:, None] * share
@@ -93,221 +121,105 @@ def last_digits(frame: Frame) -> Finding:
         # Testers have habits: the upper quantiles of the classes are the measure of what is odd.
         upper = [float(np.quantile(odd[usable], q)) / float(stats.chi2.ppf(q, 9)) for q in (0.5, 0.9, 0.98)]
         parts.append(np.where(usable, stats.chi2.sf(odd / max(1.0, *upper), 9), np.nan))
-    return Finding("last_digits", "末位数字分布异常", fisher(parts, frame.count))
+    return Finding("last_digits", "末位数字分布异常", fisher(parts, tallies.count))
 
 
-def thresholds(frame: Frame) -> Finding:
-    """Flags too many values exactly on a step of the score table; items are combined by Fisher."""
-    standard = load()
-    by_level: dict[int, list[Floats]] = {}
-    notes = []
-    for item in standard.items:
+def tally_steps(frame: Frame) -> Tally:
+    """Values exactly on a step of the score table, by item and level."""
+    found: Tally = {}
+    for item in load().items:
         code = item.measure.code
-        values = frame.values.get(code)
-        if values is None or code in ("bmi", "pull_up"):
+        if code not in frame.values or code in ("bmi", "pull_up"):
             continue
+        values = frame.values[code]
         known = ~np.isnan(values)
-        scale = 10**item.measure.decimals
-        for level in (60, 80, 85, 90, 100):
-            edges = _edges(item.points, item.first, level, item.lower_is_better)
-            own = np.array(
-                [edges.get(standard.grade_index.get(g, -1) * 2 + s - 1, np.nan) for g, s in _pairs(frame)]
-            )
-            on = known & (np.round(np.nan_to_num(values) * scale) == own)
-            hits, count = frame.per_class(on), frame.per_class(known & ~np.isnan(own))
-            if not count.any():
-                continue
-            share, spread = usual_share(hits, count, least=0.005)
-            p = beta_binomial_tail(hits, count, np.full(frame.count, share), spread)
-            by_level.setdefault(level, []).append(np.where(count >= LEAST_PUPILS, p, np.nan))
-            notes.append((code, level, hits, count, share, p))
-    combined = [fisher(parts, frame.count) for parts in by_level.values()]
-    least = np.fmin.reduce(combined) if combined else np.full(frame.count, np.nan)
-    finding = Finding("threshold", "恰好踩线过多", np.minimum(least * len(combined), 1))
-    for at in range(frame.count):
-        found = sorted((float(note[5][at]), n) for n, note in enumerate(notes) if note[5][at] < 0.01)
-        if found:
-            finding.evidence[at] = "; ".join(
-                f"{ZH[code]} {count[at]:.0f} 人中 {hits[at]:.0f} 人恰为 {level} 分线"
-                f"(通常约 {share * count[at]:.1f} 人)"
-                for code, level, hits, count, share, _ in (notes[n] for _, n in found[:3])
-            )
-    return finding
-
-
-def _pairs(frame: Frame) -> list[tuple[int, int]]:
-    return list(zip(frame.grade.tolist(), frame.sex.tolist(), strict=True))
-
-
-def _edges(points: NDArray[np.int8], first: int, level: int, lower_is_better: bool) -> dict[int, float]:
-    """Group -> the value in units that just earns `level` points."""
-    found = {}
-    for group in range(len(points)):
-        at = np.flatnonzero(points[group, 1:] == level)
-        if len(at):
-            found[group] = float(first + (at.max() if lower_is_better else at.min()))
+        units = np.round(np.nan_to_num(values) * 10**item.measure.decimals)
+        for level in _LEVELS:
+            edge = _edges(item.points, item.first, level, item.lower_is_better)[frame.own]
+            found[f"steps.{code}.{level}.hits"] = frame.per_class(known & (units == edge))
+            found[f"steps.{code}.{level}.count"] = frame.per_class(known & ~np.isnan(edge))
     return found
 
 
-def copied_rows(frame: Frame) -> Finding:
-    """Flags pupils of one class and sex who agree in more items than chance explains."""
-    codes = [code for code in frame.values if code != "pull_up"]
-    same = collisions(frame)
-    p = np.full(frame.count, np.nan)
-    finding = Finding("copied_rows", "整行雷同", p, is_fine=False)
-    for at, rows in _class_rows(frame):
-        smallest, pairs, involved = 1.0, 0, set()
-        for sex in (1, 2):
-            own = rows[frame.sex[rows] == sex]
-            if len(own) < 3:
-                continue
-            used = [c for c in codes if (~np.isnan(frame.values[c][own])).sum() > 2]
-            matrix = np.stack([frame.values[c][own] for c in used]) if used else np.zeros((0, len(own)))
-            agree = (matrix[:, :, None] == matrix[:, None, :]).sum(axis=0)
-            chance = np.array([min(0.5, _RELATED * np.nan_to_num(same[c][own[0]], nan=0.02)) for c in used])
-            tail = _poisson_binomial_tail(np.maximum(chance, 1e-4))
-            upper = np.triu_indices(len(own), 1)
-            pairs += len(upper[0])
-            p_pairs = tail[np.minimum(agree[upper], len(used))]
-            if len(p_pairs):
-                smallest = min(smallest, float(p_pairs.min()))
-                close = p_pairs < 1e-5
-                involved |= set(own[upper[0][close]].tolist()) | set(own[upper[1][close]].tolist())
-        if pairs:
-            p[at] = min(1.0, max(smallest * pairs, SMALLEST_P))
-            if involved:
-                lines = _lines(frame, sorted(involved))
-                finding.evidence[at] = f"{len(involved)} 名学生的多数项目与同班另一人完全相同{lines}"
+def _edges(points: NDArray[np.int8], first: int, level: int, lower_is_better: bool) -> Floats:
+    """By group, the value in units that just earns `level` points; NaN where none does."""
+    own = points[:, 1:] == level
+    at = own.shape[1] - 1 - np.argmax(own[:, ::-1], axis=1) if lower_is_better else np.argmax(own, axis=1)
+    return np.where(own.any(axis=1), first + at, np.nan)
+
+
+def thresholds(tallies: Tallies) -> Finding:
+    """Flags too many values exactly on a step of the score table; items are combined by Fisher."""
+    by_level: dict[int, list[Floats]] = {}
+    notes: list[_Note] = []
+    for name in tallies.codes("steps.", ".hits"):
+        code, level = name.split(".")
+        hits, count = tallies[f"steps.{name}.hits"], tallies[f"steps.{name}.count"]
+        if not count.any():
+            continue
+        share, spread = usual_share(hits, count, least=0.005)
+        p = beta_binomial_tail(hits, count, np.full(tallies.count, share), spread)
+        by_level.setdefault(int(level), []).append(np.where(count >= LEAST_PUPILS, p, np.nan))
+        notes.append((code, float(level), hits, count, share, p))
+    combined = [fisher(parts, tallies.count) for parts in by_level.values()]
+    least = np.fmin.reduce(combined) if combined else np.full(tallies.count, np.nan)
+    finding = Finding("threshold", "恰好踩线过多", np.minimum(least * len(combined), 1))
+    for at, own in _told(notes):
+        finding.evidence[at] = "; ".join(
+            f"{ZH[code]} {count[at]:.0f} 人中 {hits[at]:.0f} 人恰为 {level:.0f} 分线"
+            f"(通常约 {share * count[at]:.1f} 人)"
+            for code, level, hits, count, share, _ in own
+        )
     return finding
 
 
-def _lines(frame: Frame, rows: list[int]) -> str:
-    if "line_number" not in frame.rows:
-        return ""
-    numbers = frame.rows["line_number"].iloc[rows].tolist()
-    return "(第 " + "、".join(str(int(n)) for n in numbers[:8]) + (" 等" if len(numbers) > 8 else "") + " 行)"
+def tally_normal(frame: Frame) -> Tally:
+    """Number, sum and squared distance from the class's mean of the normal scores, by item."""
+    found: Tally = {}
+    for code, normal in frame.normal.items():
+        found |= sums(frame, f"normal.{code}", normal)
+    return found
 
 
-def _poisson_binomial_tail(chance: Floats) -> Floats:
-    """P(at least m agree) for m = 0 … items, each item by its own chance."""
-    mass = np.array([1.0])
-    for q in chance:
-        mass = np.convolve(mass, [1 - q, q])
-    return np.clip(np.cumsum(mass[::-1])[::-1], SMALLEST_P, 1)
+def sums(frame: Frame, name: str, values: Floats) -> Tally:
+    """`<name>.count`, `.sum` and `.squares` of some values, NaN left out."""
+    known = ~np.isnan(values)
+    count, total = frame.per_class(known), frame.per_class(values)
+    mean = total / np.maximum(count, 1)
+    squares = frame.per_class(np.where(known, (values - mean[frame.klass]) ** 2, 0))
+    return {f"{name}.count": count, f"{name}.sum": total, f"{name}.squares": squares}
 
 
-def _class_rows(frame: Frame) -> list[tuple[int, NDArray[np.int64]]]:
-    order = np.argsort(frame.klass, kind="stable")
-    bounds = np.searchsorted(frame.klass[order], np.arange(frame.count + 1))
-    return [(at, order[bounds[at] : bounds[at + 1]]) for at in range(frame.count)]
-
-
-def copied_columns(frame: Frame, before: dict[str, Floats]) -> Finding:
-    """Flags an item whose values run as in another class of the same school and grade.
-
-    Of two classes that agree, the flagged one is that whose pupils the values fit worse, by their other items
-    and their year before; the other class is named.
-    """
-    same = collisions(frame)
-    p = np.full(frame.count, 1.0)
-    finding = Finding("copied_columns", "与他班同列雷同", p, is_fine=False)
-    rows_of = dict(_class_rows(frame))
-    keys = frame.keys
-    for _, group in keys.groupby(["school_code", "fitness_grade_code"]):
-        numbers = group.index.tolist()
-        tried = max(len(numbers) - 1, 1) * len(frame.values)
-        for one, other in itertools.combinations(numbers, 2):
-            copied: list[str] = []
-            smallest = 1.0
-            for code in frame.values:
-                if code == "pull_up":
-                    continue
-                hits, count, chance = 0, 0, 0.0
-                for sex in (1, 2):
-                    left = rows_of[one][frame.sex[rows_of[one]] == sex]
-                    right = rows_of[other][frame.sex[rows_of[other]] == sex]
-                    size = min(len(left), len(right))
-                    a, b = frame.values[code][left[:size]], frame.values[code][right[:size]]
-                    known = ~np.isnan(a) & ~np.isnan(b)
-                    if known.any():
-                        hits += int((a[known] == b[known]).sum())
-                        count += int(known.sum())
-                        chance = max(chance, float(np.nan_to_num(same[code][left[0]], nan=0.02)))
-                if count >= LEAST_PUPILS and hits > 3:
-                    own = float(stats.binom.sf(hits - 1, count, min(0.5, max(_RELATED * chance, 1e-3))))
-                    if own * tried < 1e-4:
-                        copied.append(code)
-                    smallest = min(smallest, max(own, SMALLEST_P))
-            smallest = min(1.0, smallest * tried)
-            if copied:
-                fits = [_fit(frame, rows_of[at], copied, before) for at in (one, other)]
-                worse, better = (one, other) if fits[0] <= fits[1] else (other, one)
-                if smallest < p[worse]:
-                    p[worse] = smallest
-                names = "、".join(ZH[code] for code in copied)
-                sentence = "{}与本校 {} 班逐人相同"
-                finding.evidence[worse] = sentence.format(names, keys["class_code"][better])
-                finding.evidence.setdefault(
-                    better, sentence.format(names, keys["class_code"][worse]) + "(数值更符合本班学生)"
-                )
-            else:
-                for at in (one, other):
-                    p[at] = min(p[at], smallest)
-    return finding
-
-
-def _fit(frame: Frame, rows: NDArray[np.int64], codes: list[str], before: dict[str, Floats]) -> float:
-    """Mean correlation of the values with the same pupils' other items and their year before."""
-    others = [c for c in frame.values if c not in (*codes, "height", "weight")]
-    other = np.nanmean(
-        np.stack([np.nan_to_num(frame.normal[c][rows]) for c in others] or [np.zeros(len(rows))]), axis=0
-    )
-    found = []
-    for code in codes:
-        own = frame.normal[code][rows]
-        then = np.nan_to_num(before[code][rows]) if code in before else np.zeros(len(rows))
-        guess = other + then
-        known = ~np.isnan(own)
-        if known.sum() > 4 and np.std(own[known]) > 0 and np.std(guess[known]) > 0:
-            found.append(float(np.corrcoef(own[known], guess[known])[0, 1]))
-    return float(np.mean(found)) if found else 0.0
-
-
-def too_alike(frame: Frame) -> Finding:
+def too_alike(tallies: Tallies) -> Finding:
     """Flags classes with less spread than their size allows: chi-squared, lower tail, all items."""
     scores, ratios = [], []
-    for code, normal in frame.normal.items():
-        if code in ("height", "weight", "pull_up"):
-            continue
-        known = ~np.isnan(normal)
-        count = frame.per_class(known)
-        mean = frame.per_class(normal) / np.maximum(count, 1)
-        squares = frame.per_class(np.where(known, (normal - mean[frame.klass]) ** 2, 0))
-        variance = squares / np.maximum(count - 1, 1)
+    for code in tallies.codes("normal.", ".squares"):
+        count, squares = tallies[f"normal.{code}.count"], tallies[f"normal.{code}.squares"]
         usable = count >= LEAST_PUPILS
-        if not usable.any():
+        if code in ("height", "weight", "pull_up") or not usable.any():
             continue
+        variance = squares / np.maximum(count - 1, 1)
         usual = float(np.median(variance[usable]))
         ratios.append(np.where(usable, variance / usual, np.nan))
         p = stats.chi2.cdf(squares / usual, np.maximum(count - 1, 1))
         score = stats.norm.isf(np.clip(p, SMALLEST_P, 1 - 1e-12))
         scores.append(np.where(usable, score, np.nan))
-    finding = Finding("too_alike", "班内差异过小", stouffer(scores, frame.count))
-    ratio = np.exp(mean_of([np.log(np.maximum(own, 1e-9)) for own in ratios], frame.count))
+    finding = Finding("too_alike", "班内差异过小", stouffer(scores, tallies.count))
+    ratio = np.exp(mean_of([np.log(np.maximum(own, 1e-9)) for own in ratios], tallies.count))
     for at in np.flatnonzero(finding.p < 0.01):
         finding.evidence[int(at)] = f"班内各项方差约为通常的 {ratio[at]:.0%}"
     return finding
 
 
-def too_good(frame: Frame) -> Finding:
+def too_good(tallies: Tallies) -> Finding:
     """Flags classes whose mean is far above that of other classes, measured by how those differ."""
     means = []
-    for code, normal in frame.normal.items():
-        if code in ("height", "weight", "bmi", "pull_up"):
-            continue
-        count = frame.per_class(~np.isnan(normal))
-        means.append(np.where(count >= LEAST_PUPILS, frame.per_class(normal) / np.maximum(count, 1), np.nan))
-    mean = mean_of(means, frame.count)
+    for code in tallies.codes("normal.", ".sum"):
+        if code not in ("height", "weight", "bmi", "pull_up"):
+            count = tallies[f"normal.{code}.count"]
+            mean = tallies[f"normal.{code}.sum"] / np.maximum(count, 1)
+            means.append(np.where(count >= LEAST_PUPILS, mean, np.nan))
+    mean = mean_of(means, tallies.count)
     score = _robust(mean)
     finding = Finding("too_good", "整班成绩过高", np.clip(stats.norm.sf(score), SMALLEST_P, 1))
     finding.p[np.isnan(mean)] = np.nan
@@ -325,32 +237,44 @@ def _robust(values: Floats) -> Floats:
     return np.asarray((values - middle) / max(spread, 1e-9))
 
 
-def not_on_roll(frame: Frame) -> Finding:
-    """Flags results of pupils who are not on the school's roll of the year."""
-    if "is_on_roll_of_school" not in frame.rows or frame.rows["is_on_roll_of_school"].isna().all():
-        return Finding("not_on_roll", "不在籍学生有成绩", np.full(frame.count, np.nan), is_fine=False)
+def tally_roll(frame: Frame) -> Tally:
+    """Pupils with a result, those of them who are not on the school's roll, and of whom the roll tells."""
+    if "is_on_roll_of_school" not in frame.rows:
+        return {"roll.off": np.zeros(frame.count), "roll.count": np.zeros(frame.count)}
     on = frame.rows["is_on_roll_of_school"]
-    off = (on.notna() & ~on.fillna(True).astype(bool)).to_numpy()
-    some = np.zeros(len(frame.rows), bool)
-    for values in frame.values.values():
-        some |= ~np.isnan(values)
-    hits, count = frame.per_class(off & some), frame.tested
+    off = (~on.astype("boolean")).fillna(False).to_numpy(bool)
+    return {
+        "roll.off": frame.per_class(off & frame.some),
+        "roll.count": frame.per_class(frame.some),
+        "roll.told": frame.per_class(on.notna().to_numpy()),
+    }
+
+
+def not_on_roll(tallies: Tallies) -> Finding:
+    """Flags results of pupils who are not on the school's roll of the year."""
+    finding = Finding("not_on_roll", "不在籍学生有成绩", np.full(tallies.count, np.nan), is_fine=False)
+    if "roll.told" not in tallies or not tallies["roll.told"].any():
+        return finding
+    hits, count = tallies["roll.off"], tallies["roll.count"]
     share, spread = usual_share(hits, count, least=0.001)
-    p = beta_binomial_tail(hits, count, np.full(frame.count, share), spread)
-    finding = Finding("not_on_roll", "不在籍学生有成绩", p, is_fine=False)
-    for at in np.flatnonzero(p < 0.05):
+    finding.p = beta_binomial_tail(hits, count, np.full(tallies.count, share), spread)
+    for at in np.flatnonzero(finding.p < 0.05):
         finding.evidence[int(at)] = f"{hits[at]:.0f} 名有成绩的学生不在本校当年学籍名册中"
     return finding
 
 
-def weight_unit(frame: Frame) -> Finding:
+def tally_weight(frame: Frame) -> Tally:
+    """The class's median of the body mass index."""
+    bmi = pd.Series(frame.measures["bmi"]).groupby(frame.klass)
+    return {"bmi.median": bmi.median().reindex(range(frame.count)).to_numpy()}
+
+
+def weight_unit(tallies: Tallies) -> Finding:
     """Flags classes whose weights look as if given in 斤 (half a kilogram); suggests the repair."""
-    bmi = frame.values["weight"] / (frame.values["height"] / 100) ** 2
-    known = ~np.isnan(bmi)
-    count = frame.per_class(known)
-    mean = frame.per_class(frame.normal["bmi"]) / np.maximum(count, 1)
+    count = tallies["normal.bmi.count"]
+    mean = tallies["normal.bmi.sum"] / np.maximum(count, 1)
     score = _robust(np.where(count >= LEAST_PUPILS, mean, np.nan))
-    middle = pd.Series(bmi).groupby(frame.klass).median().reindex(range(frame.count)).to_numpy()
+    middle = tallies["bmi.median"]
     likely = (middle / 2 > 13) & (middle / 2 < 24) & (middle > 25)
     p = np.where(likely, np.clip(stats.norm.sf(score), SMALLEST_P, 1), 1.0)
     p[np.isnan(score)] = np.nan
@@ -361,26 +285,28 @@ def weight_unit(frame: Frame) -> Finding:
     return finding
 
 
-def foreign_items(frame: Frame) -> Finding:
-    """Flags values in items of the other sex, as when two columns were swapped; suggests the repair."""
-    swaps = (("run_1000m", "run_800m"), ("pull_up", "sit_up_1min"))
+def tally_foreign(frame: Frame) -> Tally:
+    """Values in items of the other sex, of pupils from the seventh grade on, and in which pairs of items."""
     senior = frame.grade >= 21
-    foreign = np.zeros(len(frame.rows), bool)
-    for pair in swaps:
-        for code in pair:
-            if code in frame.foreign:
-                foreign |= frame.foreign[code] & senior
-    hits = frame.per_class(foreign)
-    count = frame.per_class(senior)
+    foreign = np.zeros(len(frame.klass), bool)
+    found: Tally = {}
+    for pair in _SWAPS:
+        own = np.logical_or.reduce(
+            [frame.foreign[code] for code in pair if code in frame.foreign] or [foreign]
+        )
+        found[f"foreign.{pair[0]}.rows"] = frame.per_class(own)
+        foreign = foreign | (own & senior)
+    return found | {"foreign.hits": frame.per_class(foreign), "foreign.count": frame.per_class(senior)}
+
+
+def foreign_items(tallies: Tallies) -> Finding:
+    """Flags values in items of the other sex, as when two columns were swapped; suggests the repair."""
+    hits, count = tallies["foreign.hits"], tallies["foreign.count"]
     share, spread = usual_share(hits, count, least=0.001)
-    p = beta_binomial_tail(hits, count, np.full(frame.count, share), spread)
+    p = beta_binomial_tail(hits, count, np.full(tallies.count, share), spread)
     finding = Finding("foreign_items", "男女项目错列", p, is_fine=False)
     for at in np.flatnonzero(p < 0.05):
-        names = [
-            f"{ZH[a]}与{ZH[b]}"
-            for a, b in swaps
-            if a in frame.foreign and (frame.foreign[a] | frame.foreign[b])[frame.klass == at].any()
-        ]
+        names = [f"{ZH[a]}与{ZH[b]}" for a, b in _SWAPS if tallies[f"foreign.{a}.rows"][at]]
         finding.evidence[int(at)] = f"{hits[at]:.0f} 人在另一性别的项目中有成绩({'、'.join(names)})"
         finding.repair[int(at)] = f"{'、'.join(names)}两列可能互换: 换回后各得其项, 请学校核实后更正"
     return finding

@@ -9,8 +9,9 @@ import pandas as pd
 
 from jobs import declare
 from jobs.decide.places import errors, gap, supply
+from jobs.decide.places.born import WHOLE, cohort_births
 from jobs.decide.places.hierarchy import districts_of
-from jobs.decide.places.ladder import grade_lags, ladder_years, stage_grades
+from jobs.decide.places.ladder import entry_lags, ladder_years, stage_grades
 from jobs.decide.places.parts import parts
 from jobs.decide.places.rows import rows_of
 from jobs.decide.rounding import tenths
@@ -63,11 +64,13 @@ def place_rows(counts: pd.DataFrame, register: pd.DataFrame, day: date) -> pd.Da
 def part_rows(
     settings: Settings, forecast: pd.DataFrame, counts: pd.DataFrame, born: pd.DataFrame, units: pd.DataFrame
 ) -> pd.DataFrame:
-    """The parts of every number of a grade. Schools and areas have their district's births."""
-    stages = stage_grades()
-    grades = [grade for of_stage in stages.values() for grade in of_stage]
+    """The parts of every number of a grade. Schools and areas rest on their district's births and pupils.
+
+    `counts` has the grades as years on the ladder."""
     keys = {year: key for key, year in ladder_years().items()}
-    ahead = forecast[forecast["grade_key"].isin(grades)]
+    counted = {keys[year] for year in counts["grade"].unique()}
+    stages = {s: kept for s, of in stage_grades().items() if (kept := [g for g in of if g in counted])}
+    ahead = forecast[forecast["grade_key"].isin(counted)]
     ahead = ahead.assign(forecast=ahead["forecast"].astype(float))
     stood = counts.assign(school_code=counts["unit"], grade_key=counts["grade"].map(keys))
     stood = stood.rename(columns={"year": "school_year_start", "enrollment": "pupil_count"})
@@ -77,24 +80,42 @@ def part_rows(
         ["grade_key", "school_year_start"],
         ["pupil_count"],
     )
-    births: dict[str, dict[int, float]] = {}
-    for unit, year, count in rows_of(born):
-        births.setdefault(unit, {})[int(year)] = float(count)
-    own = set(births)
-    for level in ("zone", "city"):
-        for unit, members in units[units[level] != ""].groupby(level)["district"]:
-            parts_of = [births[d] for d in sorted(set(members)) if d in own]
-            common = set.intersection(*(set(p) for p in parts_of)) if parts_of else set()
-            births.setdefault(str(unit), {y: sum(p[y] for p in parts_of) for y in sorted(common)})
-    behind = {("city", gap.CITY): gap.CITY}
+    lags = entry_lags(settings, counts)
+    births = _births_behind(counts, born, units, lags, settings.places.horizon)
+    own = {unit for unit, _, _ in births}
+    source = {("city", gap.CITY): ("city", gap.CITY)}
     for row in rows_of(units):
-        behind[("school", row.school)] = row.school if row.school in own else row.district
-        behind[("area", row.area)] = behind[("district", row.district)] = row.district
-        behind[("zone", row.zone)] = row.zone
+        district = ("district", row.district)
+        source[("school", row.school)] = ("school", row.school) if row.school in own else district
+        source[("area", row.area)] = source[district] = district
+        source[("zone", row.zone)] = ("zone", row.zone)
     key = ahead[["level", "unit_code", "grade_key", "school_year_start"]].itertuples(index=False, name=None)
     known = {at: float(n) for at, n in zip(key, ahead["events"], strict=True) if n}
-    made = parts(ahead, pupils, births, behind, stages, grade_lags(settings), known)
+    lag_of = {keys[int(year)]: lag for year, lag in lags.items()} if births else {}
+    made = parts(ahead, pupils, births, source, stages, lag_of, known)
     return made.assign(district_code=districts_of(made, units))
+
+
+def _births_behind(
+    counts: pd.DataFrame, born: pd.DataFrame, units: pd.DataFrame, lags: dict[str, int], horizon: int
+) -> dict[tuple[str, str, int], tuple[float, bool]]:
+    """(unit, grade entered, autumn) -> births as the table keeps them, and whether they are known, of every
+    level that has some."""
+    if born.empty:
+        return {}
+    keys = {str(year): key for key, year in ladder_years().items()}
+    made = cohort_births(counts, born, lags, horizon)
+    made = made.assign(grade=made["grade"].map(keys), unit=made["unit"].replace(WHOLE, gap.CITY))
+    zones = units[units["zone"] != ""].drop_duplicates("district").set_index("district")["zone"]
+    of_zone = made.assign(unit=made["unit"].map(zones)).dropna(subset=["unit"])
+    of_zone = of_zone.groupby(["unit", "grade", "year"], as_index=False).agg(
+        {"births": "sum", "is_known": "all"}
+    )
+    return {
+        (row.unit, row.grade, int(row.year)): (round(float(row.births), 1), bool(row.is_known))
+        for rows in (of_zone, made)
+        for row in rows_of(rows)
+    }
 
 
 def gap_rows(

@@ -10,36 +10,40 @@ import pandas as pd
 _Key = tuple[str, str, str, int]
 PART_COLUMNS = [
     *("level", "unit_code", "grade_key", "school_year_start", "entry_year", "birth_year", "birth_count"),
-    *("is_birth_known", "entrant_count", "is_entrant_forecast", "entry_ratio", "progression_ratio"),
-    *("registration_count", "event_count", "forecast"),
+    *("is_birth_known", "feeder_count", "entrant_count", "is_entrant_forecast", "entry_ratio"),
+    *("progression_ratio", "registration_count", "event_count", "forecast"),
 ]
 
 
 def parts(
     forecast: pd.DataFrame,
     pupils: pd.DataFrame,
-    births: Mapping[str, Mapping[int, float]],
-    birth_unit: Mapping[tuple[str, str], str],
+    births: Mapping[tuple[str, str, int], tuple[float, bool]],
+    source: Mapping[tuple[str, str], tuple[str, str]],
     stages: Mapping[str, Sequence[str]],
     lag_of: Mapping[str, int],
     events: Mapping[tuple[str, str, str, int], float] | None = None,
 ) -> pd.DataFrame:
     """One row per unit, grade and year of a forecast (PART_COLUMNS), such that
-    births × entry ratio × progression + registration + events = forecast (to the rounding of floats).
+    base × entry ratio × progression + registration + events = forecast (to the rounding of floats).
+
+    The base is what the forecast of the cohort's entry rests on: births where `lag_of` (years from birth)
+    names the grade that is entered, else the pupils of the grade below a year earlier.
 
     `forecast`, `pupils`: level, unit_code, grade_key, school_year_start and forecast or pupil_count, of every
     level and past autumn; a column `registration` of the forecast holds the pupils in it that registrations
-    of spring added to the model's, or took (negative). `births`: unit -> calendar year -> births;
-    `birth_unit`: (level, unit) -> the unit whose births stand behind it. `stages`: each stage's grades in
-    order; `lag_of`: years from birth to each grade. A cohort is that which enters the first grade of its
-    stage in the unit: the entrants that the model expects over the births of that year are the entry ratio,
-    the pupils it expects over the entrants the progression. Years whose births are not known yet have those
-    of the last one known. A grade without births or entrants behind it (one that opens above the first
-    grade, a unit without births) is an event as a whole. `events`: pupils by (level, unit, grade, year) known
-    from elsewhere, in the forecast already; they are taken out first.
+    of spring added to the model's, or took (negative). `births`: (unit, grade entered, autumn) -> births and
+    whether they are known; `source`: (level, unit) -> level and unit of the births and pupils behind it.
+    `stages`: the counted grades of each stage in order. A cohort is that which enters the first grade of its
+    stage in the unit: the entrants that the model expects over the base are the entry ratio, the pupils it
+    expects over the entrants the progression. A grade without a base or entrants behind it (one that opens
+    above the first grade) is an event as a whole. `events`: pupils by (level, unit, grade, year) known from
+    elsewhere, in the forecast already; they are taken out first.
     """
     first = {grade: grades[0] for grades in stages.values() for grade in grades}
     steps = {grade: n for grades in stages.values() for n, grade in enumerate(grades)}
+    ladder = [grade for grades in stages.values() for grade in grades]
+    below = dict(zip(ladder[1:], ladder[:-1], strict=True))
     cohorts = _Cohorts(forecast, pupils, events or {})
     rows = []
     for (level, unit, grade, year), value in cohorts.ahead.items():
@@ -47,18 +51,26 @@ def parts(
             continue
         event = cohorts.event((level, unit, grade, year))
         added = cohorts.registration.get((level, unit, grade, year), 0.0)
-        entry_year = year - steps[grade]
-        entrants, is_ahead = cohorts.entrants((level, unit, first[grade], entry_year))
-        birth_year = entry_year - lag_of[first[grade]]
-        born, is_known = _births_of(births.get(birth_unit.get((level, unit), ""), {}), birth_year)
+        entered, entry_year = first[grade], year - steps[grade]
+        entrants, is_ahead = cohorts.entrants((level, unit, entered, entry_year))
+        at = source.get((level, unit), (level, unit))
+        birth_year = born = feeder = None
+        is_known = False
+        if entered in lag_of:
+            birth_year = entry_year - lag_of[entered]
+            born, is_known = births.get((at[1], entered, entry_year), (None, False))
+        elif entered in below:
+            feeder = cohorts.standing((*at, below[entered], entry_year - 1)) or None
+            is_known = feeder is not None
+        base = born or feeder
         rest = float(value) - event - added
-        if born and entrants > 0 and rest > 0:
+        if base and entrants > 0 and rest > 0:
             row: tuple[Any, ...] = (
-                *(birth_year, float(born), is_known, entrants, is_ahead),
-                *(entrants / born, rest / entrants, added, event),
+                *(birth_year, born, is_known, feeder, entrants, is_ahead),
+                *(entrants / base, rest / entrants, added, event),
             )
         else:
-            row = (birth_year, None, False, None, is_ahead, None, None, added, float(value) - added)
+            row = (birth_year, None, False, None, None, is_ahead, None, None, added, float(value) - added)
         rows.append((level, unit, grade, year, entry_year, *row, float(value)))
     return pd.DataFrame(rows, columns=PART_COLUMNS)
 
@@ -78,6 +90,10 @@ class _Cohorts:
         """Pupils that known events bring (negative: take)."""
         return float(self.events.get(key, 0.0))
 
+    def standing(self, key: _Key) -> float:
+        """Pupils of a grade in a year, past or expected."""
+        return float(self.ahead.get(key, self.past.get(key, 0.0)))
+
     def entrants(self, entry: _Key) -> tuple[float, bool]:
         """Pupils who enter the stage's first grade, by the model alone, and whether they are forecast."""
         if entry not in self.ahead:
@@ -89,11 +105,3 @@ class _Cohorts:
 def _keys(rows: pd.DataFrame) -> Iterator[Any]:
     columns = ["level", "unit_code", "grade_key", "school_year_start"]
     return map(tuple, rows[columns].to_numpy().tolist())
-
-
-def _births_of(births: Mapping[int, float], year: int) -> tuple[float | None, bool]:
-    """Births of a year and whether they are known; past the last known year, that year's."""
-    born = births.get(year)
-    if born is None and births and year > max(births):
-        return births[max(births)], False
-    return born, born is not None

@@ -34,8 +34,9 @@ def scenario_base(settings: Settings, day: date) -> Base:
         )
         parts = lake.frame(
             "select district_code, grade_key, school_year_start, is_birth_known, is_entrant_forecast,"
-            " coalesce(cast(birth_count as double) * entry_ratio * progression_ratio, 0) as product"
-            f" from {part} where level = 'district' and birth_count is not null"
+            " cast(coalesce(birth_count, feeder_count) as double) * entry_ratio * progression_ratio"
+            " as product"
+            f" from {part} where level = 'district' and entry_ratio is not null"
         )
         classes = lake.frame(
             "select school.district_code, place.stage_code,"

@@ -3,12 +3,14 @@
 import csv
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from typer.testing import CliRunner, Result
 
 from jobs.cli.fitness import app
 from jobs.decide.fitness import score_file
 from jobs.decide.fitness.score import ITEM_CODES
+from jobs.decide.fitness.standard import ScoringOptions
 from jobs.settings import UserError
 
 HEADER = (
@@ -98,6 +100,26 @@ def test_every_row_gives_a_row_in_order_over_many_chunks(
     assert [row["status"] for row in found[:5]] == ["missing", "invalid", "invalid", "invalid", "invalid"]
     assert found[4]["status_reason"] == "too_many_cells"
     assert found[4]["points_pull_up"] == ""
+
+
+def test_a_long_file_is_held_one_chunk_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(score_file, "CHUNK_ROWS", 100)
+    scored: list[int] = []
+    core = score_file.core.score
+
+    def counting(rows: pa.Table, settings: ScoringOptions) -> pa.Table:
+        scored.append(rows.num_rows)
+        return core(rows, settings)
+
+    monkeypatch.setattr(score_file.core, "score", counting)
+    source = tmp_path / "long.csv"
+    source.write_text("\n".join([HEADER, *[BOY] * 6_000, ""]), encoding="utf-8")
+    read: list[int] = []
+    score_file.score_file(source, tmp_path / "scored.csv", progress=read.append)
+    assert scored == [100] * 60
+    # Read as it is scored: when the first chunk is done, most of the file has not been touched.
+    assert read[0] < source.stat().st_size / 4
+    assert read == sorted(read)
 
 
 def test_mark_blank_lines_and_carriage_returns_are_no_trouble(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ select
     parts.birth_year,
     parts.birth_count as cohort_birth_count,
     parts.is_birth_known,
+    parts.feeder_count,
     parts.entrant_count,
     parts.is_entrant_forecast,
     parts.entry_ratio,

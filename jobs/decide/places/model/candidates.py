@@ -53,4 +53,15 @@ CANDIDATES: dict[str, Candidate] = {
     "slow ratios": replace(
         BASE, drawn=True, total_decay=0.3, total_grade_decay=0.8, grade_decays=(0.55, 0.8, 0.92)
     ),
+    "latest ratios": replace(
+        BASE,
+        drawn=True,
+        total_decay=0.3,
+        total_grade_decay=0.3,
+        unit_mix=1.0,
+        unit_keep=1.0,
+        grade_decays=(0.2, 0.4, 0.6),
+        grade_mix=1.0,
+        grade_damp=1.0,
+    ),
 }

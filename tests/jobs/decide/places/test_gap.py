@@ -159,6 +159,7 @@ def city() -> dict[str, pd.DataFrame]:
     made = forecast_frame(counts, born, None, horizon, lag, groups, spans, events)
     rows = decided_rows.forecast_rows(made)
     return {
+        "counts": counts,
         "forecast": rows.assign(**{n: rows[n].astype(float) for n in ("forecast", "lower_80", "upper_80")}),
         "part": decided_rows.part_rows(
             settings, rows.assign(registration=0, events=made["event_count"]), counts, born, units
@@ -202,7 +203,9 @@ def test_places_and_those_to_come_add_up_from_level_to_level(city: dict[str, pd.
 
 def test_every_number_is_its_parts(city: dict[str, pd.DataFrame]) -> None:
     parts = city["part"]
-    product = (parts["birth_count"] * parts["entry_ratio"] * parts["progression_ratio"]).fillna(0)
+    product = (
+        parts["birth_count"].fillna(parts["feeder_count"]) * parts["entry_ratio"] * parts["progression_ratio"]
+    ).fillna(0)
     assert np.allclose(
         product + parts["registration_count"] + parts["event_count"], parts["forecast"], rtol=1e-12, atol=1e-9
     )
@@ -210,12 +213,32 @@ def test_every_number_is_its_parts(city: dict[str, pd.DataFrame]) -> None:
     grades = shown[~shown["grade_key"].isin(["all", "kindergarten", "primary", "junior", "senior"])]
     assert len(parts) == len(grades)
     at_city = parts[parts["level"] == "city"]
-    assert (at_city["event_count"] == 0).all(), "births stand behind every cohort of the city"
+    assert (at_city["event_count"] == 0).all(), "a base stands behind every cohort of the city"
     # Entrants of 2029 are six years old: born in 2023; kindergartens take them at three.
-    born = at_city.set_index(["grade_key", "school_year_start"])["birth_year"]
-    assert born["P1", 2029] == 2023
-    assert born["K1", 2026] == 2023
-    assert born["J2", 2030] == 2017
+    cell = at_city.set_index(["grade_key", "school_year_start"])
+    assert cell["birth_year"]["P1", 2029] == cell["birth_year"]["K1", 2026] == 2023
+    # Juniors are those of the sixth grade: no births are printed that nothing read.
+    assert pd.isna(cell["birth_count"]["J2", 2030])
+    assert cell["feeder_count"]["J2", 2030] == cell["forecast"]["P6", 2028]
+    assert (
+        cell["feeder_count"]["J1", 2026]
+        == city["counts"].query("year == 2025 and grade == 9")["enrollment"].sum()
+    )
+
+
+def test_births_printed_are_those_that_the_forecast_read(city: dict[str, pd.DataFrame]) -> None:
+    cell = city["part"].query("level == 'city'").set_index(["grade_key", "school_year_start"])
+    entrants = city["counts"].query("grade == 4").groupby("year")["enrollment"].sum()
+    births = births_of_districts().groupby("year")["births"].sum()
+    # A third of an autumn's entrants was born the year before.
+    mixed = {year: births[year - 7] / 3 + births[year - 6] * 2 / 3 for year in range(2016, 2031)}
+    assert [cell["birth_count"]["P1", year] for year in (2026, 2029, 2030)] == pytest.approx(
+        [mixed[year] for year in (2026, 2029, 2030)], abs=0.05
+    )
+    assert list(cell["is_birth_known"]["P1"].loc[2029:2031]) == [True, True, False]
+    past = [entrants[year] / mixed[year] for year in range(2018, 2026)]
+    for year in range(2026, 2032):
+        assert min(past) - 0.05 < cell["entry_ratio"]["P1", year] < max(past) + 0.05, year
 
 
 def test_what_is_known_to_come_moves_pupils_and_is_told_as_events(city: dict[str, pd.DataFrame]) -> None:
@@ -223,7 +246,9 @@ def test_what_is_known_to_come_moves_pupils_and_is_told_as_events(city: dict[str
     change = city["changes"].iloc[0]
     gone = parts.loc["school", change["from_school_code"]]
     assert (gone["forecast"] == 0).all()
-    before = gone["birth_count"].fillna(0) * gone["entry_ratio"] * gone["progression_ratio"]
+    before = (
+        gone["birth_count"].fillna(gone["feeder_count"]) * gone["entry_ratio"] * gone["progression_ratio"]
+    )
     assert np.allclose(before.fillna(0), -gone["event_count"])
     heir = parts.loc["school", change["to_school_code"]]
     # Of its first grade, the heir may give some to a school that opens.

@@ -193,7 +193,9 @@ def test_a_run_of_may_takes_in_what_has_registered_and_nothing_that_came_later(l
     assert 0.6 < city["usual_share"] < 0.99
     assert notes["registered_count"].loc["district"].sum() == city["registered_count"]
     parts = second["decision_places__part"]
-    product = (parts["birth_count"] * parts["entry_ratio"] * parts["progression_ratio"]).fillna(0)
+    product = (
+        parts["birth_count"].fillna(parts["feeder_count"]) * parts["entry_ratio"] * parts["progression_ratio"]
+    ).fillna(0)
     assert np.allclose(product + parts["registration_count"] + parts["event_count"], parts["forecast"])
     own = parts[(parts["grade_key"] == "P1") & (parts["school_year_start"] == 2025)]
     sums = own.groupby("level")["registration_count"].sum()

@@ -112,8 +112,8 @@ def test_every_number_is_its_parts_with_the_registrations(city: CITY) -> None:
         columns={"unit": "unit_code", "grade": "grade_key", "year": "school_year_start"}
     )
     pupils = pd.DataFrame(columns=["level", "unit_code", "grade_key", "school_year_start", "pupil_count"])
-    births = {"total": dict.fromkeys(range(2000, 2024), 5000.0)}
-    made = parts(rows, pupils, births, {("total", "total"): "total"}, {"primary": PRIMARY}, {PRIMARY[0]: 6})
+    births = {("total", PRIMARY[0], year): (5000.0, True) for year in range(2000, 2040)}
+    made = parts(rows, pupils, births, {}, {"primary": PRIMARY}, {PRIMARY[0]: 6})
     explained = (made["birth_count"] * made["entry_ratio"] * made["progression_ratio"]).fillna(0)
     assert np.allclose(
         explained + made["registration_count"] + made["event_count"], made["forecast"], atol=1e-9
