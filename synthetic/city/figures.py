@@ -62,7 +62,8 @@ class District:
     non_local_weight: float
 
 
-def _rows(name: str) -> Iterator[dict[str, str]]:
+def data_rows(name: str) -> Iterator[dict[str, str]]:
+    """Rows of a file of published figures or assumptions, as text."""
     with (DATA / name).open(encoding="utf-8", newline="") as lines:
         yield from csv.DictReader(lines)
 
@@ -79,14 +80,14 @@ def districts() -> tuple[District, ...]:
             yearly_drift=float(row["yearly_drift"]),
             non_local_weight=float(row["non_local_weight"]),
         )
-        for row in _rows("district_model.csv")
+        for row in data_rows("district_model.csv")
     )
 
 
 @cache
 def births() -> dict[int, int]:
     """Births by calendar year, residents."""
-    return {int(row["year"]): int(row["resident_births_derived"]) for row in _rows("births.csv")}
+    return {int(row["year"]): int(row["resident_births_derived"]) for row in data_rows("births.csv")}
 
 
 def births_of_cohort(first_year: int, is_published: bool = False) -> float:
@@ -102,7 +103,7 @@ def births_of_cohort(first_year: int, is_published: bool = False) -> float:
 @cache
 def published_totals() -> dict[tuple[str, int], int]:
     """(stage, school year) -> pupils; the stage `all_basic` is primary, junior and senior together."""
-    rows = _rows("enrollment_by_stage_year.csv")
+    rows = data_rows("enrollment_by_stage_year.csv")
     return {(r["stage"], int(r["school_year_start"])): int(r["enrollment"]) for r in rows if r["enrollment"]}
 
 
@@ -110,10 +111,10 @@ def published_totals() -> dict[tuple[str, int], int]:
 def published_cells() -> dict[tuple[int, int], int]:
     """(school year, grade position) -> pupils, where published; entrants count as the first grade."""
     cells = {}
-    for row in _rows("enrollment_by_stage_year.csv"):
+    for row in data_rows("enrollment_by_stage_year.csv"):
         if row["stage"] in STAGES[1:] and row["entrants"]:
             cells[int(row["school_year_start"]), GRADES_OF[row["stage"]][0]] = int(row["entrants"])
-    for row in _rows("grade_enrollment.csv"):
+    for row in data_rows("grade_enrollment.csv"):
         grade = GRADES_OF[row["stage"]][int(row["grade"]) - 1]
         cells[int(row["school_year_start"]), grade] = int(row["pupils"])
     return cells

@@ -1,4 +1,4 @@
-"""Hazards found and mended, drills, checks of guards, and the incidents that an open hazard causes.
+"""Hazards found and mended, and the incidents that an open hazard causes.
 
 Rates are assumptions; the forms are the reference's register and the four 100 % of the action plan. A school
 has one hidden `risk`, which moves its hazards and its incidents: what an inspection plan has to find.
@@ -26,19 +26,20 @@ _RISK_SHAPE = 3.0
 _HAZARDS_A_YEAR, _PUPILS_PER_HAZARD = 1.5, 350
 _MAJOR_SHARE = 0.07
 _DAYS_TO_MEND = {"重大": (20, 60), "一般": (10, 30)}
-_IN_TIME, _NEVER = 0.86, 0.03
+_IN_TIME, _NEVER = 0.95, 0.006
 # Chance that a hazard, while open, ends in an incident.
 _HARM = {"重大": 0.20, "一般": 0.05}
-# Category, the school's kind, what was seen, and the kind of incident it may lead to.
+# Category, the school's kind, what was seen, the kind of incident it may lead to, and how often compared with
+# other hazards: an extinguisher past its date burns nothing.
 _HAZARDS = (
-    ("设备设施", "校舍建筑", "吊顶松动", "facility", "设施设备事故"),
-    ("设备设施", "体育器材", "单杠底座松动", "sports_injury", "体育运动伤害"),
-    ("消防安全", "消防设施", "灭火器过期", "fire", "火灾"),
-    ("电气安全", "电气设备", "配电箱未上锁", "electric_shock", "触电"),
-    ("环境安全", "校园周边", "校门口机动车占道", "traffic", "交通事故"),
-    ("环境安全", "食堂食品", "留样冰箱温度不符", "food_borne", "食源性疾病"),
-    ("安全管理", "应急处置", "疏散通道堆物", "other_accident", "其他意外"),
-    ("违章行为", "校舍建筑", "走廊违规存放实验药品", "laboratory", "实验实训事故"),
+    ("设备设施", "校舍建筑", "吊顶松动", "facility", "设施设备事故", 1.5),
+    ("设备设施", "体育器材", "单杠底座松动", "sports_injury", "体育运动伤害", 3.0),
+    ("消防安全", "消防设施", "灭火器过期", "fire", "火灾", 0.01),
+    ("电气安全", "电气设备", "配电箱未上锁", "electric_shock", "触电", 0.03),
+    ("环境安全", "校园周边", "校门口机动车占道", "traffic", "交通事故", 1.0),
+    ("环境安全", "食堂食品", "留样冰箱温度不符", "food_borne", "食源性疾病", 0.01),
+    ("安全管理", "应急处置", "疏散通道堆物", "other_accident", "其他意外", 2.0),
+    ("违章行为", "校舍建筑", "走廊违规存放实验药品", "laboratory", "实验实训事故", 0.1),
 )
 _REGISTER = (
     *(
@@ -54,13 +55,6 @@ _REGISTER = (
     *("隐患等级", "整改措施", "整改责任人", "整改资金", "计划完成日期", "状态", "实际完成日期", "复查人"),
     *("复查日期", "复查意见"),
 )
-_DRILL = ("学校标识码", "演练日期", "演练类型", "参加人数", "疏散用时(秒)", "演练小结")
-_GUARD = (
-    *("学校标识码", "检查日期", "专职保安员人数", "封闭化管理", "一键式紧急报警和视频监控系统达标", "护学岗"),
-    *("重点部位数", "视频覆盖重点部位数", "门卫每日值守小时", "每日巡逻次数", "检查人", "检查情况"),
-)
-_KEY_PARTS = 16
-_YOUNG_MONTHS = (3, 5, 9, 11)
 
 
 @dataclass(frozen=True)
@@ -79,6 +73,7 @@ class Hazard:
     incident_day: date | None
     incident_kind: str
     incident_kind_zh: str
+    is_serious: bool  # the incident hurt several
 
 
 def school_risk(schools: Schools, seed: int) -> NDArray[np.float64]:
@@ -87,20 +82,13 @@ def school_risk(schools: Schools, seed: int) -> NDArray[np.float64]:
     return rng.gamma(_RISK_SHAPE, 1 / _RISK_SHAPE, len(schools))
 
 
-def guards_due(pupils: int) -> int:
-    """Guards that GB/T 29315-2022 asks of a school of so many pupils."""
-    if pupils < 100:
-        return 1
-    return 2 if pupils < 1000 else 3 + (pupils - 1000) // 500
-
-
 def make_hazards(schools: Schools, seed: int, number: int, year: int, newest: date) -> list[Hazard]:
     """All hazards found in one district and school year, by day; the same whoever asks."""
     risk = school_risk(schools, seed)
     days = [*days_of_term(year, 1, newest), *days_of_term(year, 2, newest)]
     rng = stream(seed, Stream.HAZARD, 1, number, year)
     found: list[Hazard] = []
-    for school in _open(schools, number, year) if days else []:
+    for school in open_schools(schools, number, year) if days else []:
         pupils = int(schools.pupils[school, year_index(year)].sum())
         mean = (_HAZARDS_A_YEAR + pupils / _PUPILS_PER_HAZARD) * risk[school] * len(days) / 190
         for _ in range(int(rng.poisson(mean))):
@@ -108,13 +96,14 @@ def make_hazards(schools: Schools, seed: int, number: int, year: int, newest: da
     return sorted(found, key=lambda h: (h.found, h.school, h.code))
 
 
-def _open(schools: Schools, district: int, year: int) -> list[int]:
+def open_schools(schools: Schools, district: int, year: int) -> list[int]:
+    """Schools of a district that have pupils in a school year."""
     at = year_index(year)
     return [int(s) for s in schools.of_district(district) if schools.pupils[s, at].sum() > 0]
 
 
 def _hazard(rng: np.random.Generator, school: int, serial: int, days: Sequence[date], newest: date) -> Hazard:
-    category, kind, seen, incident, incident_zh = _HAZARDS[int(rng.integers(len(_HAZARDS)))]
+    category, kind, seen, incident, incident_zh, often = _HAZARDS[int(rng.integers(len(_HAZARDS)))]
     grade = "重大" if rng.random() < _MAJOR_SHARE else "一般"
     day = days[int(rng.integers(len(days)))]
     low, high = _DAYS_TO_MEND[grade]
@@ -126,7 +115,8 @@ def _hazard(rng: np.random.Generator, school: int, serial: int, days: Sequence[d
         done = last
     mended = None if never < _NEVER or done > newest else done
     until = [d for d in days if day <= d <= (mended or newest)]
-    struck = until[int(when * len(until))] if harm < _HARM[grade] and until else None
+    likely = _HARM[grade] * often
+    struck = until[int(when * len(until))] if harm < likely and until else None
     return Hazard(
         school,
         f"YH-{day:%Y%m%d}-{serial % 10_000:04d}",
@@ -140,6 +130,7 @@ def _hazard(rng: np.random.Generator, school: int, serial: int, days: Sequence[d
         struck,
         incident,
         incident_zh,
+        grade == "重大" and harm < 0.3 * likely,
     )
 
 
@@ -200,67 +191,3 @@ def _register_row(schools: Schools, hazard: Hazard, received: date, rng: np.rand
         done.isoformat() if done else None,
         "已整改到位" if done else None,
     ]
-
-
-def write_drills(part: Part) -> None:
-    """Drills of a school year: most schools hold theirs each month, kindergartens each quarter."""
-    kinds = ("应急疏散", "消防", "防震", "防暴恐")
-    schools, number, year = part.schools, part.number, part.year
-    rng = stream(part.seed, Stream.DRILL, number, year)
-    months: dict[int, list[date]] = {}
-    for day in (*days_of_term(year, 1, part.newest), *days_of_term(year, 2, part.newest)):
-        months.setdefault(day.month, []).append(day)
-    rows: list[list[Cell]] = []
-    for school in _open(schools, number, year):
-        pupils = int(schools.pupils[school, year_index(year)].sum())
-        care = float(rng.beta(60, 0.8))
-        young = schools.kinds[school] == "kindergarten"
-        for month, open_days in months.items():
-            # A kindergarten's is due each quarter; most hold it in one month of it.
-            if (young and month not in _YOUNG_MONTHS) or rng.random() > care:
-                continue
-            day = open_days[int(rng.integers(len(open_days)))]
-            cells: list[Cell] = [
-                schools.codes[school],
-                day.isoformat(),
-                kinds[int(rng.integers(len(kinds)))],
-                int(pupils * rng.uniform(0.93, 1.05)),
-                max(40, int(rng.normal(150 if young else 100, 15))),
-                f"由{person_names(rng.integers(0, NAME_NUMBERS, 1))[0]}老师组织, 秩序良好",
-            ]
-            rows.append(cells)
-    data = csv_bytes(_DRILL, rows, "utf-8-sig" if number % 3 else "gb18030")
-    name = f"应急演练记录_{year}-{year + 1}.csv"
-    part.landing.put("campus_safety", districts()[number].code, _received(part), name, data, len(rows))
-
-
-def write_guard_checks(part: Part) -> None:
-    """One check of each school and term."""
-    schools, number, year = part.schools, part.number, part.year
-    rng = stream(part.seed, Stream.GUARD, number, year)
-    terms = [days for term in (1, 2) if (days := days_of_term(year, term, part.newest))]
-    rows: list[list[Cell]] = []
-    for school in _open(schools, number, year):
-        pupils = int(schools.pupils[school, year_index(year)].sum())
-        for days in terms:
-            day = days[int(rng.integers(min(15, len(days))))]
-            short, closed, alarm, escort, video = rng.random(5).tolist()
-            parts = _KEY_PARTS + int(rng.integers(0, 9))
-            cells: list[Cell] = [
-                schools.codes[school],
-                day.isoformat(),
-                guards_due(pupils) - (short < 0.03) + int(rng.random() < 0.3),
-                "是" if closed < 0.995 else "否",
-                "是" if alarm < 0.985 else "否",
-                "是" if escort < 0.98 else "否",
-                parts,
-                parts if video < 0.96 else parts - int(rng.integers(1, 5)),
-                24 if rng.random() < 0.99 else 16,
-                5 + int(rng.integers(0, 3)) - int(rng.random() < 0.02),
-                person_names(rng.integers(0, NAME_NUMBERS, 1))[0],
-                None,
-            ]
-            rows.append(cells)
-    name = f"校园安防检查_{year}-{year + 1}.xlsx"
-    data = xlsx_bytes(Table("安防检查", _GUARD, rows))
-    part.landing.put("campus_safety", districts()[number].code, _received(part), name, data, len(rows))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from synthetic.city.figures import districts
+from synthetic.city.figures import data_rows, districts
 from synthetic.city.hazards import (
     Hazard,
     school_risk,
@@ -24,23 +24,37 @@ from synthetic.city.schools import Schools, year_index
 from synthetic.city.words import NAME_NUMBERS, person_names
 from synthetic.city.writers import ndjson_bytes
 
-_INCIDENTS_PER_1000_TERM = 1.6
-INCIDENTS = (
-    ("sports_injury", "体育运动伤害", 0.34, "在体育课上扭伤"),
-    ("campus_harm", "校园伤害", 0.16, "课间与同学碰撞受伤"),
-    ("fight", "斗殴", 0.06, "与同学发生争执并动手"),
-    ("bullying", "学生欺凌", 0.05, "反映受到同学孤立和辱骂"),
-    ("traffic", "交通事故", 0.08, "放学途中与电动自行车剐蹭"),
-    ("facility", "设施设备事故", 0.07, "被松动的柜门砸伤手指"),
-    ("other_accident", "其他意外", 0.10, "上下楼梯时踩空"),
-    ("food_borne", "食源性疾病", 0.03, "午餐后出现呕吐"),
-    ("vaccination_reaction", "疫苗接种异常反应", 0.02, "接种后出现皮疹"),
-    ("fire", "火灾", 0.02, "所在楼层垃圾桶起烟, 已疏散"),
-    ("school_bus", "校车事故", 0.02, "所乘校车与前车追尾"),
-    ("laboratory", "实验实训事故", 0.02, "实验时被烫伤"),
-    ("missing_person", "失踪", 0.01, "放学后未按时到家, 后找到"),
-    ("snow_cold_wind", "暴雪寒潮大风", 0.02, "被大风吹落的树枝擦伤"),
-)
+_SCHOOL_DAYS = 190  # of a year, over which the rates are spread
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of incident, and how often schools report it: infra/data/beijing/incident_rates.csv."""
+
+    code: str
+    zh: str
+    per_1000_pupil_years: float
+    kinds_of_school: tuple[str, ...]  # none: all
+    several_share: float  # of them, with five or more injured: level III
+    what: str
+
+
+@cache
+def kinds() -> tuple[Kind, ...]:
+    """All kinds of incidents that are drawn; those of an outbreak or a hazard follow from these."""
+    return tuple(
+        Kind(
+            row["incident_type_code"],
+            row["incident_type_zh"],
+            float(row["per_1000_pupil_years"]),
+            tuple(filter(None, row["kinds_of_school"].split("|"))),
+            float(row["several_share"]),
+            row["what_zh"],
+        )
+        for row in data_rows("incident_rates.csv")
+    )
+
+
 _INCIDENT_KEYS_ZH = [
     "事件编号",
     "报告类型",
@@ -72,16 +86,12 @@ def write_incidents(part: Part, outbreaks: Sequence[Outbreak], hazards: Sequence
 
     Incidents caused by an open hazard are noted in truth/hazard_incidents.csv."""
     incident_count = 0
-    risk = school_risk(part.schools, part.seed)
     caused: list[tuple[str, str, str, str]] = []
     schools, year, number = part.schools, part.year, part.number
-    district, at = districts()[number], year_index(year)
+    district = districts()[number]
     for _, term, days, received in terms((year, year), part.newest):
         rng = stream(part.seed, Stream.INCIDENT, number, year, term)
-        here = schools.of_district(number)
-        size = schools.pupils[here, at].sum(axis=1) * risk[here]
-        mean = size.sum() / 1000 * _INCIDENTS_PER_1000_TERM * len(days) / 90
-        drawn = [_draw(rng, schools, here, size, days) for _ in range(max(1, int(rng.poisson(mean))))]
+        drawn = _drawn(rng, schools, part.seed, number, year, days)
         drawn += [_cluster(o) for o in outbreaks if o.first_day in days]
         drawn += [
             _of_hazard(rng, schools, hazard)
@@ -122,32 +132,54 @@ class _Incident:
     hazard_code: str = ""
 
 
+def serious_incidents(
+    schools: Schools, seed: int, number: int, year: int, newest: date
+) -> list[tuple[str, date]]:
+    """School and day of each incident of level III that is drawn in a district and school year."""
+    found = []
+    for _, term, days, _ in terms((year, year), newest):
+        rng = stream(seed, Stream.INCIDENT, number, year, term)
+        found += [
+            (i.school_code, i.day) for i in _drawn(rng, schools, seed, number, year, days) if i.level < 4
+        ]
+    return found
+
+
+def _drawn(
+    rng: np.random.Generator, schools: Schools, seed: int, number: int, year: int, days: Sequence[date]
+) -> list[_Incident]:
+    """A term's incidents of one district, kind by kind: the rate by pupils, and each school's own risk."""
+    here = schools.of_district(number)
+    size = schools.pupils[here, year_index(year)].sum(axis=1) * school_risk(schools, seed)[here]
+    found = []
+    for kind in kinds():
+        fits = [not kind.kinds_of_school or schools.kinds[s] in kind.kinds_of_school for s in here.tolist()]
+        own = size * np.array(fits)
+        mean = own.sum() / 1000 * kind.per_1000_pupil_years * len(days) / _SCHOOL_DAYS
+        for _ in range(int(rng.poisson(mean))):
+            found.append(_draw(rng, schools, kind, int(rng.choice(here, p=own / own.sum())), days))
+    return found
+
+
 def _draw(
-    rng: np.random.Generator,
-    schools: Schools,
-    here: NDArray[np.int64],
-    size: NDArray[np.int64],
-    days: Sequence[date],
+    rng: np.random.Generator, schools: Schools, kind: Kind, school: int, days: Sequence[date]
 ) -> _Incident:
-    parts = np.array([part for _, _, part, _ in INCIDENTS])
-    school = int(rng.choice(here, p=size / size.sum()))
-    if schools.kinds[school] in ("kindergarten", "primary"):
-        parts *= np.array([kind != "laboratory" for kind, *_ in INCIDENTS])
-    kind, kind_zh, _, what = INCIDENTS[int(rng.choice(len(INCIDENTS), p=parts / parts.sum()))]
-    level = 4 if rng.random() < 0.97 else 3
-    injured = int(rng.integers(5, 9)) if level == 3 else int(rng.random() < 0.75) + int(rng.random() < 0.12)
+    several = rng.random() < kind.several_share
+    injured = int(rng.integers(5, 9)) if several else int(rng.random() < 0.75) + int(rng.random() < 0.12)
+    if kind.code == "food_borne":
+        injured = int(rng.integers(2, 20))
     name = person_names(rng.integers(0, NAME_NUMBERS, 1))[0]
     child = "幼儿" if schools.kinds[school] == "kindergarten" else "学生"
-    text = f"{child}{name}{what}。班主任已联系家长, 校医处置后{'送医' if injured else '返回班级'}。"
-    return _Incident(
-        schools.codes[school], days[int(rng.integers(len(days)))], kind, kind_zh, level, injured, text
-    )
+    end = "送医" if injured else "返回班级"
+    text = f"{child}{name}{kind.what}。班主任已联系家长, 校医处置后{end}。"
+    day = days[int(rng.integers(len(days)))]
+    return _Incident(schools.codes[school], day, kind.code, kind.zh, 3 if injured >= 5 else 4, injured, text)
 
 
 def _of_hazard(rng: np.random.Generator, schools: Schools, hazard: Hazard) -> _Incident:
     """The incident that a hazard caused while it was open."""
     assert hazard.incident_day is not None
-    level = 3 if hazard.grade == "重大" and rng.random() < 0.3 else 4
+    level = 3 if hazard.is_serious else 4
     injured = int(rng.integers(5, 9)) if level == 3 else int(rng.random() < 0.6)
     name = person_names(rng.integers(0, NAME_NUMBERS, 1))[0]
     text = f"{name}因{hazard.seen}受影响, 隐患此前已登记。"

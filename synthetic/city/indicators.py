@@ -1,14 +1,18 @@
-"""The plan's twelve indicators, district by district, from base to what is reached, unevenly."""
+"""The plan's twelve indicators, district by district, from base to what is reached, unevenly.
+
+Indicator 12, safe campuses, is counted in the years that the city writes, by its own checks and schools.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 import numpy as np
 
 from jobs.declare import standards
+from synthetic.city.checks import safe_campuses
 from synthetic.city.figures import districts
 from synthetic.city.fitness import GOOD_SHARE
 from synthetic.city.forms import fill, office, send
@@ -120,13 +124,22 @@ def write_indicators(part: Part) -> None:
     """
     newest, code = part.newest, districts()[part.number].code
     years = range(FIRST_INDICATOR_YEAR, newest.year + 1)
-    values = part.once("indicators", lambda: indicator_values(part.seed, years))
+    drawn = part.once("indicators", lambda: indicator_values(part.seed, years))
     files = [([part.year], date(part.year + 1, 3, 15), f"规划指标_{part.year}")]
     if part.year == newest.year:
         files = [([part.year], date(part.year, 11, 10), f"规划指标_{part.year}")]
     if part.is_first and part.year > FIRST_INDICATOR_YEAR:
         span = list(range(FIRST_INDICATOR_YEAR, part.year))
         files.insert(0, (span, date(part.year, 3, 15), f"规划指标_{span[0]}-{span[-1]}"))
+    # What the district says of its safe campuses is what its own checks say. It looks at the end of the year.
+    day = min(newest, files[-1][1], date(part.year, 12, 31))
+    met, schools = safe_campuses(part.schools, part.seed, part.number, day, newest)
+    values = [
+        replace(v, numerator=met, denominator=schools)
+        if (v.code, v.district, v.year) == ("safe_campus_rate", part.number, part.year)
+        else v
+        for v in drawn
+    ]
     dress = office(part.seed, part.number, "indicator_value")
     for of_years, day, name in files:
         here = [v for v in values if v.district == part.number and v.year in of_years]

@@ -17,10 +17,9 @@ from synthetic.city.forms import fill, office, send
 from synthetic.city.indicators import reached
 from synthetic.city.numbers import Stream, stream
 from synthetic.city.part import Part
-from synthetic.city.schools import Schools, year_index
+from synthetic.city.schools import KIND_CODE, Schools, year_index
 from synthetic.city.words import place_words
 
-KIND_CODE = {"kindergarten": "11", "primary": "21", "junior": "31", "senior": "34"}
 # For each pupil: campus, floor, teaching rooms without sports, sports ground (m²), equipment (yuan); then
 # computers, books for each pupil; multimedia rooms for each hundred. Middle values, spread 22 %.
 _EACH = {

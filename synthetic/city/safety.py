@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from synthetic.city.hazards import (
-    make_hazards,
-    write_drills,
-    write_guard_checks,
-    write_hazards,
-)
+from synthetic.city.checks import write_drills, write_guard_checks
+from synthetic.city.hazards import make_hazards, write_hazards
 from synthetic.city.illness import write_illness
 from synthetic.city.incidents import write_incidents
 from synthetic.city.part import Part

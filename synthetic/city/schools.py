@@ -84,6 +84,10 @@ class Schools:
         return self.opened[school] <= date(year, 9, 1) and (closed is None or closed > date(year, 9, 1))
 
 
+# First digits of the code of a school by its kind, as the ministry gives them.
+KIND_CODE = {"kindergarten": "11", "primary": "21", "junior": "31", "senior": "34"}
+
+
 def year_index(year: int) -> int:
     """Where a school year stands in arrays by year."""
     return year - FIRST_YEAR

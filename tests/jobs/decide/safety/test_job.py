@@ -27,7 +27,7 @@ from jobs.lake import tables
 from jobs.lake.runs import Run
 from jobs.publish import release
 from jobs.settings import Settings
-from synthetic.city.incidents import INCIDENTS
+from synthetic.city.incidents import kinds
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -219,6 +219,22 @@ def test_no_alert_of_the_lake_wastes_a_persons_time(lake: Settings) -> None:
     assert found["p_value"].between(1e-6, 1e-3).all()
 
 
+def test_indicator_12_as_reported_is_what_the_citys_checks_show(lake: Settings) -> None:
+    published = release.current(lake)
+    assert published is not None
+    asked = (
+        "select indicator_value::double, computed_value::double from fct_plan_indicator"
+        " where indicator_code = 'safe_campus_rate' and computed_value is not null"
+        " and unit_level = 'district' and indicator_value is not null"
+    )
+    with duckdb.connect(str(published.folder / "management.duckdb"), read_only=True) as connection:
+        values = connection.execute(asked).fetchall()
+    assert len(values) > 10
+    apart = [pair for pair in values if abs(pair[0] - pair[1]) > 0.1]
+    assert len(apart) <= 3, "ten days and a refused file lie between them"
+    assert any(reported < 100 for reported, _ in values)
+
+
 def test_hidden_outbreaks_are_alerted_at_their_schools(lake: Settings) -> None:
     truth = pd.read_csv(lake.home / "truth" / "outbreaks.csv", dtype=str)
     for name in ("first_day", "last_day"):
@@ -237,7 +253,7 @@ def test_hidden_outbreaks_are_alerted_at_their_schools(lake: Settings) -> None:
 def test_no_name_of_a_text_leaves_the_restricted_zone(lake: Settings) -> None:
     """Every name that a safety file carries, looked for in each room behind raw."""
     names: set[str] = set()
-    happened = [what for *_, what in INCIDENTS]
+    happened = [kind.what for kind in kinds()]
     for file in sorted(lake.landing.glob("campus_safety/*/*/校园安全事件_*.ndjson")):
         for line in file.read_text("utf-8").splitlines():
             record = json.loads(line)
