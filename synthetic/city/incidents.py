@@ -98,6 +98,12 @@ def write_incidents(part: Part, outbreaks: Sequence[Outbreak], hazards: Sequence
             for hazard in hazards
             if hazard.incident_day and days[0] <= hazard.incident_day <= days[-1]
         ]
+        surely = part.is_last and number == _UNKNOWN_TYPE
+        if surely and not drawn:
+            here = schools.of_district(number)
+            drawn = [_draw(rng, schools, kinds()[0], int(here[0]), days)]
+        if not drawn:
+            continue
         drawn.sort(key=lambda i: (i.day, i.school_code))
         incident_count += len(drawn)
         records: list[dict[str, str | int]] = []
@@ -108,7 +114,6 @@ def write_incidents(part: Part, outbreaks: Sequence[Outbreak], hazards: Sequence
                 caused.append((district.code, code, incident.school_code, incident.hazard_code))
         name = f"校园安全事件_{year}-{year + 1}-{term}.ndjson"
         file = f"campus_safety/{district.code}/{received}_1/{name}"
-        surely = part.is_last and number == _UNKNOWN_TYPE
         for line in part.faults.lines("incident_unmapped_type", file, len(records), surely=surely):
             key = "事件类型" if "事件类型" in records[line] else "incident_type"
             records[line][key] = "校门口围观"

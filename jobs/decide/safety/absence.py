@@ -8,6 +8,7 @@ import pandas as pd
 
 from jobs import clock
 from jobs.decide.safety.outbreaks import OTHER_SYNDROME, syndromes_of_reports
+from jobs.decide.safety.rules import DORMITORY
 from jobs.declare import standards
 
 # Incidents of these kinds are cases of food poisoning, by the number of persons who came to harm.
@@ -26,7 +27,7 @@ def rule_reports(illness: pd.DataFrame, incidents: pd.DataFrame) -> pd.DataFrame
             "case_count": poisoned["injured_count"],
         }
     )
-    names = list(extra.columns)
+    names = [*extra.columns, *(name for name in DORMITORY if name in illness)]
     reports = pd.concat(
         [one for one in (illness[names], extra) if not one.empty] or [extra], ignore_index=True
     )

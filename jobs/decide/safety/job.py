@@ -13,7 +13,18 @@ import pandas as pd
 
 from jobs.decide.frames import Spark, append_frame, known_to
 from jobs.decide.rounding import hundredths
-from jobs.decide.safety import absence, campus, classes, hazards, hotline, outbreaks, read, risk, rules
+from jobs.decide.safety import (
+    absence,
+    campus,
+    classes,
+    hazards,
+    hotline,
+    neighbors,
+    outbreaks,
+    read,
+    risk,
+    rules,
+)
 from jobs.decide.safety.alerts import ALERT_COLUMNS, DAYS, frame, statements
 from jobs.decide.safety.choices import Method
 from jobs.decide.safety.spark import detect
@@ -84,7 +95,7 @@ def _watch(
     if series.empty:
         return pd.DataFrame(), pd.DataFrame(columns=["level", "unit", "date", "count", "expected", "p_value"])
     parts = [series.assign(level="school")]
-    for level, group in _groups_of(schools).items():
+    for level, group in _groups_of(schools, pd.Timestamp(run.as_of_date)).items():
         own = series.assign(unit=series["unit"].map(group))
         own = own.groupby(["unit", "date"])["count"].sum(min_count=1).reset_index()
         parts.append(own.assign(level=level))
@@ -96,11 +107,10 @@ def _watch(
     return _daily_rows(whole), found
 
 
-def _groups_of(schools: pd.DataFrame) -> dict[str, pd.Series]:
-    """For areas and for districts: school → the one it belongs to."""
-    place = schools.set_index("school_code")
-    area = place["district_code"] + "|" + place["area_name"].where(place["area_name"].notna())
-    return {"area": area.dropna(), "district": place["district_code"].dropna()}
+def _groups_of(schools: pd.DataFrame, as_of: pd.Timestamp) -> dict[str, pd.Series]:
+    """For areas (or neighborhoods) and for districts: school → the one it belongs to."""
+    area = neighbors.groups(schools, as_of)
+    return {"area": area, "district": schools.set_index("school_code")["district_code"].dropna()}
 
 
 def _outbreaks(
@@ -111,9 +121,9 @@ def _outbreaks(
     since = as_of - pd.Timedelta(days=DETECTION_DAYS - 1)
     of_schools = findings_of_schools(found, illness, as_of)
     alerts = [outbreaks.outbreaks(outbreaks.together([*of_schools, statutory]), as_of, since)]
-    groups = _groups_of(schools)
+    groups = _groups_of(schools, as_of)
     district_of_area = {area: area.split("|")[0] for area in groups["area"]}
-    for level, rule_zh in (("area", "学区因病缺勤异常"), ("district", "全区因病缺勤异常")):
+    for level, rule_zh in (("area", "学区（或周边学校）因病缺勤异常"), ("district", "全区因病缺勤异常")):
         days = found[found["level"] == level]
         own = outbreaks.of_detection(days, f"ILLNESS_{level.upper()}", rule_zh, unit_level=level, on=as_of)
         inside = {**groups[level], **(district_of_area if level == "district" else {})}

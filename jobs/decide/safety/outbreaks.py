@@ -201,7 +201,8 @@ def _groups(findings: pd.DataFrame, over: Mapping[str, int]) -> Iterator[list[di
 
 def _is_near(group: list[dict[str, Any]], incident: Mapping[str, Any], over: Mapping[str, int]) -> bool:
     if group[0]["kind"] == INCIDENT and group[0]["syndrome_code"] == ANY_SYNDROME:
-        return False  # two reports that name no syndrome are two
+        # Two reports that name no syndrome are two; an event with a death is one.
+        return bool(group[0]["condition"] == incident["condition"])
     apart = pd.Timedelta(days=_days(over, group[0]["syndrome_code"]))
     first, last = min(r["first_date"] for r in group), max(r["last_date"] for r in group)
     return bool(first - apart <= incident["first_date"] <= last + apart)

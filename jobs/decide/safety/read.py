@@ -43,8 +43,9 @@ def calendar(settings: Settings) -> pd.DataFrame:
 
 def schools(lake: Window, as_of: date) -> pd.DataFrame:
     """Open schools of the registers: `school_code, school_type_code, district_code, area_name, opened_date,
-    pupil_count` (of the newest returns; null where they do not count it)."""
+    longitude, latitude, pupil_count` (of the newest returns; null where they do not count it)."""
     names = ["school_code", "school_type_code", "district_code", "area_name", "opened_date", "closed_date"]
+    names += ["longitude", "latitude"]
     register = rows(lake, "school_register", ", ".join(names), view="chosen")
     is_open = register["closed_date"].isna() | (register["closed_date"] > pd.Timestamp(as_of))
     counts = "unit_code, school_year_start, grade_key, pupil_count"
@@ -54,7 +55,7 @@ def schools(lake: Window, as_of: date) -> pd.DataFrame:
     # A school that the newest returns leave out has no pupils now.
     newest = newest[newest["school_year_start"] == by_year["school_year_start"].max()]
     pupils = newest.set_index("unit_code")["pupil_count"].astype(float)
-    found = register[is_open].drop(columns="closed_date")
+    found = register[is_open].drop(columns="closed_date").astype({"longitude": float, "latitude": float})
     found = found.assign(pupil_count=found["school_code"].map(pupils))
     return found.sort_values("school_code", ignore_index=True)
 
@@ -63,16 +64,19 @@ def incidents(lake: Window) -> pd.DataFrame:
     """One row per incident: what its newest report says."""
     order = ["reported_date", "delivery_no", "_file_sha256", "_line_number"]
     names = ["school_code", "incident_code", "occurred_date", "incident_type_code", "incident_level_code"]
-    newest = rows(lake, "incident", ", ".join([*names, "injured_count", *order])).sort_values(order)
+    names += ["injured_count", "death_count"]
+    newest = rows(lake, "incident", ", ".join([*names, *order])).sort_values(order)
     newest = newest.drop_duplicates(["school_code", "incident_code"], keep="last")
-    return newest[[*names, "injured_count"]].reset_index(drop=True)
+    return newest[names].reset_index(drop=True)
 
 
 def illness(lake: Window) -> pd.DataFrame:
-    """Reports of absence: `school_code, class_name, date, condition_code, absent_count, case_count,
-    sender_code`. Cases are new ones where the report tells them, else the absent."""
+    """Reports of absence: `school_code, class_name, dormitory_name, dormitory_pupil_count, date,
+    condition_code, absent_count, case_count, sender_code`. Cases are new ones where the report tells them,
+    else the absent."""
     columns = (
-        "school_code, class_name, reported_date as date, symptom_code as condition_code, absent_count,"
+        "school_code, class_name, dormitory_name, dormitory_pupil_count, reported_date as date,"
+        " symptom_code as condition_code, absent_count,"
         " coalesce(new_case_count, absent_count) as case_count, sender_code"
     )
     return rows(lake, "illness_report", columns, "reported_date, sender_code")

@@ -15,16 +15,21 @@ from numpy.typing import NDArray
 
 from jobs.declare import standards
 
-# What a report of cases by class and day can decide. The rest waits for facts it does not hold: a dormitory,
-# a death, an event somebody declares.
+# What a report may say of a dormitory room, and the places by which a rule counts cases. The rest waits for
+# what is no case: a death, an event that somebody declares (`event_hits`).
+DORMITORY = ("dormitory_name", "dormitory_pupil_count")
+_CLASS, _ROOM = ["school_code", "class_name"], ["school_code", "dormitory_name"]
 _SETTINGS = {
-    "class_or_dormitory": ["school_code", "class_name"],
-    "class": ["school_code", "class_name"],
-    "class_under_30": ["school_code", "class_name"],
-    "class_30_or_more": ["school_code", "class_name"],
-    "school": ["school_code"],
-    "kindergarten": ["school_code"],
+    "class_or_dormitory": [_CLASS, _ROOM],
+    "class": [_CLASS],
+    "class_under_30": [_CLASS],
+    "class_30_or_more": [_CLASS],
+    "dormitory": [_ROOM],
+    "school": [["school_code"]],
+    "kindergarten": [["school_code"]],
 }
+_SHARES = ("percent_of_class", "percent_of_room")
+_CLUSTER = 2  # cases that a share of a class or room needs: one child is no cluster
 # A gap of more days than a weekend with a day bridged is a holiday; it counts as so many days.
 _HOLIDAY_DAYS, _APART = 4, 100.0
 _SMALL_CLASS = 30  # the Beijing rule's own border
@@ -61,7 +66,7 @@ def can_be_evaluated(rules: pd.DataFrame) -> pd.Series:
     """Whether reports of cases by class and day can decide the rule."""
     return (
         rules["setting"].isin(list(_SETTINGS))
-        & rules["threshold_unit"].isin(["cases", "percent_of_class"])
+        & rules["threshold_unit"].isin(["cases", *_SHARES])
         & (rules["conditions"] != "")
     )
 
@@ -81,13 +86,15 @@ def rule_hits(
     a day add up. `calendar` (`date, is_open`) tells school days, by which short windows count; a case of a
     closed day counts with the school days around it and uses up none of them. Without a calendar every day is
     one. A rule by share of a class, or for small or large classes, needs `class_sizes`; one for kindergartens
-    looks at those named. A rule counts on days on which it is in force.
+    looks at those named. Rows may name a dormitory room and its pupils (DORMITORY): a rule for rooms needs
+    them. A rule counts on days on which it is in force.
 
     Rows out (HIT_COLUMNS): one per rule, place, condition and episode: days on which the rule is met, the
     next within a window of the last, for windows that share cases tell of one thing. `first_date` is the day
     it is first met, `last_date` the last one, `window_start` the day of the first case counted on
     `first_date`, `observed` the highest count (or percentage), `expected` what the place has of it in such a
-    window on average. `class_name` is empty for a school's rule.
+    window on average. `class_name` is empty for a school's rule,
+    and the room of one about dormitories.
     """
     reports = reports.assign(date=pd.to_datetime(reports["date"]))
     reports = reports[reports["case_count"] > 0]
@@ -97,7 +104,6 @@ def rule_hits(
     found = [pd.DataFrame(columns=HIT_COLUMNS)]
     chosen = rules[can_be_evaluated(rules) & rules["jurisdiction"].isin(jurisdictions)]
     for rule in chosen.to_dict("records"):
-        place = _SETTINGS[rule["setting"]]
         wanted = reports
         if rule["setting"] == "kindergarten":
             wanted = wanted[wanted["school_code"].isin(kindergartens)]
@@ -105,9 +111,17 @@ def rule_hits(
             cases = wanted[wanted["condition_code"].isin(condition.split("+"))]
             if cases.empty:
                 continue
-            daily = cases.groupby([*place, "date"])["case_count"].sum().reset_index()
-            hits = _episodes(daily, place, rule, _sizes(daily, rule, class_sizes), open_days)
-            found.append(hits.assign(condition=condition))
+            for place in _SETTINGS[rule["setting"]]:
+                if not set(place) <= set(cases.columns) or cases[place[-1]].isna().all():
+                    continue
+                daily = cases.groupby([*place, "date"])["case_count"].sum().reset_index()
+                sizes = _sizes(daily, rule, class_sizes)
+                if rule["threshold_unit"] == "percent_of_room":
+                    sizes = _room_sizes(cases, daily)
+                daily = daily.rename(columns={"dormitory_name": "class_name"})
+                named = ["class_name" if name == "dormitory_name" else name for name in place]
+                hits = _episodes(daily, named, rule, sizes, open_days)
+                found.append(hits.assign(condition=condition))
     hits = pd.concat([one for one in found if not one.empty] or found)
     hits["class_name"] = hits["class_name"].fillna("")
     order = ["first_date", "school_code", "class_name", "rule_code", "condition"]
@@ -117,22 +131,27 @@ def rule_hits(
 def event_hits(
     incidents: pd.DataFrame, rules: pd.DataFrame, *, jurisdictions: Sequence[str] = ("national",)
 ) -> pd.DataFrame:
-    """Each incident that alone meets a rule, in HIT_COLUMNS.
+    """Each incident that alone meets a rule, or by those who died in it, in HIT_COLUMNS.
 
-    Rows in: `school_code, incident_code, incident_type_code, date`. The incident's number stands in
-    `condition`, so that two of one day are two.
+    Rows in: `school_code, incident_code, incident_type_code, death_count, date`. The incident's number stands
+    in `condition`, so that two of one day are two.
     """
     found = [pd.DataFrame(columns=HIT_COLUMNS)]
-    chosen = rules[(rules["threshold_unit"] == "event") & rules["jurisdiction"].isin(jurisdictions)]
+    of_events = rules["threshold_unit"].isin(["event", "deaths"])
+    chosen = rules[of_events & rules["jurisdiction"].isin(jurisdictions)]
+    deaths = incidents["death_count"].astype(float).fillna(0.0)
     date = pd.to_datetime(incidents["date"])
     for rule in chosen.to_dict("records"):
         ends = date >= rule["valid_to"] if pd.notna(rule["valid_to"]) else False
         named = incidents["incident_type_code"].isin(rule["conditions"].split("|"))
-        met = incidents[named & (date >= rule["valid_from"]) & ~ends]
+        is_death = rule["threshold_unit"] == "deaths"
+        enough = (deaths >= float(rule["threshold"])) | (not is_death)
+        met = incidents[named & enough & (date >= rule["valid_from"]) & ~ends]
         days = date[met.index]
         spans = {"window_start": days, "first_date": days, "last_date": days}
         own = {name: rule[name] for name in HIT_COLUMNS if name in rule}
-        facts = {"class_name": "", "condition": met["incident_code"], "observed": 1.0, "expected": None}
+        facts = {"class_name": "", "condition": met["incident_code"], "expected": None}
+        facts["observed"] = deaths[met.index] if is_death else 1.0
         found.append(met[["school_code"]].assign(**own, **facts, **spans))
     hits = pd.concat([one for one in found if not one.empty] or found)
     return hits[HIT_COLUMNS].sort_values(["first_date", "school_code", "condition"], ignore_index=True)
@@ -151,6 +170,15 @@ def _sizes(
         sizes[sizes >= _SMALL_CLASS] = np.nan
     if large:
         sizes[sizes < _SMALL_CLASS] = np.nan
+    return sizes
+
+
+def _room_sizes(cases: pd.DataFrame, daily: pd.DataFrame) -> NDArray[np.float64] | None:
+    """Pupils of each row's room, as the reports tell it; NaN where none does."""
+    if "dormitory_pupil_count" not in cases:
+        return np.full(len(daily), np.nan)
+    told = cases.groupby(_ROOM)["dormitory_pupil_count"].max().rename("size").reset_index()
+    sizes: NDArray[np.float64] = daily.merge(told, on=_ROOM, how="left")["size"].to_numpy(dtype=float)
     return sizes
 
 
@@ -177,9 +205,12 @@ def _episodes(
     first = np.searchsorted(key, key - window, side="right")
     in_window = total[1:] - total[first]
     measure = in_window
-    if rule["threshold_unit"] == "percent_of_class" and sizes is not None:
+    is_share = rule["threshold_unit"] in _SHARES
+    if is_share and sizes is not None:
         measure = 100 * in_window / sizes
     met = measure >= float(rule["threshold"])
+    if is_share:
+        met &= in_window >= _CLUSTER
     if sizes is not None:
         met &= ~np.isnan(sizes)
     met &= date >= rule["valid_from"].to_datetime64()
@@ -192,7 +223,7 @@ def _episodes(
     begin = rows[new]
     last = rows[np.concatenate([np.flatnonzero(new)[1:] - 1, [len(rows) - 1]])]
     usual = np.bincount(group, weights=count)[group[begin]] / max(days, 1.0) * window
-    if rule["threshold_unit"] == "percent_of_class" and sizes is not None:
+    if is_share and sizes is not None:
         usual = 100 * usual / sizes[begin]
     return pd.DataFrame(
         {

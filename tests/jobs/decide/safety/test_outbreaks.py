@@ -126,9 +126,9 @@ def test_the_day_with_most_cases_speaks_and_a_class_before_its_school() -> None:
     assert (one["class_name"], one["observed"], one["p_value"]) == ("C2", 5, outbreaks.LEAST_P_VALUE)
 
 
-def incident(number: str, kind: str, day: str) -> pd.DataFrame:
+def incident(number: str, kind: str, day: str, deaths: int = 0) -> pd.DataFrame:
     row = {"school_code": "S1", "incident_code": number, "incident_type_code": kind, "date": day}
-    return pd.DataFrame([row])
+    return pd.DataFrame([row | {"death_count": deaths}])
 
 
 def test_what_the_school_reports_of_its_outbreak_is_no_second_alert() -> None:
@@ -148,6 +148,13 @@ def test_what_the_school_reports_of_its_outbreak_is_no_second_alert() -> None:
         ("E3", ["E3"]),
     ]
     assert alerts["level"].tolist() == ["orange"] * 3, "what a school reports as an event is urgent"
+
+
+def test_an_event_with_a_death_is_one_alert_of_the_highest_level() -> None:
+    told = incident("E1", "infectious_cluster", "2026-10-13", deaths=1)
+    alerts = alerts_of(outbreaks.of_incidents(event_hits(told, RULES), told))
+    assert alerts[["level", "owner"]].values.tolist() == [["red", "区教委"]]
+    assert facts(alerts.iloc[0])["rules"] == ["PHE_ANY", "PHE_DEATH"]
 
 
 def test_an_area_is_alerted_only_for_what_its_schools_do_not_show() -> None:

@@ -77,6 +77,41 @@ def test_beijings_fever_rule_goes_by_class_size(size: int, cases: int, hit: bool
     assert any(code.startswith("BJ_FEVER") for code in found) is hit
 
 
+def of_rooms(*rows: tuple[str, str, int], size: int | None = None) -> pd.DataFrame:
+    """Fever of one day, by class and room."""
+    found = pd.concat([reports(("2026-10-12", "fever", n), place=place) for place, _, n in rows])
+    return found.assign(dormitory_name=[room for _, room, _ in rows], dormitory_pupil_count=size)
+
+
+def test_a_dormitory_counts_its_own_cases_over_classes() -> None:
+    hits = rule_hits(of_rooms(("C1", "201", 2), ("C2", "201", 1), ("C2", "202", 1)), RULES)
+    assert hits[["rule_code", "class_name"]].values.tolist() == [["SYN_CLASS_1D", "201"]]
+    assert hits["observed"].item() == 3
+    assert rule_hits(of_rooms(("C1", "201", 2), ("C2", "202", 1)), RULES).empty
+
+
+@pytest.mark.parametrize(
+    ("size", "cases", "hit"), [(6, 3, True), (6, 2, False), (2, 1, False), (None, 3, False)]
+)
+def test_half_a_room_with_fever_is_a_cluster_and_one_child_is_none(
+    size: int | None, cases: int, hit: bool
+) -> None:
+    found = rule_hits(of_rooms(("C1", "201", cases), size=size), RULES, jurisdictions=("Beijing",))
+    assert ("BJ_FEVER_DORM" in set(found["rule_code"])) is hit
+
+
+@pytest.mark.parametrize(
+    ("kind", "deaths", "hit"),
+    [("food_borne", 1, True), ("food_borne", 0, False), ("food_borne", None, False), ("traffic", 1, False)],
+)
+def test_a_death_in_a_public_health_event_is_one_alert_of_the_highest_level(
+    kind: str, deaths: float | None, hit: bool
+) -> None:
+    row = {"school_code": "S1", "incident_code": "E1", "incident_type_code": kind, "date": "2026-10-12"}
+    hits = event_hits(pd.DataFrame([row | {"death_count": deaths}]), RULES)
+    assert ("PHE_DEATH" in set(hits["rule_code"])) is hit
+
+
 def test_a_rule_counts_only_while_in_force() -> None:
     rules = RULES[RULES["rule_code"] == "SYN_CLASS_1D"].assign(valid_to=pd.Timestamp("2026-10-13"))
     rows = reports(("2026-10-12", "fever", 3), ("2026-10-13", "fever", 3))
@@ -85,7 +120,7 @@ def test_a_rule_counts_only_while_in_force() -> None:
 
 def test_what_reports_cannot_decide_is_known() -> None:
     apart = set(RULES["rule_code"][~can_be_evaluated(RULES)])
-    assert apart == {"UNKNOWN_OUTBREAK", "PHE_ANY", "BJ_FEVER_DORM"}
+    assert apart == {"UNKNOWN_OUTBREAK", "PHE_ANY", "PHE_DEATH"}, "events, and what nobody reports"
 
 
 def test_a_holiday_parts_two_school_days() -> None:
@@ -131,6 +166,7 @@ def test_one_public_health_event_is_enough() -> None:
             "school_code": "S1",
             "incident_code": ["A1", "A2", "A3"],
             "incident_type_code": ["infectious_cluster", "sports_injury", "infectious_cluster"],
+            "death_count": None,
             "date": "2026-10-12",
         }
     )
