@@ -75,7 +75,8 @@ def illness(lake: Window) -> pd.DataFrame:
     condition_code, absent_count, case_count, sender_code`. Cases are new ones where the report tells them,
     else the absent."""
     columns = (
-        "school_code, class_name, dormitory_name, dormitory_pupil_count, reported_date as date,"
+        "school_code, class_name, nullif(dormitory_name, '无') as dormitory_name, dormitory_pupil_count,"
+        " reported_date as date,"
         " symptom_code as condition_code, absent_count,"
         " coalesce(new_case_count, absent_count) as case_count, sender_code"
     )
