@@ -203,6 +203,10 @@ def test_alerts_have_the_state_that_came_back(rows: Rows) -> None:
         " is_overdue, alert_level, owner from fct_safety_alert order by alert_date, alert_id"
     )
     assert found == [
+        # over before it could be known: on record, and asks nobody
+        ("2025-09-01", "over", None, None, False, False, "yellow", "学校"),
+        # its outbreak went on for days after it was closed
+        ("2025-10-01", "seen", None, None, True, True, "yellow", "学校"),
         # handled, opened again, handled, then called false: closed since the last opening
         ("2025-10-20", "false", "2025-10-26", 6, False, False, "yellow", "学校"),
         # a hazard's alert rises with its hazard, and closes with it
@@ -227,7 +231,7 @@ def test_a_safe_campus_meets_all_that_is_asked_of_it(rows: Rows) -> None:
         "select school_code, is_safe_campus_met, open_hazard_count, overdue_hazard_count, newest_drill_date,"
         " pending_alert_count from rpt_services__school_safety order by school_code"
     )
-    assert own == [(PRIMARY, True, 1, 1, None, 2), (FAR, False, 0, 0, date(2025, 10, 9), 0)]
+    assert own == [(PRIMARY, True, 1, 1, None, 3), (FAR, False, 0, 0, date(2025, 10, 9), 0)]
 
 
 def test_safe_campuses_as_counted_stand_beside_those_reported(rows: Rows) -> None:
