@@ -152,6 +152,22 @@ def test_growing_school_opens_the_next_grade_and_a_finished_one_does_not() -> No
     assert graded(frame, "lower", 2)["5"] == 0
 
 
+def test_new_kindergarten_opens_no_primary() -> None:
+    years = range(2000, 2012)
+    low = [school(f"k{n}", {y: {1: 60, 2: 58, 3: 57} for y in years}) for n in range(6)]
+    high = [school(f"p{n}", {y: {4: 56, 5: 55, 6: 54} for y in years}) for n in range(6)]
+    young = school("young", {2011: {1: 40}})
+    grown = [
+        school(
+            f"g{first}", {y: dict.fromkeys(range(1, min(y - first, 2) + 2), 50) for y in range(first, 2012)}
+        )
+        for first in range(2001, 2007)
+    ]
+    frame = backtest_frame(pd.concat([*low, *high, young, *grown]), None, [2011], horizon=5)
+    assert [graded(frame, "young", lead)["4"] for lead in (3, 4, 5)] == [0, 0, 0]
+    assert graded(frame, "young", 2)["3"] > 25
+
+
 def test_school_without_intake_runs_out_grade_by_grade() -> None:
     spans: dict[int, dict[int, int]] = {y: dict.fromkeys(range(1, 7), 60) for y in range(2000, 2008)}
     spans[2008] = dict.fromkeys(range(3, 7), 60)
