@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import typer
 from typer.testing import CliRunner
 
-from jobs.cli.places import app, parse_years
+from jobs.cli.places import app, parse_lags, parse_years
 from jobs.decide.places.forecast import COLUMNS
 from jobs.settings import UserError
 
@@ -105,3 +106,19 @@ def test_bad_years_are_refused(text: str, files: tuple[str, str], tmp_path: Path
     out = str(tmp_path / "f.csv")
     result = RUN.invoke(app, ["backtest", "--enrollment", files[0], "--output", out, "--origins", text])
     assert result.exit_code == 2
+
+
+def test_lags_of_several_grades_are_read_or_refused(files: tuple[str, str], tmp_path: Path) -> None:
+    assert parse_lags(" 6 ") == 6
+    assert parse_lags("K1=3, P1=6") == {"K1": 3, "P1": 6}
+    for wrong in ("", "21", "-1", "K1", "K1=3,P1", "K1=x"):
+        with pytest.raises(typer.BadParameter, match="K1=3,P1=6"):
+            parse_lags(wrong)
+    arguments = ["forecast", "--enrollment", files[0], "--births", files[1], "--output"]
+    one, two = tmp_path / "one.csv", tmp_path / "two.csv"
+    assert RUN.invoke(app, [*arguments, str(one), "--entry-lag", "6"]).exit_code == 0
+    assert RUN.invoke(app, [*arguments, str(two), "--entry-lag", "1=6"]).exit_code == 0
+    assert one.read_bytes() == two.read_bytes()
+    unknown = RUN.invoke(app, [*arguments, str(two), "--entry-lag", "K1=3"])
+    assert isinstance(unknown.exception, UserError)
+    assert "K1" in str(unknown.exception)
