@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -14,11 +16,13 @@ from jobs.lake import tables, window
 from jobs.lake.runs import Run
 from jobs.lake.window import Window
 from jobs.settings import Settings
+from jobs.sql import literals
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
+_MEMORY = "1GB"
 # Opens a session of Spark; a job calls it when it needs one.
 Spark = Callable[[], "SparkSession"]
 
@@ -28,6 +32,21 @@ def known_to(
 ) -> AbstractContextManager[Window]:
     """The window on some datasets at the run's dates."""
     return window.opened(settings, run.as_of_date, run.known_at, datasets, spark)
+
+
+@contextmanager
+def known_on_disk(settings: Settings, run: Run, datasets: Sequence[str]) -> Iterator[tuple[Window, Path]]:
+    """The same by DuckDB whatever the size, held to `_MEMORY`, and a folder of the restricted zone that goes
+    afterwards: what outgrows the memory lies there.
+    """
+    with (
+        tempfile.TemporaryDirectory(dir=settings.restricted, prefix="deciding-") as folder,
+        known_to(settings, run, datasets) as lake,
+    ):
+        assert lake.connection is not None
+        for name, value in (("memory_limit", _MEMORY), ("temp_directory", f"{folder}/spilled")):
+            lake.connection.execute(f"set {name} = {literals(value)}")
+        yield lake, Path(folder)
 
 
 def append_frame(settings: Settings, run: Run, table: str, rows: pd.DataFrame) -> None:

@@ -60,7 +60,8 @@ def _score(settings: Settings, run: Run, table: str) -> int:
 
 def _batches(settings: Settings, table: str) -> set[str]:
     found = tables.open_arrow(settings, table)
-    return set() if found is None else {*found.to_table(["_batch_id"])["_batch_id"].unique().to_pylist()}
+    parts = [] if found is None else found.to_batches(["_batch_id"])
+    return {batch_id for part in parts for batch_id in part["_batch_id"].unique().to_pylist()}
 
 
 def _chunks(statements: ds.Dataset, batch_id: str) -> Iterator[pa.Table]:

@@ -7,7 +7,7 @@ import pandas as pd
 from jobs.decide.fitness.percentiles import curves
 from jobs.decide.fitness.review_frame import COLUMN
 from jobs.decide.fitness.review_job import UNITS
-from jobs.decide.frames import Spark, append_frame, known_to
+from jobs.decide.frames import Spark, append_frame, known_on_disk
 from jobs.lake.history import WRITTEN
 from jobs.lake.runs import Run
 from jobs.lake.window import Window
@@ -19,9 +19,9 @@ _YEARS = 2
 _ITEMS = {**COLUMN, "bmi": "bmi"}
 
 
-def decide(settings: Settings, spark: Spark, run: Run) -> dict[str, int]:
+def decide(settings: Settings, _spark: Spark, run: Run) -> dict[str, int]:
     """Fit every item and sex on first sittings in force, without the classes that are to be reviewed."""
-    with known_to(settings, run, [SCORES, UNITS], spark) as lake:
+    with known_on_disk(settings, run, [SCORES, UNITS]) as (lake, _):
         counted = _counted(lake, run)
     found = curves(counted)
     found["pupil_count"] = found["pupil_count"].astype("int32") if len(found) else pd.Series(dtype="int32")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +13,7 @@ import pyarrow as pa
 
 from jobs.decide.fitness.review import METHOD, Review, review_parts, usual_of
 from jobs.decide.fitness.review_frame import AGAIN, BEFORE, CLASS_KEY, COLUMN, Usual
-from jobs.decide.frames import Spark, append_frame, known_to
+from jobs.decide.frames import Spark, append_frame, known_on_disk
 from jobs.lake.runs import Run
 from jobs.lake.window import Window
 from jobs.settings import Settings
@@ -30,7 +29,6 @@ UNITS, EVIDENCE = "decision_fitness__review", "decision_fitness__review_evidence
 _REVIEWED_YEARS = 2
 # Results of a year in one part, about; a part of so many takes some hundred megabytes.
 _PART_ROWS = 100_000
-_MEMORY = "1GB"
 # Lines as they stand in the file; nothing of a pupil, so that a key decides nothing.
 _ORDER = "school_code, class_code, line_number, _file_sha256, _table"
 _IS_SOUND = "(school_code, class_code) not in (select (school_code, class_code) from odd)"
@@ -43,11 +41,8 @@ def decide(settings: Settings, _spark: Spark, run: Run) -> dict[str, int]:
     DuckDB keeps the results on disk, parted by school, and one part is tallied at a time: what is held grows
     with the classes, not with the pupils.
     """
-    with (
-        known_to(settings, run, ["test_result", "recheck_sample", "pupil_roll"]) as lake,
-        tempfile.TemporaryDirectory(dir=settings.restricted, prefix="review-") as folder,
-    ):
-        results = _Results(lake, Path(folder))
+    with known_on_disk(settings, run, ["test_result", "recheck_sample", "pupil_roll"]) as (lake, folder):
+        results = _Results(lake, folder)
         newest = max(results.years, default=0)
         found = {year: results.review(year) for year in results.years if year > newest - _REVIEWED_YEARS}
     if not found:
@@ -68,8 +63,6 @@ class _Results:
     def __init__(self, lake: Window, folder: Path) -> None:
         assert lake.connection is not None
         self._db, self._folder, self._part_count = lake.connection, folder, 1
-        for name, value in (("memory_limit", _MEMORY), ("temp_directory", str(folder / "spilled"))):
-            self._db.execute(f"set {name} = {literals(value)}")
         results = lake.of("newest_by_scope", "test_result")
         ((newest, most),) = self._ask(
             "select max(school_year_start), max(row_count) from"

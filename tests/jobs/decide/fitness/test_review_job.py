@@ -156,4 +156,4 @@ def test_another_key_and_order_decide_alike_and_one_part_is_held(
     assert {row for row in first[review_job.UNITS] if "'S07'" in row}
     assert len(held) > 20
     assert max(held) < 600 < len(years[2025]) / 2, "parts of about 200 results, by whole schools"
-    assert not [*other.restricted.glob("review-*")], "nothing of pupils is left behind"
+    assert not [*other.restricted.glob("deciding-*")], "nothing of pupils is left behind"
