@@ -10,7 +10,7 @@ import pandas as pd
 from jobs.decide.places.events import Event
 from jobs.decide.places.gap import NO_UNIT
 from jobs.decide.places.rows import rows_of
-from jobs.decide.places.supply import Floats, coming_places, opens_school, school_year_of
+from jobs.decide.places.supply import Floats, coming_places, opens_school, parted, school_year_of
 
 
 def openings(
@@ -94,15 +94,18 @@ def _ends(changes: pd.DataFrame) -> dict[str, tuple[date, str | None]]:
 
 
 def continued(counts: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
-    """Move the past counts of merged and recoded schools to the code of their successor.
+    """Move the past counts of schools that have ended to those that took their pupils, so that an ending is
+    no jump of theirs: merged and recoded schools to their successor, closed ones to the schools of their
+    parent that teach the grade, by size.
 
     Rows in and out: `unit`, `parent_unit`, `year`, `grade`, `enrollment`. A school that still has pupils in
-    the last year keeps its own, and one whose successor has none there keeps its code."""
+    the last year keeps its own; so does one of which no successor has any."""
     last = counts["year"].max()
     newest = counts[counts["year"] == last].drop_duplicates("unit")
     standing = dict(zip(newest["unit"], newest["parent_unit"], strict=True))
     ends = {school: end for school, end in _ends(changes).items() if school_year_of(end[0]) <= last}
     heirs: dict[str, str] = {}
+    closed: set[str] = set()
     for school in counts["unit"].unique():
         seen, heir = {school}, school
         while heir not in standing and heir in ends and ends[heir][1] and ends[heir][1] not in seen:
@@ -110,13 +113,41 @@ def continued(counts: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
             seen.add(heir)
         if heir in standing:
             heirs[school] = heir
+        elif heir in ends and ends[heir][1] is None:
+            closed.add(school)
     joined = counts.assign(unit=counts["unit"].map(heirs).fillna(counts["unit"]))
     taken = joined["unit"] != counts["unit"]
     if not taken.any():
-        return counts
+        return _taken_over(counts, closed)
     # In a year a school has one parent: its own where it stood, else its newest.
     own = counts.drop_duplicates(["unit", "year"]).set_index(["unit", "year"])["parent_unit"]
     keys = zip(joined["unit"], joined["year"], strict=True)
     parents = [own.get(key, standing.get(key[0])) for key in keys]
     joined["parent_unit"] = joined["parent_unit"].where(~taken, pd.Series(parents, index=joined.index))
-    return joined.groupby(["unit", "parent_unit", "year", "grade"], as_index=False)[["enrollment"]].sum()
+    return _taken_over(_joined(joined), closed)
+
+
+def _joined(counts: pd.DataFrame) -> pd.DataFrame:
+    return counts.groupby(["unit", "parent_unit", "year", "grade"], as_index=False)[["enrollment"]].sum()
+
+
+def _taken_over(counts: pd.DataFrame, closed: set[str]) -> pd.DataFrame:
+    """Counts of closed schools parted over those of the same parent, year and grade that stand, in proportion
+    to their pupils of the last year. Where there is none, they stay."""
+    if not closed:
+        return counts
+    is_closed = counts["unit"].isin(closed)
+    rest = counts[~is_closed]
+    newest = rest[(rest["year"] == rest["year"].max()) & (rest["enrollment"] > 0)]
+    size = newest.set_index(["unit", "grade"])["enrollment"].to_dict()
+    takers: dict[tuple[str, int, int], list[str]] = {}
+    for row in rows_of(rest[rest["enrollment"] > 0].sort_values("unit")):
+        if (row.unit, row.grade) in size:
+            takers.setdefault((row.parent_unit, row.year, row.grade), []).append(row.unit)
+    made = []
+    for row in rows_of(counts[is_closed]):
+        units = takers.get((row.parent_unit, row.year, row.grade)) or [row.unit]
+        parts = parted(int(row.enrollment), [size.get((unit, row.grade), 1) for unit in units])
+        made += [(u, row.parent_unit, row.year, row.grade, n) for u, n in zip(units, parts, strict=True) if n]
+    columns = ["unit", "parent_unit", "year", "grade", "enrollment"]
+    return _joined(pd.concat([rest[columns], pd.DataFrame(made, columns=columns)], ignore_index=True))

@@ -255,3 +255,34 @@ def test_the_past_of_merged_and_recoded_schools_goes_on_under_their_heirs() -> N
     # A successor without pupils is no successor, and two that name each other do not go round.
     gone = changes.assign(to_school_code=["B", "A", "N"])
     assert set(coming.continued(counts, gone)["unit"]) == {"A", "B", "C", "N"}
+
+
+def test_who_took_the_pupils_of_a_closed_school_had_them_before_too() -> None:
+    counts = pd.DataFrame(
+        [
+            *(("A", "P", 2024, 1, 60), ("B", "P", 2024, 1, 20), ("C", "P", 2024, 1, 40)),
+            # A grade that nobody else taught, and a school of another district.
+            *(("C", "P", 2024, 2, 9), ("D", "Q", 2024, 1, 50)),
+            *(("A", "P", 2025, 1, 90), ("B", "P", 2025, 1, 30), ("D", "Q", 2025, 1, 50)),
+        ],
+        columns=["unit", "parent_unit", "year", "grade", "enrollment"],
+    )
+    changes = pd.DataFrame(
+        [("C", None, "close", date(2025, 8, 31), date(2025, 9, 11))],
+        columns=["from_school_code", "to_school_code", "change_kind_code", "change_date", "stated_on"],
+    )
+    found = coming.continued(counts, changes).set_index(["unit", "year", "grade"])["enrollment"].to_dict()
+    assert found == {
+        ("A", 2024, 1): 90,
+        ("B", 2024, 1): 30,
+        ("C", 2024, 2): 9,
+        ("D", 2024, 1): 50,
+        ("A", 2025, 1): 90,
+        ("B", 2025, 1): 30,
+        ("D", 2025, 1): 50,
+    }
+    # Who has pupils still is not closed, whatever is said of it; and who is to close has its own past.
+    open_still = pd.concat([counts, pd.DataFrame([("C", "P", 2025, 1, 1)], columns=counts.columns)])
+    assert len(coming.continued(open_still, changes)) == len(open_still)
+    later = changes.assign(change_date=date(2026, 8, 31))
+    assert coming.continued(counts, later).equals(counts)
