@@ -37,15 +37,16 @@ from jobs.decide.places.hierarchy import units_of
 from jobs.declare import code_list
 from synthetic.city.changes import change_columns
 from synthetic.city.enrollment import return_columns, write_returns
+from synthetic.city.estates import make_estates
 from synthetic.city.faults import SETS, Faults
 from synthetic.city.figures import FIRST_YEAR, FUTURE_YEARS, LAST_YEAR, births, districts
 from synthetic.city.ladder import grades
 from synthetic.city.life import Population
 from synthetic.city.part import City, Part
 from synthetic.city.people import People
-from synthetic.city.planning import areas_of_districts, make_projects
+from synthetic.city.planning import areas_of_districts, housing_status, make_projects
 from synthetic.city.premises import register_columns
-from synthetic.city.schools import Schools, district_births, make_schools
+from synthetic.city.schools import Schools, areas_by_number, district_births, make_schools
 from synthetic.city.writers import Landing
 
 YEARS = (2024, 2025)  # those of the demonstration
@@ -95,6 +96,7 @@ def known_rows(city: City) -> job.Known:
             columns=["year", "stage_code", "district", "area", "registered_date", "received_date"]
         ),
         changes=pd.concat(changes).sort_values(["from_school_code", "change_date"], ignore_index=True),
+        homes=_homes(city),
     )
 
 
@@ -109,6 +111,24 @@ def _returns(city: City) -> Iterator[pd.DataFrame]:
             for span, lines in zip([*spans, range(year, year + 1)], faults.lines_of, strict=True):
                 told = pd.DataFrame(return_columns(city.schools, number, span)).drop(index=lines)
                 yield told.set_axis(["unit", "parent_unit", "year", "grade", "enrollment"], axis=1)
+
+
+def _homes(city: City) -> pd.DataFrame:
+    """The estates as the newest file has them, sent on 12 April."""
+    day = city.newest.replace(month=4, day=12)
+    kinds = {row["meaning_zh"]: row["code"] for row in code_list("housing_kind").rows}
+    rows = [
+        {
+            "area": f"{districts()[e.district].code}/{e.area}",
+            "district": districts()[e.district].code,
+            "dwelling_count": e.homes,
+            "delivery_date": e.handed,
+            "housing_status_code": housing_status(e, day),
+            "housing_kind_code": kinds[e.kind_zh],
+        }
+        for e in make_estates(city.scale, city.seed, areas_by_number(city.schools))
+    ]
+    return pd.DataFrame(rows)
 
 
 def _projects(city: City) -> pd.DataFrame:

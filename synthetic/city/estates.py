@@ -1,7 +1,8 @@
 """Homes handed over and to come, and the pupils who move in with them: the truth that the forecast of an area
 is graded on.
 
-A district's pupils stay as they are published; an estate draws them towards the schools of its area.
+The city's pupils stay as they are published, and those of districts in the year of which shares are known. An
+estate draws them from other districts, and in its own to the schools of its area.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ _PUPILS_PER_HOME = {
     "junior": (0.003, 0.008, 0.015, 0.02, 0.03, 0.035, 0.045, 0.05, 0.055),
     "senior": (0.002, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.045),
 }
+_FROM_OTHER_DISTRICTS = 0.4  # of those who move in; an assumption
 _CITY_SPREAD, _ESTATE_SPREAD = 0.25, 0.3  # of children per home, in logs: of one city, of one estate
 
 
@@ -111,4 +113,22 @@ def drawn_by_estates(
         more = np.sum([e.pupils(stage, years) for e in estates if e.area == area], axis=0) / grade_count
         there = pupils[here].sum(axis=0)
         factor[here] += np.divide(more, there, out=np.zeros_like(there), where=there > 0)
+    return factor
+
+
+def drawn_by_districts(
+    estates: Sequence[Estate],
+    stage: str,
+    pupils: NDArray[np.float64],
+    years: NDArray[np.int64],
+    base_year: int,
+) -> NDArray[np.float64]:
+    """By how much each district's share of a stage grows from the base year on: [year, district].
+
+    `pupils` [year, district] of the stage as they would be without estates."""
+    more = np.zeros(pupils.shape)
+    for estate in estates:
+        more[:, estate.district] += estate.pupils(stage, years)
+    grown = 1 + _FROM_OTHER_DISTRICTS * more / np.maximum(pupils, 1.0)
+    factor: NDArray[np.float64] = grown / grown[years == base_year]
     return factor

@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from synthetic.city.estates import drawn_by_estates, make_estates
+from synthetic.city.estates import drawn_by_districts, drawn_by_estates, make_estates
 from synthetic.city.figures import (
     FIRST_YEAR,
     FUTURE_YEARS,
@@ -105,6 +105,7 @@ def district_pupils(
         years = np.array(YEARS + FUTURE_YEARS)
     city = np.rint(whole * scale).astype(np.int64)
     weights = np.empty((len(years), GRADES, len(districts())))
+    estates = make_estates(scale, seed, {number: [""] for number in range(len(districts()))})
     for number, district in enumerate(districts()):
         noise = stream(seed, Stream.DISTRICT, number).normal(0, _DISTRICT_SPREAD, (len(STAGES), 64))
         if is_expected:
@@ -115,6 +116,11 @@ def district_pupils(
             cohort = noise[STAGE_OF[grade], entry_years - (FIRST_YEAR - 6)]
             drift = district.yearly_drift * (entry_years - _BASE_YEAR)
             weights[:, grade, number] = district.shares[stage] * np.exp(drift + cohort)
+    for stage, of_stage in GRADES_OF.items():
+        shares = weights[:, list(of_stage)].sum(axis=1)
+        pupils = shares / shares.sum(axis=1, keepdims=True) * city[:, list(of_stage)].sum(axis=1)[:, None]
+        drawn = drawn_by_districts(estates, stage, pupils, years, _BASE_YEAR)
+        weights[:, list(of_stage)] *= drawn[:, None]
     return allocate(city, weights).transpose(2, 0, 1)
 
 

@@ -17,6 +17,7 @@ select
     entry_ratio,
     progression_ratio,
     registration_count,
+    housing_count,
     event_count,
     forecast,
 from {{ source('newest_by_scope', 'decision_places__part') }}

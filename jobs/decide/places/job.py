@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from jobs.decide.frames import Spark, append_frame, known_to
-from jobs.decide.places import coming, gap, supply
+from jobs.decide.places import catchment, coming, gap, housing, supply
 from jobs.decide.places.decided_rows import (
     LEVEL,
     error_rows,
@@ -20,11 +21,12 @@ from jobs.decide.places.decided_rows import (
     part_rows,
     place_rows,
 )
+from jobs.decide.places.errors import past_errors
 from jobs.decide.places.events import Event
 from jobs.decide.places.forecast import backtest_frame, forecast_frame
 from jobs.decide.places.hierarchy import districts_of, groups_of, units_of
 from jobs.decide.places.ladder import entry_lags, ladder_years, stage_spans
-from jobs.decide.places.panel import Lags
+from jobs.decide.places.moving import moved, summed
 from jobs.decide.places.registration import correct as registration
 from jobs.declare import standards
 from jobs.lake.runs import Run
@@ -37,6 +39,7 @@ BACKTEST_ORIGINS = 6
 INPUTS = (
     *("clean_enrollment__grade_count", "clean_enrollment__school", "clean_enrollment__school_change"),
     *("clean_places__birth", "clean_places__capacity_project", "clean_places__school_age_registration"),
+    *("clean_places__housing_delivery", "clean_places__catchment"),
 )
 TABLES = tuple(
     f"decision_places__{name}"
@@ -53,6 +56,12 @@ def decide(settings: Settings, spark: Spark, run: Run) -> dict[str, int]:
     return dict.fromkeys(TABLES, 0) | {table: len(frame) for table, frame in made.items()}
 
 
+HOMES = [
+    *("area", "district", "dwelling_count", "delivery_date", "housing_status_code", "housing_kind_code"),
+]
+CATCHMENTS = ["school_code", "stage_code", "district_code", "school_year_start", "dwelling_count"]
+
+
 @dataclass(frozen=True)
 class Known:
     """Rows of the lake that the decisions are made from, as known on a day; `births` may have none."""
@@ -63,6 +72,8 @@ class Known:
     projects: pd.DataFrame
     registrations: pd.DataFrame  # year, stage_code, district, area, registered_date, received_date
     changes: pd.DataFrame  # of schools, those announced for a day to come too
+    homes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=HOMES))
+    catchments: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CATCHMENTS))
 
 
 def decisions(settings: Settings, spark: Spark, run: Run) -> dict[str, pd.DataFrame]:
@@ -74,6 +85,7 @@ def decisions(settings: Settings, spark: Spark, run: Run) -> dict[str, pd.DataFr
 def known(settings: Settings, spark: Spark, run: Run) -> Known:
     """The rows as known to the run."""
     datasets = ["grade_return", "birth", "school_register", "capacity_project", "school_age_registration"]
+    datasets.append("housing_delivery")
     with known_to(settings, run, datasets, spark) as lake:
         counts = lake.frame(
             "select unit_code as unit, coalesce(parent_unit_code, '') as parent_unit,"
@@ -87,12 +99,22 @@ def known(settings: Settings, spark: Spark, run: Run) -> Known:
         register = lake.frame(f"select * from {lake.of('chosen', 'school_register')} order by school_code")
         projects = lake.frame(f"select * from {lake.of('chosen', 'capacity_project')} order by project_code")
         children = _registrations(lake, settings.timezone)
-    # A change announced for a day to come does not hold yet, and is known all the same.
-    with known_to(settings, replace(run, as_of_date=date.max), ["school_change"], spark) as lake:
+        homes = lake.frame(
+            "select district_code as district, area_name, dwelling_count, delivery_date, housing_status_code,"
+            f" housing_kind_code from {lake.of('chosen', 'housing_delivery')} order by housing_project_code"
+        )
+        homes["area"] = _named_area(homes)
+    # What is announced for a day to come does not hold yet, and is known all the same.
+    coming_too = replace(run, as_of_date=date.max)
+    with known_to(settings, coming_too, ["school_change", "catchment"], spark) as lake:
+        catchments = lake.frame(
+            f"select {', '.join(CATCHMENTS)} from {lake.of('chosen', 'catchment')}"
+            " order by school_year_start, catchment_code"
+        )
         changes = lake.frame(
             f"select * from {lake.of('chosen', 'school_change')} order by from_school_code, change_date"
         )
-    return Known(counts, born, register, projects, children, changes)
+    return Known(counts, born, register, projects, children, changes, homes[HOMES], catchments)
 
 
 def decided(settings: Settings, day: date, rows: Known) -> dict[str, pd.DataFrame]:
@@ -104,7 +126,8 @@ def decided(settings: Settings, day: date, rows: Known) -> dict[str, pd.DataFram
     # As they were returned: a merger is part of the errors.
     units, origins = units_of(counts, register), range(origin - BACKTEST_ORIGINS, origin)
     past = backtest_frame(counts, born, origins, horizon, lag, groups_of(units), stage_spans())
-    errors = error_rows(past, counts, units)
+    errors, scored = error_rows(past, counts, units), past_errors(past, counts, units)
+    last_notes = last_spring(day, rows.registrations, past, counts, units)
     counts = coming.continued(counts, rows.changes)
     units = units_of(counts, register)
     places = place_rows(counts, register, day)
@@ -113,24 +136,48 @@ def decided(settings: Settings, day: date, rows: Known) -> dict[str, pd.DataFram
     units = with_projects(units, events, projects)
     forecast = forecast_frame(counts, born, None, horizon, lag, groups_of(units), stage_spans(), events)
     forecast["event_count"] = forecast.get("event_count", 0)
+    forecast = moved_in(day, rows, forecast, scored, units)
     forecast, notes = registered_so_far(day, rows.registrations, forecast, counts, units)
-    if notes.empty:
-        notes = last_spring(day, rows, counts, units, lag)
     made = forecast_rows(forecast)
     return {
         "decision_places__forecast": made,
         "decision_places__forecast_error": errors,
         "decision_places__part": part_rows(
             settings,
-            made.assign(registration=forecast["registration"], events=forecast["event_count"]),
+            made.assign(
+                registration=forecast["registration"],
+                events=forecast["event_count"],
+                housing=forecast["housing"],
+            ),
             counts,
             rows.births,
             units,
         ),
         "decision_places__supply": places,
         "decision_places__gap": gap_rows(made, places, projects, units, day, counts),
-        "decision_places__registration": notes,
+        "decision_places__registration": notes if len(notes) else last_notes,
     }
+
+
+def moved_in(
+    day: date, rows: Known, forecast: pd.DataFrame, scored: pd.DataFrame, units: pd.DataFrame
+) -> pd.DataFrame:
+    """The forecast with the pupils of coming homes (column `housing`) and of changed catchments (among the
+    events), as known on a day. `scored`: past forecasts beside what came."""
+    spans, dated = stage_spans(), partial(standards.frame, on=day, needed=True)
+    stage_of = {grade: stage for stage, grades in spans.items() for grade in grades}
+    terms = dated("places/housing_terms")
+    forecast = forecast.assign(housing=0)
+    if len(rows.homes):
+        of_homes = housing.terms_of(dated("places/housing_pupils"), terms)
+        brought = housing.changes(forecast, scored, rows.homes, units, spans, of_homes)
+        forecast = moved(forecast, summed(forecast, brought, units, stage_of), "housing")
+    followed = float(terms.loc[terms["term"] == "catchment", "value"].iloc[0])
+    origin, years = int(forecast["origin"].max()), sorted(forecast["year"].unique())
+    if grown := catchment.factors(rows.catchments, origin, years, followed):
+        sent = catchment.changes(forecast, grown, units, spans)
+        forecast = moved(forecast, summed(forecast, sent, units, stage_of), "event_count")
+    return forecast
 
 
 def known_events(
@@ -175,8 +222,13 @@ def _registrations(lake: Window, timezone: str) -> pd.DataFrame:
         f" from {lake.of('chosen', 'school_age_registration')} order by school_year_start, pupil_key"
     )
     children["received_date"] = children.pop("recorded_at").dt.tz_convert(timezone).dt.date
-    children["area"] = children["district"] + "/" + children["area_name"].fillna("").replace("", gap.NO_UNIT)
+    children["area"] = _named_area(children)
     return children
+
+
+def _named_area(rows: pd.DataFrame) -> pd.Series:
+    """The area of each row, named within its district."""
+    return rows["district"] + "/" + rows["area_name"].fillna("").replace("", gap.NO_UNIT)
 
 
 def registered_so_far(
@@ -228,13 +280,14 @@ def _entrants(first: pd.DataFrame, units: pd.DataFrame) -> dict[tuple[str, str],
     return {(level, str(unit)): int(n) for level, of in sums.items() for unit, n in of.items()}
 
 
-def last_spring(day: date, rows: Known, counts: pd.DataFrame, units: pd.DataFrame, lag: Lags) -> pd.DataFrame:
-    """Notes of the spring before the newest counts: the forecast of the autumn before made again, corrected
-    by all that registered, beside the entrants who came. It changes no forecast."""
+def last_spring(
+    day: date, children: pd.DataFrame, past: pd.DataFrame, counts: pd.DataFrame, units: pd.DataFrame
+) -> pd.DataFrame:
+    """Notes of the spring before the newest counts: the forecast of that autumn, made by the autumn before
+    (`past`, with `counts` and `units` as returned), corrected by all that registered, beside the entrants who
+    came. It changes no forecast."""
     autumn = int(counts["year"].max())
-    past = counts[counts["year"] < autumn]
-    if not (rows.registrations["year"] == autumn).any() or past.empty:
+    made = past[(past["origin"] == autumn - 1) & (past["lead"] == 1)]
+    if not (children["year"] == autumn).any() or made.empty:
         return _named([], units)
-    born = rows.births[rows.births["year"] < autumn] if len(rows.births) else None
-    made = forecast_frame(past, born, None, 1, lag, groups_of(units), stage_spans())
-    return registered_so_far(day, rows.registrations, made, counts, units)[1]
+    return registered_so_far(day, children, made.reset_index(drop=True), counts, units)[1]

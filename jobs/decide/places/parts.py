@@ -11,7 +11,7 @@ _Key = tuple[str, str, str, int]
 PART_COLUMNS = [
     *("level", "unit_code", "grade_key", "school_year_start", "entry_year", "birth_year", "birth_count"),
     *("is_birth_known", "feeder_count", "entrant_count", "is_entrant_forecast", "entry_ratio"),
-    *("progression_ratio", "registration_count", "event_count", "forecast"),
+    *("progression_ratio", "registration_count", "housing_count", "event_count", "forecast"),
 ]
 
 
@@ -24,17 +24,17 @@ def parts(
     lag_of: Mapping[str, int],
     events: Mapping[tuple[str, str, str, int], float] | None = None,
 ) -> pd.DataFrame:
-    """One row per unit, grade and year of a forecast (PART_COLUMNS), such that
-    base × entry ratio × progression + registration + events = forecast (to the rounding of floats).
+    """One row per unit, grade and year of a forecast (PART_COLUMNS), such that, to the rounding of floats,
+    base × entry ratio × progression + registration + housing + events = forecast.
 
     The base is what the forecast of the cohort's entry rests on: births where `lag_of` (years from birth)
     names the grade that is entered, else the pupils of the grade below a year earlier.
 
     `forecast`, `pupils`: level, unit_code, grade_key, school_year_start and forecast or pupil_count, of every
     level and past autumn; a column `registration` of the forecast holds the pupils in it that registrations
-    of spring added to the model's, or took (negative). `births`: (unit, grade entered, autumn) -> births and
-    whether they are known; `source`: (level, unit) -> level and unit of the births and pupils behind it.
-    `stages`: the counted grades of each stage in order. A cohort is that which enters the first grade of its
+    of spring added to the model's, or took (negative), and `housing` those who move into homes to come.
+    `births`: (unit, grade entered, autumn) -> births and whether they are known; `source`: (level, unit) ->
+    level and unit of the births and pupils behind it. `stages`: the counted grades in order. A cohort is that which enters the first grade of its
     stage in the unit: the entrants that the model expects over the base are the entry ratio, the pupils it
     expects over the entrants the progression. A grade without a base or entrants behind it (one that opens
     above the first grade) is an event as a whole. `events`: pupils by (level, unit, grade, year) known from
@@ -63,14 +63,16 @@ def parts(
             feeder = cohorts.standing((*at, below[entered], entry_year - 1)) or None
             is_known = feeder is not None
         base = born or feeder
-        rest = float(value) - event - added
+        moved_in = cohorts.housing.get((level, unit, grade, year), 0.0)
+        rest = float(value) - event - added - moved_in
         if base and entrants > 0 and rest > 0:
             row: tuple[Any, ...] = (
                 *(birth_year, born, is_known, feeder, entrants, is_ahead),
-                *(entrants / base, rest / entrants, added, event),
+                *(entrants / base, rest / entrants, added, moved_in, event),
             )
         else:
-            row = (birth_year, None, False, None, None, is_ahead, None, None, added, float(value) - added)
+            left = float(value) - added - moved_in
+            row = (birth_year, None, False, None, None, is_ahead, None, None, added, moved_in, left)
         rows.append((level, unit, grade, year, entry_year, *row, float(value)))
     return pd.DataFrame(rows, columns=PART_COLUMNS)
 
@@ -82,9 +84,10 @@ class _Cohorts:
         self.ahead: dict[_Key, Any] = dict(zip(_keys(forecast), forecast["forecast"], strict=True))
         self.past: dict[_Key, Any] = dict(zip(_keys(pupils), pupils["pupil_count"], strict=True))
         self.events = events
-        self.registration: dict[_Key, float] = {}
-        if "registration" in forecast:
-            self.registration = dict(zip(self.ahead, forecast["registration"].astype(float), strict=True))
+        self.registration, self.housing = (
+            dict(zip(self.ahead, forecast[part].astype(float), strict=True)) if part in forecast else {}
+            for part in ("registration", "housing")
+        )
 
     def event(self, key: _Key) -> float:
         """Pupils that known events bring (negative: take)."""
@@ -98,7 +101,8 @@ class _Cohorts:
         """Pupils who enter the stage's first grade, by the model alone, and whether they are forecast."""
         if entry not in self.ahead:
             return float(self.past.get(entry, 0)), False
-        model = float(self.ahead[entry]) - self.event(entry) - self.registration.get(entry, 0.0)
+        model = float(self.ahead[entry]) - self.event(entry)
+        model -= self.registration.get(entry, 0.0) + self.housing.get(entry, 0.0)
         return model, True
 
 

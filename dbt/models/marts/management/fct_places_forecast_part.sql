@@ -18,6 +18,7 @@ select
     parts.entry_ratio,
     parts.progression_ratio,
     parts.registration_count,
+    parts.housing_count,
     parts.event_count,
     parts.forecast as forecast_count,
     parts.run_id as decided_by_run_id,

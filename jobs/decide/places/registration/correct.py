@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from jobs.decide.places.forecast import TOTAL
-from jobs.decide.places.gap import UNIT_80
-from jobs.decide.places.panel import ALL_GRADES, Floats
+from jobs.decide.places.moving import LEVEL_COLUMN, moved
+from jobs.decide.places.panel import ALL_GRADES
 from jobs.decide.places.registration.factors import (
     MOST_LEARNED,
     judge_city,
@@ -21,7 +21,6 @@ from jobs.decide.places.registration.factors import (
 )
 from jobs.decide.places.registration.springs import (
     COMBINED,
-    LEVEL_COLUMN,
     Node,
     nodes_of,
     set_apart,
@@ -29,7 +28,6 @@ from jobs.decide.places.registration.springs import (
     unit_above,
 )
 
-BOUNDS = ("lower_80", "upper_80", "lower_90", "upper_90")
 NOTE_COLUMNS = [
     *("level", "unit_code", "stage_code", "school_year_start", "through_date", "registered_count"),
     *("earlier_spring_count", "usual_share", "implied_count", "model_count", "model_error_share"),
@@ -129,27 +127,7 @@ def apply_factors(
         of = {u: n.learned for u, n in nodes[level].items()} if level in nodes else common
         share = forecast.loc[at, "unit"].map(of).fillna(0)
         learned[at] = share.to_numpy(float) * pupils.to_numpy(float) ** 2
-    return _moved(forecast, added, learned)
-
-
-def _moved(forecast: pd.DataFrame, added: Floats, learned: Floats) -> pd.DataFrame:
-    """Centers moved by whole pupils; widths, in logs, cut by the variance (in pupils) that was learned."""
-    center = forecast["forecast"].to_numpy(float)
-    low, high = (forecast[b].to_numpy(float) for b in BOUNDS[:2])
-    deviation = np.log((high + 1) / (low + 1)) / (2 * UNIT_80) * (center + 1)
-    kept = np.sqrt(1 - np.minimum(learned / np.maximum(deviation**2, 1e-9), MOST_LEARNED))
-    now = center + added
-    bounds = {}
-    for name in BOUNDS:
-        ratio = np.log((forecast[name].to_numpy(float) + 1) / (center + 1)) * kept
-        bound = np.where(now > 0, np.maximum((now + 1) * np.exp(ratio) - 1, 0), 0)
-        touched = (added != 0) | (learned > 0)
-        bounds[name] = np.where(touched, np.rint(bound), forecast[name]).astype(np.int64)
-    return forecast.assign(
-        forecast=now.astype(np.int64),
-        registration=(forecast["registration"] + added).astype(np.int64),
-        **bounds,
-    )
+    return moved(forecast, added, "registration", learned, MOST_LEARNED)
 
 
 def notes_of(

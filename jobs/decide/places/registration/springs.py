@@ -12,9 +12,9 @@ import pandas as pd
 
 from jobs.decide.places.forecast import TOTAL
 from jobs.decide.places.gap import UNIT_80
+from jobs.decide.places.moving import LEVEL_COLUMN
 from jobs.decide.places.rows import rows_of
 
-LEVEL_COLUMN = {TOTAL: "city", "zone": "zone", "parent": "district", "area": "area", "unit": "school"}
 # Assumed until springs are on record, and worth one spring then: a spring runs so many days early or late.
 SHIFT_DAYS = 2
 # Years of the usual change of shares that stand beside a unit's own; the change assumed where none is known,

@@ -207,7 +207,10 @@ def test_every_number_is_its_parts(city: dict[str, pd.DataFrame]) -> None:
         parts["birth_count"].fillna(parts["feeder_count"]) * parts["entry_ratio"] * parts["progression_ratio"]
     ).fillna(0)
     assert np.allclose(
-        product + parts["registration_count"] + parts["event_count"], parts["forecast"], rtol=1e-12, atol=1e-9
+        product + parts["registration_count"] + parts["housing_count"] + parts["event_count"],
+        parts["forecast"],
+        rtol=1e-12,
+        atol=1e-9,
     )
     shown = city["forecast"]
     grades = shown[~shown["grade_key"].isin(["all", "kindergarten", "primary", "junior", "senior"])]
