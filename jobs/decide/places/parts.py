@@ -34,11 +34,11 @@ def parts(
     level and past autumn; a column `registration` of the forecast holds the pupils in it that registrations
     of spring added to the model's, or took (negative), and `housing` those who move into homes to come.
     `births`: (unit, grade entered, autumn) -> births and whether they are known; `source`: (level, unit) ->
-    level and unit of the births and pupils behind it. `stages`: the counted grades in order. A cohort is that which enters the first grade of its
-    stage in the unit: the entrants that the model expects over the base are the entry ratio, the pupils it
-    expects over the entrants the progression. A grade without a base or entrants behind it (one that opens
-    above the first grade) is an event as a whole. `events`: pupils by (level, unit, grade, year) known from
-    elsewhere, in the forecast already; they are taken out first.
+    level and unit of the births and pupils behind it. `stages`: the counted grades in order. A cohort enters
+    the first grade of its stage in the unit: the entrants that the model expects over the base are the entry
+    ratio, the pupils it expects over the entrants the progression. A grade without a base or entrants behind
+    it (one that opens above the first grade) is an event as a whole. `events`: pupils by (level, unit, grade,
+    year) known from elsewhere, in the forecast already; they are taken out first.
     """
     first = {grade: grades[0] for grades in stages.values() for grade in grades}
     steps = {grade: n for grades in stages.values() for n, grade in enumerate(grades)}
