@@ -71,6 +71,9 @@ LOOSE = (
 )
 
 
+_AFTER_BARE = dict.fromkeys("一二三四五六七八九", "年级") | dict.fromkeys("小中大", "班")
+
+
 def loosely(text: str) -> str:
     """A word as it is looked up where it is not found as it stands: `Grade 07` is `grade7`."""
     for pattern, by in LOOSE:
@@ -82,14 +85,28 @@ def same_grades(labels: Iterable[str]) -> dict[str, str]:
     """Each label -> the first of the labels that names the same grade: `01` and `1`, `K` and `KG`, `初一` and
     `七年级`. A label of no known grade is one with those that differ from it in blanks, case or noughts.
     """
+    first: dict[str, str] = {}
+    return {label: first.setdefault(meaning, label) for label, meaning in _grade_meanings(labels).items()}
+
+
+def grades_of_no_list(labels: Iterable[str]) -> list[str]:
+    """Labels that name no known grade, where others do."""
+    meanings = _grade_meanings(labels)
+    unknown = [label for label, meaning in meanings.items() if meaning.startswith("?")]
+    return unknown if len(unknown) < len(meanings) else []
+
+
+def _grade_meanings(labels: Iterable[str]) -> dict[str, str]:
+    """Label -> the code of its grade; of no known grade `?` and the bare word."""
     plain = {label: re.sub(r"^0+(?=\d)|\.0+$", "", loosely(fold(label))) for label in labels}
+    # In a column of grades `七` and `大` stand for the word.
+    plain = {label: f"{word}{_AFTER_BARE.get(word, '')}" for label, word in plain.items()}
     grades = code_list("grade")
     known = grades.loose_spellings() | grades.loose_spellings("jyt_code")
     if not any(re.fullmatch(r"k\d", word) for word in plain.values()):
         # Where kindergarten has years, its bare word names none of them.
         known |= grades.loose_spellings("us_k12_code")
-    first: dict[str, str] = {}
-    return {label: first.setdefault(known.get(word, f"?{word}"), label) for label, word in plain.items()}
+    return {label: known.get(word, f"?{word}") for label, word in plain.items()}
 
 
 def code_list(name: str) -> CodeList:

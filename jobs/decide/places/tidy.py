@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from jobs.decide.places.panel import Lags, checked, refuse
-from jobs.declare import EXPECTATIONS, same_grades
+from jobs.declare import EXPECTATIONS, grades_of_no_list, same_grades
 from jobs.files import parse_yaml
 
 KEY = ["unit", "year", "grade"]
@@ -39,7 +39,12 @@ def tidied(enrollment: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     frame, remarks = _with_one_name_a_grade(enrollment)
     rows = checked(frame, KEY, "enrollment", file)
     _refuse_sums(rows, file)
-    remarks += [*_fractions(rows), *_parents_among_units(rows), *_alike(rows["unit"].unique())]
+    remarks += [
+        *_strange_grades(rows),
+        *_fractions(rows),
+        *_parents_among_units(rows),
+        *_alike(rows["unit"].unique()),
+    ]
     of_year = rows.groupby("year")["enrollment"].sum()
     counted = [int(year) for year in of_year.index if of_year[year] > 0] or [0]
     idle = [int(y) for y in of_year.index if of_year[y] == 0 and counted[0] < y < counted[-1]]
@@ -94,6 +99,23 @@ def _with_one_name_a_grade(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]
     rows = rows.assign(grade=named.map(lambda label: one.get(label, label)))
     rows.attrs = attributes
     return rows, remarks
+
+
+def _strange_grades(rows: pd.DataFrame) -> list[str]:
+    """Grades that no list knows among known ones, and those that begin or end within the file: a grade that
+    is written otherwise from some year on would be two, and each of them stand still."""
+    remarks = []
+    if unknown := grades_of_no_list(rows["grade"].unique()):
+        remarks.append(f"grade {_listed(unknown)}: in no list of ours, so taken as a grade of its own")
+    of_year = rows[rows["enrollment"] > 0].groupby("grade")["year"].agg(["min", "max"])
+    first, last = int(of_year["min"].min()), int(of_year["max"].max())
+    ended = [f"{grade} (until {int(n)})" for grade, n in of_year["max"].items() if n < last]
+    begun = [f"{grade} (from {int(n)})" for grade, n in of_year["min"].items() if n > first]
+    if ended and begun:
+        remarks.append(
+            f"grade {_listed(ended)} ends and {_listed(begun)} begins: if they are one grade, name it alike"
+        )
+    return remarks
 
 
 def _refuse_sums(rows: pd.DataFrame, file: str) -> None:

@@ -71,6 +71,27 @@ def test_labels_of_one_grade_are_one_and_others_are_not() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [
+        "K|KG|Kindergarten|0|kg|Kinder|KDG|00|Grade K|Grade 0",
+        "1|01|1.0|P1|一年级|小学一年级|小一|G1|Grade 1|Year 1|Y1|Gr. 1|First grade|Primary 1|一|一年級",
+        "7|07|J1|七年级|初一|初中一年级|7年级|Grade 7|Year 7|初级中学一年级|Seventh grade|七|國中一年級",
+        "10|S1|高一|高中一年级|十年级|Grade 10|Year 10|普通高中一年级",
+        "K3|大班|幼儿园大班|幼儿园三年级|大|大班级",
+    ],
+)
+def test_a_grade_spelled_otherwise_is_one_grade(labels: str) -> None:
+    words = labels.split("|")
+    assert set(declare.same_grades(words).values()) == {words[0]}
+    assert declare.grades_of_no_list(words) == []
+
+
+def test_words_of_no_list_are_told_beside_known_grades() -> None:
+    assert declare.grades_of_no_list(["一年级", "学前班", "2"]) == ["学前班"]
+    assert declare.grades_of_no_list(["A", "B"]) == []
+
+
 def test_two_meanings_of_one_spelling_are_an_error() -> None:
     rows = ({"code": "1", "meaning_zh": "男", "also": "M"}, {"code": "2", "meaning_zh": "女", "also": "M"})
     with pytest.raises(declare.ContractError, match="M"):
