@@ -101,12 +101,12 @@ def write_catchments(part: Part) -> None:
             for s in part.schools.of_district(part.number).tolist()
             if part.schools.pupils[s, year_index(part.year), first] > 0 and not part.schools.is_private[s]
         ]
-        points = _points(part, ring, nth, here)
+        places = points(part.seed, ring, nth, here)
         homes = allocate(
             np.array(round(district.residents * part.scale / _PEOPLE_A_HOME)),
             part.schools.pupils[here, year_index(part.year), first].astype(float),
         )
-        for number, (school, cell) in enumerate(zip(here, cells(ring, points), strict=True), 1):
+        for number, (school, cell) in enumerate(zip(here, cells(ring, places), strict=True), 1):
             outline = ", ".join(f"{x:.5f} {y:.5f}" for x, y in [*cell, *cell[:1]])
             rows.append(
                 [
@@ -117,8 +117,8 @@ def write_catchments(part: Part) -> None:
                     district.code,
                     part.schools.areas[school],
                     int(homes[number - 1]),
-                    f"{points[number - 1][0]:.5f}",
-                    f"{points[number - 1][1]:.5f}",
+                    f"{places[number - 1][0]:.5f}",
+                    f"{places[number - 1][1]:.5f}",
                     f"POLYGON (({outline}))" if cell else "",
                 ]
             )
@@ -127,15 +127,16 @@ def write_catchments(part: Part) -> None:
     part.landing.put("place_demand", district.code, day, f"学校服务片区_{part.year}.csv", data, len(rows))
 
 
-def _points(part: Part, ring: Ring, nth: int, schools: list[int]) -> NDArray[np.float64]:
-    """A place inside the outline for each school, the same in every year."""
+def points(seed: int, ring: Ring, nth: int, schools: Sequence[int]) -> NDArray[np.float64]:
+    """A place inside the outline for each school, the same in every year: 0 of a primary school, 1 of a
+    junior one."""
     xs, ys = zip(*ring, strict=True)
-    points = []
+    found = []
     for school in schools:
-        rng = stream(part.seed, Stream.PLANNING, 3, nth, school)
+        rng = stream(seed, Stream.PLANNING, 3, nth, school)
         while True:
             point = (float(rng.uniform(min(xs), max(xs))), float(rng.uniform(min(ys), max(ys))))
             if inside(ring, point):
-                points.append(point)
+                found.append(point)
                 break
-    return np.array(points).reshape(-1, 2)
+    return np.array(found).reshape(-1, 2)

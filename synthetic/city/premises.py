@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from synthetic.city.catchments import outlines, points
 from synthetic.city.figures import YEARS, districts
 from synthetic.city.forms import fill, office, send
 from synthetic.city.indicators import reached
@@ -89,9 +90,20 @@ def register_columns(schools: Schools, seed: int, year: int, number: int) -> dic
         "is_smart_campus": smart,
         "is_green_school": [None if n else g for g, n in zip(green, nursery, strict=True)],
         "is_safe_campus": safe,
+        **_coordinates(schools, seed, number, here),
         "opened_date": [schools.opened[s] for s in here],
         "closed_date": [None if works else schools.closed[s] for s, works in zip(here, at_work, strict=True)],
     }
+
+
+def _coordinates(schools: Schools, seed: int, number: int, here: list[int]) -> dict[str, list[str | None]]:
+    """Where schools stand, as every second district states it: as its catchments have it."""
+    if number % 2:
+        return {"longitude": [None] * len(here), "latitude": [None] * len(here)}
+    ring = outlines()[districts()[number].code][0]
+    stage = [int(schools.kinds[s] in ("junior", "senior")) for s in here]
+    found = [points(seed, ring, nth, [s])[0] for s, nth in zip(here, stage, strict=True)]
+    return {"longitude": [f"{x:.5f}" for x, _ in found], "latitude": [f"{y:.5f}" for _, y in found]}
 
 
 def _premises(schools: Schools, seed: int, number: int) -> dict[str, NDArray[np.generic]]:

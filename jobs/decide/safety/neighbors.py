@@ -20,14 +20,17 @@ def groups(schools: pd.DataFrame, on: pd.Timestamp) -> pd.Series:
 
     Rows in: `school_code, district_code, area_name, longitude, latitude`. The school with most neighbors
     within the distance of neighborhood.csv is the middle of the first neighborhood, and so on among those
-    left over. A neighborhood bears its middle's district and number. A school without neighbors is its own.
+    left over. A neighborhood bears its middle's district and number. A school without
+    neighbors is left out: it is watched as a school.
     """
     place = schools.set_index("school_code").sort_index()
     area = place["district_code"] + "|" + place["area_name"].where(place["area_name"].notna())
     here = place[["longitude", "latitude"]].notna().all(axis=1)
     middle = _middles(place[here], _kilometers(on))
     near = place["district_code"].reindex(middle).to_numpy() + "|周边" + middle.astype(object)
-    return pd.concat([area[~here].dropna(), pd.Series(near, index=place.index[here], dtype=object)])
+    shared = pd.Series(near, index=place.index[here], dtype=object)
+    shared = shared[shared.duplicated(keep=False)]
+    return pd.concat([area[~here].dropna(), shared])
 
 
 def _kilometers(on: pd.Timestamp) -> float:
