@@ -207,6 +207,7 @@ def _dbt(
         "site": settings.site,
         "small_cell": settings.small_cell,
         "city_scale": identity.city_scale(settings),
+        "holds_persons": settings.holds_persons,
     }
     options = [
         *("--project-dir", str(PROJECT)),
