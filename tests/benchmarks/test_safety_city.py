@@ -1,4 +1,4 @@
-"""The alerts of a small city, graded on its truth, keep the budget that docs/decisions/safety-rules.md states."""
+"""The alerts of a small city, graded on its truth, keep the budget of docs/decisions/safety-rules.md."""
 
 from __future__ import annotations
 
