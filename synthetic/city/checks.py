@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from jobs.decide.safety import campus
+from jobs.declare import standards
 from synthetic.city.calendar import days_of_term, school_days
 from synthetic.city.figures import FIRST_YEAR, districts
 from synthetic.city.hazards import make_hazards, open_schools
@@ -121,8 +122,13 @@ def _put(part: Part, name: str, data: bytes, count: int) -> None:
     part.landing.put("campus_safety", districts()[part.number].code, received, name, data, count)
 
 
-def safe_campuses(schools: Schools, seed: int, number: int, day: date, newest: date) -> tuple[int, int]:
-    """Schools of a district that meet every required criterion on a day of autumn, and all of them."""
+def safe_campuses(
+    schools: Schools, seed: int, number: int, day: date, newest: date
+) -> tuple[int, int] | None:
+    """Schools of a district that meet every required criterion on a day of autumn, and all of them; None
+    before the criteria are all in force."""
+    if not standards.rows("safety/guards_required", day):
+        return None
     judged = campus.judge(_facts(schools, seed, number, day.year, newest), pd.Timestamp(day))
     required = judged[judged["is_required"]]
     failed = required["is_met"].eq(False).groupby(required["school_code"]).any()

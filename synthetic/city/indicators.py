@@ -133,10 +133,10 @@ def write_indicators(part: Part) -> None:
         files.insert(0, (span, date(part.year, 3, 15), f"规划指标_{span[0]}-{span[-1]}"))
     # What the district says of its safe campuses is what its own checks say. It looks at the end of the year.
     day = min(newest, files[-1][1], date(part.year, 12, 31))
-    met, schools = safe_campuses(part.schools, part.seed, part.number, day, newest)
+    safe = safe_campuses(part.schools, part.seed, part.number, day, newest)
     values = [
-        replace(v, numerator=met, denominator=schools)
-        if (v.code, v.district, v.year) == ("safe_campus_rate", part.number, part.year)
+        replace(v, numerator=safe[0], denominator=safe[1])
+        if safe and (v.code, v.district, v.year) == ("safe_campus_rate", part.number, part.year)
         else v
         for v in drawn
     ]
