@@ -81,7 +81,7 @@ def gaps(
     has_any = rows["place_count"].notna() | rows["planned_place_count"].notna()
     rows = rows[has_any].reset_index(drop=True)
     for column in ("place_count", "planned_place_count", "expected_place_count", "variance"):
-        rows[column] = rows[column].fillna(0)
+        rows[column] = pd.to_numeric(rows[column]).fillna(0)
     idle = float(rules.loc[rules["direction"] == "surplus", "least_gap_share"].min())
     made = []
     for row in rows_of(rows):
