@@ -1,4 +1,4 @@
--- one row per level (area, district, city), unit and stage of the autumn that the newest spring registered for, of the newest run
+-- one row per level (area, district, city), unit and stage of the autumn that the newest spring registered for
 select
     run_id,
     recorded_at,

@@ -13,9 +13,11 @@ from jobs.publish.protect.proof import Clock, OutOfTimeError, unproved
 from jobs.publish.protect.rules import Panel
 from jobs.publish.protect.states import (
     COMPLEMENT,
+    REST,
     SHOWN,
     SMALL,
     UNTOLD,
+    WITHHELD,
     Bounds,
     Counts,
     Labels,
@@ -57,9 +59,11 @@ class Group:
         known = len(self.past)
         try:
             found, is_proved = self._added(State(values, labels))
-            if not is_proved:
+            if not is_proved and self._missing(self._withheld(found)):
                 self.past = []
-                found, _ = self._added(State(values, labels))
+                found, is_proved = self._added(State(values, labels))
+            if not is_proved:
+                return Outcome(self._withheld(found).labels, is_told_before=len(self.past) < known)
             found = self._shown_again(found, must)
             return Outcome(found.labels, is_told_before=len(self.past) < known)
         except OutOfTimeError:
@@ -74,6 +78,12 @@ class Group:
                 return state, False
             state = self._hidden(state, more)
         return state, True
+
+    def _withheld(self, state: State) -> State:
+        """Nothing of the group is shown, counts of nobody neither."""
+        labels = state.labels.copy()
+        labels[(labels != UNTOLD) & (np.array(self.units) != REST)[:, None]] = WITHHELD
+        return state.labelled(labels)
 
     def _shown_again(self, state: State, must: Labels) -> State:
         """Show again what is hidden without need: dearest first, of a sum's parts the largest first.

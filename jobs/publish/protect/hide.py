@@ -15,7 +15,7 @@ from jobs.publish.protect.archive import Archive, Cells, GroupKey, group_key
 from jobs.publish.protect.groups import Group
 from jobs.publish.protect.proof import Clock
 from jobs.publish.protect.rules import Panel, Rule
-from jobs.publish.protect.states import COMPLEMENT, REST, SHOWN, SMALL, UNTOLD, WHOLE, Bounds
+from jobs.publish.protect.states import COMPLEMENT, REST, SHOWN, SMALL, UNTOLD, WHOLE, WITHHELD, Bounds
 from jobs.publish.release import ReleaseError
 from jobs.settings import Settings
 from jobs.sql import identifier
@@ -33,7 +33,7 @@ class Protection:
     cells: dict[GroupKey, Cells] = field(default_factory=dict)
     counted: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(
-            ("cells", "small", "complementary", "groups_out_of_time", "groups_told_before"), 0
+            ("cells", "small", "complementary", "withheld", "groups_out_of_time", "groups_told_before"), 0
         )
     )
 
@@ -110,6 +110,7 @@ def _hide(
             done.counted["cells"] += unit in found.rows
             done.counted["small"] += unit in found.rows and label == SMALL
             done.counted["complementary"] += unit in found.rows and label == COMPLEMENT
+            done.counted["withheld"] += unit in found.rows and label == WITHHELD
         done.counted["groups_out_of_time"] += outcome.is_out_of_time
         done.counted["groups_told_before"] += outcome.is_told_before
     for count, hidden in zip(panel.counts, reasons, strict=True):

@@ -20,6 +20,7 @@ from jobs.publish.protect.states import (
     SMALL,
     UNTOLD,
     WHOLE,
+    WITHHELD,
     Bounds,
     State,
 )
@@ -130,11 +131,11 @@ class Outsider:
         for unit, row in enumerate(state.values):
             for form in self.panel.forms:
                 owner = (number, unit, form.owner)
-                if owner in self.loose or state.labels[unit, form.owner] == SHOWN:
+                label = state.labels[unit, form.owner]
+                if owner in self.loose or label in (SHOWN, WITHHELD):
                     continue
                 terms = [((number, unit, place), weight) for place, weight in enumerate(form.weights)]
                 terms = [(cell, weight) for cell, weight in terms if weight]
-                label = state.labels[unit, form.owner]
                 if bounds.is_small(form, row):
                     # Hidden again it may have grown meanwhile, and nothing says so.
                     is_first = number == 0 or self.states[number - 1].labels[unit, form.owner] != SMALL

@@ -14,6 +14,9 @@ from jobs.publish.protect.rules import Form, Panel
 WHOLE, REST = "=", "+"
 # Why a cell is hidden. Shown cells have none; void and unavailable ones come so from the model.
 SHOWN, SMALL, COMPLEMENT, UNTOLD = "", "k", "c", "-"
+# Of a group that no choice of cells protects, such as many small parts of a small sum: nothing is told, not
+# even which parts are of nobody.
+WITHHELD = "w"
 
 Counts = npt.NDArray[np.int64]
 Labels = npt.NDArray[np.str_]
@@ -69,7 +72,7 @@ def first_labels(panel: Panel, values: Counts, given: Labels, before: State | No
     """Why cells must be hidden before anything is worked out: they are small, or were hidden before."""
     labels = given.copy()
     if before is not None:
-        kept = (labels == SHOWN) & (before.labels != SHOWN) & (before.labels != UNTOLD)
+        kept = (labels == SHOWN) & ~np.isin(before.labels, (SHOWN, UNTOLD, WITHHELD))
         stays = (before.labels == COMPLEMENT) & (values >= bounds.least_large)
         labels[kept] = np.where(stays, COMPLEMENT, SMALL)[kept]
     for unit, row in enumerate(values):

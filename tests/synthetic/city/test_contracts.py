@@ -69,7 +69,9 @@ def test_every_cell_is_accepted(faultless: City) -> None:
                 cell = cells[at] if at < len(cells) else ""
                 why = complaint(column, cell)
                 looked_at[contract.dataset] += 1
-                if why and not (why == "unusual" and contract.dataset == "test_result"):
+                # Somebody of thousands tested is unusual, and is asked about.
+                is_asked = why == "unusual" and contract.dataset in ("test_result", "recheck_sample")
+                if why and not is_asked:
                     complaints[contract.dataset, name, why, f"{file.name}:{number} {cell!r}"] += 1
     assert not complaints, complaints.most_common(20)
     assert len(looked_at) >= 18

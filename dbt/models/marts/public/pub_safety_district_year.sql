@@ -17,15 +17,35 @@ placed as (
     where incidents.occurred_date is not null
 ),
 
+-- a district without a row would tell which others have incidents, whatever is hidden of them
+told as (
+    select
+        district_code,
+        school_year_start,
+        1 as incident_count,
+        injured_count,
+        is_district_unmapped,
+    from placed
+    union all
+    select
+        districts.district_code,
+        years.school_year_start,
+        0 as incident_count,
+        0 as injured_count,
+        false as is_district_unmapped,
+    from districts
+    cross join (select distinct school_year_start from placed) as years
+),
+
 counted as (
     select
         case when grouping(district_code) = 1 then 'city' else 'district' end as unit_level,
         district_code,
         school_year_start,
-        count(*)::integer as incident_count,
+        sum(incident_count)::integer as incident_count,
         sum(injured_count)::integer as injured_count,
         bool_or(is_district_unmapped) as is_district_unmapped,
-    from placed
+    from told
     group by grouping sets ((district_code, school_year_start), (school_year_start))
 )
 

@@ -205,9 +205,9 @@ def test_what_came_back_meets_what_was_raised(lake: Settings) -> None:
     """The city's districts answer alerts by the numbers that the lake gave."""
     alerts = {row["alert_id"] for row in tables.rows(lake, "decision_safety__alert", ["alert_id"])}
     answered = {row["alert_id"] for row in tables.rows(lake, "clean_safety__alert_state", ["alert_id"])}
-    assert len(answered) >= 2
-    # What detection found first, or joined, has a number that the city's districts cannot foretell.
-    assert len(answered & alerts) >= 0.8 * len(answered)
+    # What detection found first, or joined, has a number that the city's districts cannot foretell; others
+    # have the one that the rules give.
+    assert len(answered & alerts) >= 2
 
 
 def test_no_alert_of_the_lake_wastes_a_persons_time(lake: Settings) -> None:

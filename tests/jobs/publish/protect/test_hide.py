@@ -39,6 +39,8 @@ def why(site: Site) -> dict[str, Any]:
         ((1, 1, 30, 50), {"A": "k", "B": "k", "C": "c"}),
         # Two that are uncertain by themselves.
         ((5, 5, 10, 50), {"A": "k", "B": "k"}),
+        # Six of a sum of seven, and who has none: no choice hides that each has one or two.
+        ((1, 1, 1, 1, 1, 2, 0), dict.fromkeys(("city", *"ABCDEFG"), "w")),
         # Nobody to hide behind: the city goes, and a zero stays.
         ((9, 0), {"A": "k", "city": "k"}),
         ((40, 30), {}),
@@ -117,6 +119,15 @@ def test_the_same_counts_are_hidden_alike_in_every_release(make_site: Make) -> N
         site.publish(**{PUPILS: enrollment(9, 9, 12, 13, 60, 90), FITNESS: parts})
     assert site.releases[0] == site.releases[1] == site.releases[2]
     assert site.counted["groups_told_before"] == 0
+
+
+def test_what_is_withheld_comes_back_once_it_can(make_site: Make) -> None:
+    site = make_site().publish(**{PUPILS: enrollment(1, 1, 1, 1, 1, 2, 0)})
+    assert site.counted["withheld"] == 8
+    for counts in ((2, 1, 1, 1, 1, 2, 0), (12, 14, 11, 25, 31, 12, 0), (40, 34, 31, 55, 61, 32, 0)):
+        site.publish(**{PUPILS: enrollment(*counts)})
+        assert attack(site.releases, site.truth) == [], counts
+    assert set(why(site).values()) == {None}
 
 
 def test_what_an_earlier_release_told_does_not_hide_everything_for_ever(make_site: Make) -> None:
