@@ -1,4 +1,4 @@
--- What: base x entry ratio x progression + registration + housing + events is not the number that it is said to make up.
+-- What: base x entry ratio x progression + registration + housing + events is not the number that it makes up.
 -- When it matters: an official who opens a number is told something else.
 -- How to resolve: look at jobs/decide/places/parts.py.
 select *

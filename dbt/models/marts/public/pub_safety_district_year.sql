@@ -34,7 +34,8 @@ told as (
         0 as injured_count,
         false as is_district_unmapped,
     from districts
-    cross join (select distinct school_year_start from placed) as years
+    inner join (select distinct school_year_start from placed) as years
+        on true
 ),
 
 counted as (
