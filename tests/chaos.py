@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -26,10 +27,11 @@ from jobs import settings as site_settings
 from jobs.lake import receipt_text, runs, tables
 from jobs.processes import living
 from jobs.publish import release
-from jobs.run import tasks
 from jobs.settings import ROOT, Settings
 from synthetic.city.landing import CITY_YEARS
 from synthetic.city.write import write_city
+
+from .by_tasks import run_by_tasks
 
 FEEDS = ("enrollment", "physical_fitness")
 # Files received from this day on wait; those before are in the first release.
@@ -141,14 +143,7 @@ def hand_in(settings: Settings) -> None:
 
 def take(settings: Settings) -> None:
     """One undisturbed run, by its tasks in this process; the environment names the site."""
-    run_id = runs.open_run(settings, "command").run_id
-    for feed in settings.feeds:
-        tasks.write_raw(run_id, feed)
-        tasks.clean_rows(run_id, feed)
-    for service in settings.services:
-        tasks.decide(run_id, service)
-    tasks.build_marts(run_id)
-    tasks.publish_release(run_id)
+    run_by_tasks(settings, "command")
 
 
 def counted(settings: Settings) -> dict[str, int]:
@@ -321,7 +316,7 @@ def content(settings: Settings, *, in_batches: bool = True) -> dict[str, list[st
     run that made them; and of the current release the digest of each table.
 
     Without `in_batches` nothing tells which files were taken together: one whose reader was killed is taken
-    by the next run, in a batch of its own.
+    by the next run, in a batch of its own, and a release without it may have come between.
     """
     found = {}
     of_batches = set() if in_batches else {"batch_id", "_batch_id"}
@@ -334,6 +329,8 @@ def content(settings: Settings, *, in_batches: bool = True) -> dict[str, list[st
             asked = tables.rows(settings, _ASKED[table]) if table in _ASKED else rows
             newest = max(row["run_id"] for row in asked)
             rows = [row for row in rows if row["run_id"] == newest]
+        if table == "ops__public_cell" and not in_batches:
+            rows = _newest_cells(rows)
         # Which of two feeds noted a person first is nobody's statement.
         left_out = _OF_A_RUN | of_batches | ({"batch_id"} if table == "person_identifier" else set())
         lines: Iterable[str] = (
@@ -347,6 +344,15 @@ def content(settings: Settings, *, in_batches: bool = True) -> dict[str, list[st
         f"{name} {told['digest']}" for name, told in sorted(current.manifest["tables"].items())
     ]
     return found
+
+
+def _newest_cells(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the releases have shown last of each public cell, without their numbers."""
+    shown: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in sorted(rows, key=lambda row: row["release_number"]):
+        told = {name: cell for name, cell in row.items() if name != "release_number"}
+        shown[tuple(row[name] for name in ("table_name", "panel", "group_key", "unit", "column_name"))] = told
+    return list(shown.values())
 
 
 def difference(

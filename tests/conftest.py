@@ -158,20 +158,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory, engine_url: str) -> tuple
 
 def _build_lake() -> dict[str, str]:
     """Build the smallest city's lake by the tasks of a run; what one of its senders typed."""
-    from jobs.lake import runs
-    from jobs.run import command, tasks
+    from jobs.run import command
+
+    from .by_tasks import run_by_tasks
 
     settings = site_settings.load().prepare()
     command.prepare_input(settings, scale=0.002, seed=7, console=Screen(quiet=True))
     typed = canaries.plant(settings.landing)
-    run_id = runs.open_run(settings, "test", seed=7).run_id
-    for feed in settings.feeds:
-        tasks.write_raw(run_id, feed)
-        tasks.clean_rows(run_id, feed)
-    for service in settings.services:
-        tasks.decide(run_id, service)
-    tasks.build_marts(run_id)
-    tasks.publish_release(run_id)
+    run_by_tasks(settings, seed=7)
     return typed
 
 

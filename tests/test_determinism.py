@@ -13,10 +13,11 @@ import pytest
 
 from benchmarks.release_diff import compare
 from jobs import settings as site_settings
-from jobs.lake import runs, tables
+from jobs.lake import tables
 from jobs.publish import release
-from jobs.run import tasks
 from jobs.settings import Settings
+
+from .by_tasks import run_by_tasks
 
 # Columns that name a pupil, or the run and the files that it was read from.
 NAMES = ("pupil_key",)
@@ -56,14 +57,7 @@ def other(lake: Settings, tmp_path: Path, engine_url: str, monkeypatch: pytest.M
     key.write_text(json.dumps({"version": 2}))
     key.chmod(0o600)
     with one_core():
-        run_id = runs.open_run(settings, "test", seed=7).run_id
-        for feed in settings.feeds:
-            tasks.write_raw(run_id, feed)
-            tasks.clean_rows(run_id, feed)
-        for service in settings.services:
-            tasks.decide(run_id, service)
-        tasks.build_marts(run_id)
-        tasks.publish_release(run_id)
+        run_by_tasks(settings, seed=7)
     return settings
 
 
