@@ -19,6 +19,7 @@ from jobs.cli import (
     damage,
     delivery,
     develop,
+    evaluation,
     feed,
     fitness,
     forget,
@@ -40,7 +41,12 @@ PANELS: dict[str, dict[str, Any]] = {
     "每日 Every day": {"run": lake.run, "status": lake.status, "serve": ask.serve},
     "报送 Files from senders": {"land": lake.land, "delivery": delivery.app, "feed": feed.app},
     "查询 Questions": {"sql": ask.sql, "asof": ask.asof},
-    "服务 Services": {"fitness": fitness.app, "places": places.app, "safety": safety.app},
+    "服务 Services": {
+        "fitness": fitness.app,
+        "places": places.app,
+        "safety": safety.app,
+        "evaluation": evaluation.app,
+    },
     "运维 Looking after a site": {
         "doctor": lake.doctor,
         "lake": damage.app,

@@ -1,0 +1,15 @@
+"""`./edulake evaluation`: the law of quality balance from files, what it would take, and the reports."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(
+    help="评估 Quality balance of districts by the state's law, and what it would take.",
+    no_args_is_help=True,
+)
+
+
+@app.callback()
+def _group() -> None:
+    """Typer would take an application with one command for that command."""
