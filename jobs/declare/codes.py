@@ -18,6 +18,8 @@ from jobs.settings import EXPECTATIONS, own_code_list
 
 # The lists that name senders; schools are told by the registers.
 _SENDERS = ("district", "sender")
+# What the lake keeps for a word that names the whole city, in a column that declares such words (`whole`).
+WHOLE = "city"
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,8 @@ def meanings(column: Column) -> dict[str, str]:
 
 def spellings_of(column: Column) -> dict[str, str]:
     """What senders may write in the column -> the code that the lake keeps."""
-    return code_list(column.codes or "").spellings(column.codes_column, column.codes_kept or "code")
+    listed = code_list(column.codes or "").spellings(column.codes_column, column.codes_kept or "code")
+    return listed | {fold(word): WHOLE for word in column.whole}
 
 
 def is_open(column: Column) -> bool:

@@ -95,7 +95,8 @@ def _column(path: Path, name: str, merged: dict[str, Any]) -> Column:
     for bounds in ("ask_outside", "refuse_outside"):
         if bounds in merged:
             merged[bounds] = tuple(merged[bounds])
-    merged["other_units"] = tuple(merged.get("other_units", ()))
+    for listed in ("other_units", "whole"):
+        merged[listed] = tuple(merged.get(listed, ()))
     own, other = merged.get("unit"), merged["other_units"]
     if other and not (merged.get("ask_outside") and set(other) <= units.siblings(own).keys()):
         raise ContractError(f"{path.name}: column {name}: other units {other} of {own}")

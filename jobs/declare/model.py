@@ -63,6 +63,7 @@ class Column:
     codes_kept: str | None = None
     codes_by_site: bool = False
     codes_open: bool = False
+    whole: tuple[str, ...] = ()
     default: str | None = None
     pattern: str | None = None
     check_digit: str | None = None

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from jobs.declare import EXPECTATIONS, Contract, code_list, examples
 from jobs.declare import Column as Declared
+from jobs.declare.codes import WHOLE
 from jobs.declare.model import ASIDE, DIFFERS, EXAMPLE, NO_DATA, SUM
 from jobs.files import parse_yaml
 from jobs.judging import expressions as sql
@@ -105,7 +106,12 @@ def _names_a_sum(contract: Contract) -> Sql:
         for c in contract.columns
         if _is_free(c) and (c.name in key or (c.required and c.name.endswith(("_name", "_code"))))
     ]
-    return _any([_is_sum(col(f"_text_{c.name}"), in_naming_column=True) for c in naming])
+    return _any([_is_sum(col(f"_text_{c.name}"), in_naming_column=True) & ~_is_whole(c) for c in naming])
+
+
+def _is_whole(column: Declared) -> Sql:
+    """Whether the row is of the whole city, in a column where such a row is data (`whole`)."""
+    return coalesce(col(f"_value_{column.name}") == WHOLE, False) if column.whole else lit(False)
 
 
 def _is_sum(text: Sql, *, in_naming_column: bool = False) -> Sql:

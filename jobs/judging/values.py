@@ -7,11 +7,12 @@ value's: `1.25` is a minute and 25 seconds over 800 m, and 1.25 s over 50 m.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import reduce
 
 from jobs.declare import Column as Declared
-from jobs.declare import code_list, duckdb_type, is_open, units
-from jobs.declare.codes import LOOSE
+from jobs.declare import code_list, duckdb_type, fold, is_open, units
+from jobs.declare.codes import LOOSE, WHOLE
 from jobs.judging import days
 from jobs.judging import expressions as sql
 from jobs.judging.expressions import Sql, choose, coalesce, extracted, replaced
@@ -49,6 +50,10 @@ def value_of(
 def _coded(column: Declared, text: Sql, grade_scheme: str) -> Sql:
     """The code of a word; where the list is open, the text itself where it has none."""
     listed = code_list(column.codes or "")
+    if column.whole:
+        bare = replaced(text, r"[\s()\[\]（）【】:：]", "")
+        whole = sql.mapped(bare, {fold(word): WHOLE for word in column.whole})
+        return coalesce(whole, _coded(replace(column, whole=()), text, grade_scheme))
     if not listed.rows:
         return text
     by_site = {"us_k12": "us_k12_code"}.get(grade_scheme) if column.codes_by_site else None

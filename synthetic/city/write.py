@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from jobs.files import replacing
 from jobs.settings import UserError, command_line, writing
+from synthetic.city.bulletins import write_bulletins
 from synthetic.city.catchments import write_catchments
 from synthetic.city.changes import write_roll_changes, write_school_changes
 from synthetic.city.demand import write_school_age_registrations
@@ -71,6 +72,7 @@ WRITERS = (
     Writer("district", write_facilities),
     Writer("year", write_hotline),
     Writer("year", write_city_learning),
+    Writer("year", write_bulletins),
     Writer("district", write_district_learning),
     Writer("city", write_future),
 )

@@ -12,7 +12,7 @@ import pytest
 
 from jobs import declare
 from jobs.declare.examples import IN_TEMPLATE, example_rows
-from jobs.declare.model import ASIDE
+from jobs.declare.model import ASIDE, SUM
 from jobs.declare.template import write_template
 from jobs.judging import aside
 from jobs.reading import reader
@@ -193,6 +193,25 @@ def test_what_an_example_names_can_be_nothing_real() -> None:
             numbers = {text for text in row.values() if "20150901" in text}
             assert all("999999" in text for text in numbers)
     assert "99" not in kinds
+
+
+def test_the_row_of_the_whole_city_is_data_where_the_contract_says_so(judge: Judge) -> None:
+    """A bulletin prints the city among its districts; a sum of some districts is no unit all the same."""
+    units = ["全市", "全 市", "合计", "（全市总计）", "东城区", "经济技术开发区"]
+    sums = ["城六区小计", "其中：城六区"]
+    given = {"stage_code": "普通小学", "published_pupil_count": "1,000"}
+    rows = judge(
+        "control_total",
+        [
+            given | {"unit_code": unit, "school_year_start": f"{year}-{year + 1}"}
+            for year, unit in enumerate((*units, *sums), 2010)
+        ],
+    )
+    assert [row["refused"] for row in rows[:6]] == [[]] * 6
+    assert [row["unit_code"] for row in rows[:6]] == ["city"] * 4 + ["110101", "经济技术开发区"]
+    assert [row["refused"][0].split(":")[1] for row in rows[6:]] == [SUM, SUM]
+    (city_of_births,) = judge("birth", [{"unit_code": "全市", "birth_year": "2024", "birth_count": "9"}])
+    assert city_of_births["refused"] == [f"unit_code:{SUM}"]
 
 
 def test_the_reasons_of_rows_left_aside_are_told_apart(judge: Judge) -> None:

@@ -145,6 +145,12 @@ CASES: dict[str, dict[str, tuple[dict[str, str], dict[str, str]]]] = {
 
 
 # The bureau's own measures are held against the same rules.
+CASES["control_total"] = {
+    "published_teacher_count:part_exceeds_whole": (
+        {"published_pupil_count": "5200", "published_teacher_count": "410"},
+        {"published_pupil_count": "410", "published_teacher_count": "5200"},
+    )
+}
 CASES["recheck_sample"] = {
     reason: case
     for reason, case in CASES["test_result"].items()
