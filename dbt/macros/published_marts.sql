@@ -3,6 +3,8 @@
 {% macro published_marts() %}
     {{- return([
         'fct_plan_indicator',
+        'fct_similar_set',
+        'fct_similar_school',
         'fct_enrollment_grade',
         'fct_places_forecast',
         'fct_places_gap',

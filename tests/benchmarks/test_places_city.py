@@ -8,7 +8,8 @@ import pytest
 
 from benchmarks.places import city as benchmark
 from jobs import settings as site_settings
-from jobs.decide.places import decided_rows, job
+from jobs.decide.places import job
+from jobs.decide.rounding import exact
 from jobs.lake import window
 from jobs.publish import release
 from jobs.settings import Settings
@@ -36,7 +37,7 @@ def as_text(rows: pd.DataFrame) -> list[str]:
 def test_the_benchmark_grades_what_a_lake_publishes(lake: Settings) -> None:
     city = City(make_schools(0.002, 7), 0.002, 7, benchmark.YEARS, SETS["standard"])
     table = "decision_places__forecast"
-    made = decided_rows.exact(table, job.decided(lake, city.newest, benchmark.known_rows(city))[table])
+    made = exact(table, job.decided(lake, city.newest, benchmark.known_rows(city))[table])
     with window.opened(lake, release.published_day(lake), window.newest_known(lake), [table]) as opened:
         published = opened.frame(f"select * from {opened.of('in_force', table)}")
     assert as_text(made) == as_text(published[made.columns])

@@ -1,26 +1,39 @@
-"""Evaluation: the plan's indicators against base and target."""
+"""Evaluation: the plan's indicators against base and target, and schools beside similar ones."""
 
 from __future__ import annotations
 
 import pandas as pd
 
+from jobs import declare
 from jobs.decide.evaluation import indicators
+from jobs.decide.evaluation.compare import read as compared
+from jobs.decide.evaluation.compare import similar
 from jobs.decide.frames import Spark, append_frame, known_to
+from jobs.decide.rounding import exact
 from jobs.lake.runs import Run
 from jobs.settings import Settings
 
-INPUTS = ("clean_evaluation__indicator_value",)
+DATASETS = ("indicator_value", *compared.DATASETS)
+INPUTS = tuple(declare.load()[dataset].table for dataset in DATASETS)
 
 
 def decide(settings: Settings, spark: Spark, run: Run) -> dict[str, int]:
-    """Hold the plan's indicators against base and target, by district and for the city."""
-    with known_to(settings, run, ["indicator_value"], spark) as lake:
+    """Hold the plan's indicators against base and target, and choose the schools that each compares with."""
+    with known_to(settings, run, DATASETS, spark) as lake:
         values = lake.arrow(
             "select district_code, indicator_code, indicator_year, indicator_value, numerator, denominator"
             f" from {lake.of('newest_by_scope', 'indicator_value')}"
             " order by district_code, indicator_code, indicator_year"
         )
-    rows = indicators.evaluate(values.to_pylist(), run.as_of_date)
-    table = "decision_evaluation__indicator"
-    append_frame(settings, run, table, pd.DataFrame(rows))
-    return {table: len(rows)}
+        schools = compared.schools(lake, run.as_of_date)
+    sets, members = similar.similar(schools, similar.weights(run.as_of_date))
+    made = {
+        "decision_evaluation__indicator": pd.DataFrame(
+            indicators.evaluate(values.to_pylist(), run.as_of_date)
+        ),
+        "decision_evaluation__similar_set": schools.merge(sets, on=similar.BY, validate="1:1"),
+        "decision_evaluation__similar_school": members,
+    }
+    for table, rows in made.items():
+        append_frame(settings, run, table, exact(table, rows))
+    return {table: len(rows) for table, rows in made.items()}

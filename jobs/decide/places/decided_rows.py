@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from decimal import Decimal
 
 import pandas as pd
 
-from jobs import declare
 from jobs.decide.places import errors, gap, supply
 from jobs.decide.places.born import WHOLE, cohort_births
 from jobs.decide.places.hierarchy import districts_of
@@ -22,25 +20,6 @@ METHOD = "grade_progression"
 
 # The forecast's words for its levels, which serve any list of units, as the words of every table.
 LEVEL = errors.UNIT_OF
-
-
-def exact(table: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """Numbers as the decimals that the table declares."""
-    places = {
-        name: int(kind.partition(",")[2].rstrip(")"))
-        for name, kind in declare.table_columns(table).items()
-        if kind.startswith("decimal") and name in rows and pd.api.types.is_numeric_dtype(rows[name])
-    }
-    return rows.assign(
-        **{
-            name: pd.Series(
-                [Decimal(f"{v:.{digits}f}") if pd.notna(v) else None for v in rows[name]],
-                index=rows.index,
-                dtype=object,
-            )
-            for name, digits in places.items()
-        }
-    )
 
 
 def place_rows(counts: pd.DataFrame, register: pd.DataFrame, day: date) -> pd.DataFrame:

@@ -15,7 +15,6 @@ from jobs.decide.places import catchment, coming, gap, housing, supply
 from jobs.decide.places.decided_rows import (
     LEVEL,
     error_rows,
-    exact,
     forecast_rows,
     gap_rows,
     part_rows,
@@ -28,6 +27,7 @@ from jobs.decide.places.hierarchy import districts_of, groups_of, units_of
 from jobs.decide.places.ladder import entry_lags, ladder_years, stage_spans
 from jobs.decide.places.moving import moved, summed
 from jobs.decide.places.registration import correct as registration
+from jobs.decide.rounding import exact
 from jobs.declare import standards
 from jobs.lake.runs import Run
 from jobs.lake.window import Window

@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 
 from jobs import declare
 from jobs.cli.places import app
-from jobs.decide.places import decided_rows, gap, job, read, scenario
+from jobs.decide import rounding
+from jobs.decide.places import gap, job, read, scenario
 from jobs.lake import runs
 from jobs.publish import release
 from jobs.settings import Settings
@@ -202,5 +203,5 @@ def test_a_run_of_may_takes_in_what_has_registered_and_nothing_that_came_later(l
     sums = own.groupby("level")["registration_count"].sum()
     assert (sums == city["registration_count"]).all()
     assert len(sums) == 5
-    exact = decided_rows.exact("decision_places__registration", second["decision_places__registration"])
+    exact = rounding.exact("decision_places__registration", second["decision_places__registration"])
     assert set(declare.table_columns("decision_places__registration")) <= {*exact, "run_id", "recorded_at"}

@@ -1,0 +1,1 @@
+"""Comparing fairly: similar schools, and where a unit stands among them."""
