@@ -2,6 +2,9 @@
    `meta`; test_every_published_table_is_listed compares. #}
 {% macro published_marts() %}
     {{- return([
+        'dim_metric',
+        'dim_metric_target',
+        'fct_metric_value',
         'fct_plan_indicator',
         'fct_similar_set',
         'fct_similar_school',

@@ -31,7 +31,7 @@ import yaml
 from jobs import declare
 from jobs.lake import identity, tables, window
 from jobs.lake.runs import Run
-from jobs.publish import model_files
+from jobs.publish import metric_files, model_files
 from jobs.publish import views as pinning
 from jobs.settings import ROOT, Settings
 
@@ -308,6 +308,7 @@ def generated() -> dict[Path, str]:
     """The files of the dbt project that repeat declarations of `expectations/`, by path."""
     return {
         PROJECT / "models" / "sources.yml": _sources_yaml(),
+        PROJECT / "macros" / metric_files.MACRO: metric_files.macro(),
         **model_files.filled_in(),
     }
 

@@ -19,7 +19,7 @@ from deltalake import DeltaTable
 from duckdb import DuckDBPyConnection
 
 from jobs import declare
-from jobs.declare import EXPECTATIONS, standards
+from jobs.declare import EXPECTATIONS, metrics, standards
 from jobs.lake import window
 from jobs.sql import file_literals, literals
 
@@ -84,7 +84,15 @@ def standard_queries() -> dict[str, str]:
         )
         for view, name in EDITION_STANDARDS.items()
     }
-    return lists | dated | editions
+    return lists | dated | editions | {"metric": _declared_metrics()}
+
+
+def _declared_metrics() -> str:
+    rows = metrics.rows()
+    told = ", ".join(
+        f"({', '.join('null' if cell is None else literals(cell) for cell in row.values())})" for row in rows
+    )
+    return f"select * from (values {told}) as declared ({', '.join(rows[0])})"
 
 
 def _csv(path: Path, columns: str = "*") -> str:

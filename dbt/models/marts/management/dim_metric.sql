@@ -1,0 +1,23 @@
+-- one row per metric that expectations/metrics/ declares
+select
+    metric_code,
+    sort_order::integer as sort_order,
+    metric_zh,
+    metric_en,
+    service,
+    definition_zh,
+    definition_en,
+    numerator_zh,
+    numerator_en,
+    denominator_zh,
+    denominator_en,
+    unit_zh,
+    unit_en,
+    direction,
+    decimals::integer as decimals,
+    levels,
+    source_tables,
+    clause,
+    footnote_zh,
+    footnote_en,
+from {{ source('standards', 'metric') }}
