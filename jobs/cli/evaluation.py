@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from jobs.cli import balance
+
 app = typer.Typer(
     help="评估 Quality balance of districts by the state's law, and what it would take.",
     no_args_is_help=True,
@@ -13,3 +15,6 @@ app = typer.Typer(
 @app.callback()
 def _group() -> None:
     """Typer would take an application with one command for that command."""
+
+
+app.command("balance")(balance.balance)

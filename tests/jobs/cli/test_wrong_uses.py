@@ -30,6 +30,7 @@ READING = [
     f"places forecast --output {{out}} --enrollment {BASE} --events {{file}}",
     "places backtest --output {out} --origins 2020 --enrollment {file}",
     "safety detect --output {out} --input {file}",
+    "evaluation balance --output {out} --input {file}",
     f"safety detect --output {{out}} --input {DAILY} --calendar {{file}}",
 ]
 WRITING = [
