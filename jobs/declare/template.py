@@ -138,7 +138,8 @@ def _write_codes(
 ) -> None:
     assert column.codes
     rows = codes.listed(column)
-    sheet.write(0, at, "、".join(c.zh for c in contract.columns if c.codes == column.codes), head)
+    # Bare names would read as the header of a table: this sheet would be a second, incomplete one.
+    sheet.write(0, at, f"填入“{'、'.join(c.zh for c in contract.columns if c.codes == column.codes)}”", head)
     sheet.write_row(1, at, ["代码", "含义"], head)
     shown = column.codes_column or "code"
     for number, row in enumerate(rows, 2):

@@ -135,6 +135,16 @@ CASES: dict[str, dict[str, tuple[dict[str, str], dict[str, str]]]] = {
             {"numerator": "8611", "denominator": "9557", "indicator_value": "0.9010"},
         )
     },
+    "supervision_item": {
+        "item_value:says_nothing": (
+            {"item_value": "", "is_item_met": "否"},
+            {"item_value": "", "is_item_met": ""},
+        ),
+        "item_value:no_percentage": (
+            {"item_value": "85%", "rule_code": "S1"},
+            {"item_value": "0.85", "rule_code": "社会认可度"},
+        ),
+    },
     "digital_resource": {
         "unpublished_date:out_of_order": (
             {"published_date": "2025-09-02", "unpublished_date": "2025-09-02"},
