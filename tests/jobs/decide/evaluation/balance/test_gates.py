@@ -134,7 +134,7 @@ def test_boarding_schools_are_left_out_of_nearby_entry() -> None:
 
 
 def test_the_resource_part_gives_states_for_the_judge() -> None:
-    ample = dict.fromkeys(QUALITY.quantities, 1000000)
+    ample = dict.fromkeys(QUALITY.quantities, 2_000_000)
     rows = [SchoolStage("d", n, s, 500, ample) for n in "ab" for s in standard.STAGES]
     balance = resource.evaluate(rows, QUALITY, ON)
     others = [s for s in ALL_MET if not s.rule_code.endswith("_cv") and not s.rule_code.startswith("RULE")]
@@ -161,7 +161,7 @@ def test_the_resource_part_gives_states_for_the_judge() -> None:
 
 def test_schools_alone_fail_the_resource_gate() -> None:
     """Coefficients hold, one school of many misses two thresholds by little."""
-    ample = dict.fromkeys(QUALITY.quantities, 1000000) | {"backbone_teachers": 5, "pe_arts_teachers": 5}
+    ample = dict.fromkeys(QUALITY.quantities, 2_000_000) | {"backbone_teachers": 5, "pe_arts_teachers": 5}
     few = {**ample, "backbone_teachers": 4, "pe_arts_teachers": 4}
     rows = [SchoolStage("d", n, s, 480, ample) for n in "abc" for s in standard.STAGES]
     rows.append(SchoolStage("d", "x", "primary", 480, few))
