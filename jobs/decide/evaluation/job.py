@@ -1,4 +1,4 @@
-"""Evaluation: the plan's indicators against base and target, and schools beside similar ones."""
+"""Evaluation: the plan's indicators against base, path and target, and schools beside similar ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ INPUTS = tuple(declare.load()[dataset].table for dataset in DATASETS)
 
 
 def decide(settings: Settings, spark: Spark, run: Run) -> dict[str, int]:
-    """Hold the plan's indicators against base and target, and choose the schools that each compares with."""
+    """Hold the plan's indicators against base, path and target, and choose whom each school compares with."""
     with known_to(settings, run, DATASETS, spark) as lake:
         values = lake.arrow(
             "select district_code, indicator_code, indicator_year, indicator_value, numerator, denominator"
@@ -27,9 +27,10 @@ def decide(settings: Settings, spark: Spark, run: Run) -> dict[str, int]:
         )
         schools = compared.schools(lake, run.as_of_date)
     sets, members = similar.similar(schools, similar.weights(run.as_of_date))
+    zones = {row["code"]: row.get("zone_code") or "" for row in declare.code_list("district").rows}
     made = {
         "decision_evaluation__indicator": pd.DataFrame(
-            indicators.evaluate(values.to_pylist(), run.as_of_date)
+            indicators.evaluate(values.to_pylist(), run.as_of_date, zones)
         ),
         "decision_evaluation__similar_set": schools.merge(sets, on=similar.BY, validate="1:1"),
         "decision_evaluation__similar_school": members,

@@ -27,7 +27,7 @@ opened = []
 sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
 from jobs import declare
 from jobs.declare import bounds, standards
-from jobs.decide.evaluation import indicators
+from jobs.decide.evaluation import plan_targets, status
 from jobs.decide.fitness import nutrition, plausible, standard
 from jobs.decide.places import supply
 from jobs.decide.safety import absence, risk, rules
@@ -38,7 +38,8 @@ for contract in declare.load().values():
     for column in contract.columns:
         if column.codes:
             declare.code_list(column.codes)
-indicators.targets(day)
+plan_targets.Targets(day)
+status.Rules.on(day)
 nutrition._bounds()
 plausible.rows()
 standard.load()

@@ -1,14 +1,20 @@
--- one row per level (city, district), unit, plan indicator and year
+-- one row per level (city, zone, district), unit, plan indicator and year
 with indicators as (select * from {{ ref('stg_evaluation__indicator') }}),
 
 names as (select * from {{ source('standards', 'plan_indicator') }}),
 
--- the plan's table in force on the day: unit and number of the indicator
+states as (select * from {{ source('standards', 'plan_status') }}),
+
+-- unit and number of each indicator, as its plan prints them
 plan as (
-    select * from {{ standard_in_force('plan_indicator_target', as_of_date()) }} as targets
+    select plan_code, indicator_code, unit, indicator_no
+    from {{ source('standards', 'plan_indicator_target') }}
+    qualify row_number() over (partition by plan_code, indicator_code order by valid_from desc) = 1
 ),
 
 districts as (select * from {{ ref('dim_district') }}),
+
+zones as (select distinct zone_code, zone_name_zh from districts where zone_code is not null),
 
 -- what the lake itself finds on the day, beside what is reported for that year: safe campuses (indicator 12)
 counted as (
@@ -40,8 +46,12 @@ computed as (
 
 select
     indicators.level as unit_level,
+    indicators.unit_code,
     case indicators.level when 'district' then indicators.unit_code end as district_code,
     districts.district_name_zh,
+    coalesce(districts.zone_code, zones.zone_code) as zone_code,
+    coalesce(districts.zone_name_zh, zones.zone_name_zh) as zone_name_zh,
+    indicators.plan_code,
     indicators.indicator_code,
     plan.indicator_no::integer as indicator_no,
     names.meaning_zh as indicator_zh,
@@ -49,12 +59,25 @@ select
     plan.unit as indicator_unit_zh,
     indicators.indicator_year,
     indicators.indicator_value,
+    indicators.numerator,
+    indicators.denominator,
+    indicators.missing_district_count,
+    indicators.base_year,
     indicators.base_value,
+    indicators.target_year,
     indicators.target_value,
     indicators.target_operator,
     indicators.gap_to_target,
     indicators.is_met,
     indicators.progress_share,
+    indicators.path_start_year,
+    indicators.path_value,
+    indicators.forecast_value,
+    indicators.forecast_low_value,
+    indicators.forecast_high_value,
+    indicators.target_probability,
+    indicators.status_code,
+    states.meaning_zh as status_zh,
     indicators.indicator_year = max(indicators.indicator_year) over (
         partition by indicators.level, indicators.unit_code, indicators.indicator_code
     ) as is_newest_year,
@@ -70,7 +93,9 @@ from indicators
 left join names
     on indicators.indicator_code = names.code
 left join plan
-    on indicators.indicator_code = plan.indicator_code
+    on indicators.plan_code = plan.plan_code and indicators.indicator_code = plan.indicator_code
+left join states
+    on indicators.status_code = states.code
 left join computed
     on
         indicators.level = computed.level
@@ -79,3 +104,5 @@ left join computed
         and indicators.indicator_year = computed.indicator_year
 left join districts
     on indicators.level = 'district' and indicators.unit_code = districts.district_code
+left join zones
+    on indicators.level = 'zone' and indicators.unit_code = zones.zone_code
