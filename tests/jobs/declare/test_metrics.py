@@ -127,25 +127,30 @@ def next_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows([{**row, "valid_to": "2026-01-01"} for row in rows] + later)
-    monkeypatch.setattr(standards, "file", lambda _: path)
+    declared = standards.file
+    monkeypatch.setattr(standards, "file", lambda name: path if name == metrics.TARGETS else declared(name))
     return path
 
 
-def test_the_next_plan_is_rows_and_gives_its_targets_from_its_day(next_plan: Path) -> None:
+def test_the_next_plan_is_rows_and_a_year_faces_the_plan_that_it_belongs_to(next_plan: Path) -> None:
     metrics._check_targets(metrics.load())
-    value = {
-        "district_code": "110101",
-        "indicator_code": "smart_campus_coverage",
-        "indicator_year": 2025,
-        "indicator_value": Decimal(88),
-        "numerator": Decimal(88),
-        "denominator": Decimal(100),
-    }
-    of_day = {
-        day: {row["target_value"] for row in indicators.evaluate([value], day)}
+    values = [
+        {
+            "district_code": "110101",
+            "indicator_code": "smart_campus_coverage",
+            "indicator_year": year,
+            "indicator_value": Decimal(88),
+            "numerator": Decimal(88),
+            "denominator": Decimal(100),
+        }
+        for year in (2025, 2026)
+    ]
+    faced = {
+        day: {row["indicator_year"]: row["target_value"] for row in indicators.evaluate(values, day)}
         for day in (date(2025, 12, 31), date(2026, 1, 1))
     }
-    assert of_day == {date(2025, 12, 31): {Decimal(85)}, date(2026, 1, 1): {Decimal(86)}}
+    assert faced[date(2025, 12, 31)] == {2025: 85}
+    assert faced[date(2026, 1, 1)] == {2025: 85, 2026: 86}, "2025 is the target year of the plan before"
 
 
 def test_two_plans_in_force_on_one_day_are_refused(next_plan: Path) -> None:
