@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from jobs.cli import balance
+from jobs.cli import balance, evaluation_report
 
 app = typer.Typer(
     help="评估 Quality balance of districts by the state's law, and what it would take.",
@@ -18,3 +18,5 @@ def _group() -> None:
 
 
 app.command("balance")(balance.balance)
+app.command()(evaluation_report.report)
+app.command()(evaluation_report.profile)
