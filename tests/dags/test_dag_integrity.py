@@ -38,7 +38,7 @@ WAITS_FOR = {
     "decide_fitness": {"enrollment", "physical_fitness"},
     "decide_places": {"enrollment", "place_demand"},
     "decide_safety": {"enrollment", "campus_safety", "district_statistics"},
-    "decide_evaluation": {"district_statistics", "enrollment"},
+    "decide_evaluation": {"district_statistics", "enrollment", "resources"},
 }
 VERBS = {"open", "write", "clean", "decide", "build", "publish", "check"}
 
