@@ -19,7 +19,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import chain
 from pathlib import Path
@@ -66,6 +66,9 @@ class TestResult:
     message: str
     sql_file: Path | None
     is_unit_test: bool = False
+    # Of a test whose `meta` says that it `tells`: its rows in words (no person's), and what can be done.
+    told: tuple[str, ...] = ()
+    way_out: str = ""
 
     @property
     def is_success(self) -> bool:
@@ -75,6 +78,13 @@ class TestResult:
         """What was expected, what was found, and how to see the rows."""
         found = f"{self.failures} rows contradict it" if self.failures is not None else self.message
         return f"{self.table}: {self.name} expects no row, {found}. See them: run {self.sql_file} on {file}"
+
+    def details(self) -> list[str]:
+        """The same for who runs it: the rows in words, if the test tells them, and the way out."""
+        first = f"{self.table}: {self.name}: {self.message}; rows: {self.sql_file}"
+        left = (self.failures or 0) - len(self.told)
+        more = [f"and {left} more"] if self.told and left > 0 else []
+        return [first, *(f"  {line}" for line in (*self.told, *more, self.way_out) if line)]
 
 
 @dataclass(frozen=True)
@@ -258,6 +268,7 @@ def _read(
     content = json.loads((target / "manifest.json").read_text("utf-8"))
     nodes = content["nodes"] | content["unit_tests"]
     tests = tuple(_test(result, nodes[result["unique_id"]]) for result in tested)
+    metas = {node["name"]: node["config"].get("meta", {}) for node in nodes.values()}
     models = {
         node["name"]: node["config"]["meta"]
         for node in nodes.values()
@@ -268,12 +279,14 @@ def _read(
             name: int(connection.execute(f'select count(*) from "{name}"').fetchall()[0][0])
             for name in sorted(models)
         }
+        tests = tuple(_with_words(test, metas.get(test.name, {}), connection) for test in tests)
     seconds = {r["unique_id"].split(".", 2)[-1]: round(r["execution_time"], 3) for r in (*built, *tested)}
     return BuildResult(file, run_id, rows, tests, models, seconds)
 
 
 def _test(result: Mapping[str, Any], node: Mapping[str, Any]) -> TestResult:
-    attached = node.get("attached_node") or (node.get("depends_on", {}).get("nodes") or [""])[0]
+    read = node.get("depends_on", {}).get("nodes") or [""]
+    attached = node.get("attached_node") or next((n for n in read if n.startswith("model.")), read[0])
     compiled = node.get("compiled_path")
     return TestResult(
         name=node["name"],
@@ -286,6 +299,21 @@ def _test(result: Mapping[str, Any], node: Mapping[str, Any]) -> TestResult:
         sql_file=ROOT / compiled if compiled else None,
         is_unit_test=node["resource_type"] == "unit_test",
     )
+
+
+# Rows of a failed test that are told in words.
+_TOLD = 12
+
+
+def _with_words(
+    test: TestResult, meta: Mapping[str, Any], connection: duckdb.DuckDBPyConnection
+) -> TestResult:
+    """The test with its rows in words, if it failed and its `meta` says that its column `told` has them."""
+    if test.is_success or not meta.get("tells") or test.sql_file is None or not test.failures:
+        return test
+    query = f"select told from ({test.sql_file.read_text('utf-8')}) limit {_TOLD}"
+    told = tuple(str(line) for (line,) in connection.execute(query).fetchall())
+    return replace(test, told=told, way_out=str(meta.get("way_out", "")))
 
 
 def remove_build(settings: Settings, run_id: str) -> None:
@@ -319,6 +347,7 @@ def _sources_yaml() -> str:
     contracts = {table: declare.statements_of(table) for table in stated}
     snapshots = [table for table, contract in contracts.items() if contract and contract.among_senders]
     of_view = {
+        "every_statement": ("All that was stated, each delivery beside the others.", snapshots),
         "newest_by_scope": ("The newest delivery of each scope, the newest statement of each key.", stated),
         "chosen": ("As newest_by_scope, one row of each key among all senders.", snapshots),
         window.WRITTEN: ("Tables as written.", [table for table in entries if table not in stated]),

@@ -29,6 +29,7 @@ STANDARDS_SCHEMA = "standards"
 # Dated standards that marts join, beside all code lists.
 STANDARDS = {
     "plan_indicator_target": "evaluation/plan_indicators",
+    "control_tolerance": "evaluation/control_tolerances",
     "fitness_eyesight": "fitness/eyesight",
     "fitness_item": "fitness/items",
     "plan_place_target": "places/plan_places",

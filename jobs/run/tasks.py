@@ -103,7 +103,7 @@ def build_marts(run_id: str) -> Counts:
     checks += [*related, balance.check(settings, run_id)]
     tables.append_rows(settings, "ops__check", checks, f"marts/{run_id}/{uuid.uuid4().hex}", run_id)
     if failed := audit.stopping(checks):
-        details = [f"{t.table}: {t.name}: {t.message}; rows: {t.sql_file}" for t in built.failed]
+        details = [line for test in built.failed for line in test.details()]
         raise audit.CheckFailedError(run_id, failed, details)
     return {"marts": len(built.rows), "rows": sum(built.rows.values()), "checks": len(checks)}
 

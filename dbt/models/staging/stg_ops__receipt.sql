@@ -5,6 +5,8 @@ select
     dataset,
     sender_code,
     received_date,
+    delivery_id,
+    file_sha256,
     outcome,
     line_count,
     accepted_count,
