@@ -52,6 +52,7 @@
         'pub_places_forecast_city',
         'pub_plan_indicator',
         'pub_control_total',
+        'pub_balance_gate',
         'dim_school_group',
         'brg_school_group_member',
         'fct_capacity_project',
