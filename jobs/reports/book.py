@@ -6,7 +6,7 @@ metric means comes from `dim_metric` of the release itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
@@ -73,10 +73,6 @@ class Book:
         """Mark and text of each footnote so far."""
         return tuple((mark, text) for text, mark in self._marks.items())
 
-    def is_metric(self, code: str) -> bool:
-        """Whether `dim_metric` declares the code."""
-        return code in self._metrics
-
     def note(self, text: str) -> str:
         """The mark of a footnote; the same text has one mark."""
         return self._marks.setdefault(clean(text), _letters(len(self._marks)))
@@ -102,41 +98,50 @@ class Book:
             self.number(key), value, one.decimals, one.scale, one.unit if unit else "", notes, why
         )
 
-    def metric(
-        self, row: Mapping[str, Any], value: object, *notes: str, why: str = "", unit: bool = False
-    ) -> Figure:
-        """A figure of a metric that `dim_metric` or the row itself describes (`metric_code` …)."""
-        about = self._metrics.get(row["metric_code"], row)
-        own_note = about.get("footnote_zh")
-        marks = (*notes, *([own_note] if own_note else []))
-        decimals = about.get("decimals")
+    def metric(self, code: str, value: object, *notes: str, why: str = "", unit: bool = False) -> Figure:
+        """A figure of a metric, with unit, decimals and footnote as `dim_metric` declares them."""
+        about = self._metrics[code]
+        own_note = about["footnote_zh"]
         return self._figure(
-            self.metric_number(row),
+            self.metric_number(code),
             value,
-            1 if decimals is None else int(decimals),
+            about["decimals"],
             1,
-            (about.get("unit_zh") or "") if unit else "",
-            marks,
+            about["unit_zh"] if unit else "",
+            (*notes, own_note + "。") if own_note and value is not None else notes,
             why,
         )
 
-    def metric_number(self, row: Mapping[str, Any]) -> int:
+    def metric_number(self, code: str) -> int:
         """The number of a metric's definition."""
-        about = self._metrics.get(row["metric_code"], row)
-        meaning = about.get("definition_zh") or about.get("metric_zh") or row["metric_code"]
-        if about.get("numerator_zh") and about.get("denominator_zh"):
-            meaning += f" 分子：{about['numerator_zh']}；分母：{about['denominator_zh']}。"
-        if about.get("clause"):
-            meaning += f" 依据：{about['clause']}。"
-        source = about.get("source_tables") or row.get("source_tables") or ""
+        about = self._metrics[code]
+        meaning = f"{about['definition_zh']}。"
+        if about["numerator_zh"] and about["denominator_zh"]:
+            meaning += f"分子：{about['numerator_zh']}；分母：{about['denominator_zh']}。"
+        if about["clause"]:
+            meaning += f"依据：{about['clause']}。"
+        source = about["source_tables"] or ""
         listed = source if isinstance(source, str) else "、".join(source)
         return self.define(
-            f"metric:{row['metric_code']}",
-            about.get("metric_zh") or row["metric_code"],
-            about.get("unit_zh") or "",
+            f"metric:{code}",
+            about["metric_zh"],
+            about["unit_zh"],
             meaning,
-            listed,
+            f"fct_metric_value（{listed}）",
         )
+
+    def metric_name(self, code: str) -> str:
+        """The metric's name."""
+        return str(self._metrics[code]["metric_zh"])
+
+    def metric_unit(self, code: str) -> str:
+        """The metric's unit."""
+        return str(self._metrics[code]["unit_zh"])
+
+    def metric_column(self, code: str) -> Column:
+        """The heading of a column of one metric."""
+        label = f"{self.metric_name(code)}（{self.metric_unit(code)}）"
+        return Column(label, self.metric_number(code), is_number=True)
 
     def _figure(
         self, number: int, value: object, decimals: int, scale: int, unit: str, notes: Iterable[str], why: str

@@ -21,7 +21,7 @@ _YEARS = {
         "select indicator_year from {} where district_code = ? and indicator_value is not null"
     ),
     "fct_enrollment_grade": "select school_year_start from {} where district_code = ?",
-    "fct_fitness_rate": "select school_year_start from {} where unit_level = 'district' and unit_code = ?",
+    "fct_metric_value": "select period_year from {} where unit_level = 'district' and unit_code = ?",
 }
 
 

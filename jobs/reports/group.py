@@ -113,24 +113,28 @@ def _sum(rows: list[Row], name: str) -> int | None:
 
 
 def _fitness(book: Book, scope: Scope) -> list[Block]:
-    rows = book.source.rows(
-        f"""select member.school_name, rate.* from {fitness.TABLE} as rate
-            inner join {_MEMBERS} as member on member.school_code = rate.unit_code
-            where rate.result_kind = 'upload' and rate.unit_level = 'school' and rate.grade_key = 'all'
-            and rate.sex_code = 'all' and rate.school_year_start = ? and member.school_group_code = ?
-            order by member.group_role_code <> 'lead', member.school_code""",
-        scope.year,
+    found = fitness.of_level(book, "school", scope.year)
+    members = book.source.rows(
+        f"""select school_code, school_name from {_MEMBERS} where school_group_code = ?
+            order by group_role_code <> 'lead', school_code""",
         scope.code,
     )
-    if not rows:
+    lines = [
+        [row["school_name"], *fitness.figures(book, found[row["school_code"]])]
+        for row in members
+        if row["school_code"] in found
+    ]
+    if not lines:
         return [notice(f"没有{school_year(scope.year)}的体质健康测试结果。")]
-    keys = [f"{fitness.TABLE}.{name}" for name in fitness.NAMES]
-    lines = [[row["school_name"], *fitness.figures(book, row)] for row in rows]
-    return [book.table(f"{school_year(scope.year)}体质健康测试结果（不作排名）", "学校", keys, lines)]
+    whole = fitness.of_level(book, "group", scope.year).get(scope.code)
+    if whole is not None:
+        lines.append(["集团合计", *fitness.figures(book, whole)])
+    caption = f"{school_year(scope.year)}体质健康测试结果（不作排名）"
+    return [book.table(caption, "学校", fitness.columns(book), lines)]
 
 
 PARTS = (
     Part("facts", "基本情况 Facts", (_GROUP,), _facts),
     Part("members", "成员校 Members", (_MEMBERS, "dim_school", _PUPILS), _members),
-    Part("fitness", "学生体质健康 Fitness", (fitness.TABLE, _MEMBERS), _fitness),
+    Part("fitness", "学生体质健康 Fitness", (*fitness.PART.tables, _MEMBERS), _fitness),
 )

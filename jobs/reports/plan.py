@@ -1,35 +1,39 @@
-"""The plan's indicators of a district: value, target, path, status."""
+"""The plan's indicators of a district: value, path, target, forecast, status."""
 
 from __future__ import annotations
 
-from jobs.reports import charts
-from jobs.reports.book import Book, printed
-from jobs.reports.model import Block, Column, Figure, Piece
+from jobs.reports import charts, metrics
+from jobs.reports.book import NONE, Book, printed
+from jobs.reports.model import Block, Chart, Column, Figure, Piece
 from jobs.reports.scope import Part, Scope, Sentence, notice
 from jobs.reports.source import Row
 
 TABLE = "fct_plan_indicator"
-_OF_DISTRICT = "unit_level = 'district' and district_code = ?"
+_OF_DISTRICT = "unit_level = 'district' and unit_code = ?"
+_VALUES = ("base_value", "path_value", "target_value", "gap_to_target", "forecast_value")
+_NO_BASE = "本区没有报送基期值。"
+_NO_FORECAST = "目标年已到，或历年值太少，不作预测。"
 
 
 def _rows(book: Book, scope: Scope) -> list[Row]:
-    return book.source.rows(
-        f"""select indicator_code as metric_code, indicator_zh as metric_zh, indicator_unit_zh as unit_zh,
-            2 as decimals,
-            '“十四五”规划主要指标第' || indicator_no || '项。' as definition_zh,
-            'fct_plan_indicator.indicator_value' as source_tables,
-            *
-            from {TABLE} where {_OF_DISTRICT} and indicator_year = ? order by indicator_no, indicator_code""",
-        scope.code,
-        scope.year,
+    """The plan's indicators of the year, each with its metric's reported and counted value."""
+    rows = book.source.rows(
+        f"""select * from {TABLE} where {_OF_DISTRICT} and indicator_year = ?
+            order by indicator_no, indicator_code""",
+        *(scope.code, scope.year),
     )
+    for row in rows:
+        for basis in ("reported", "counted"):
+            found = metrics.values(book, row["indicator_code"], "district", scope.year, basis=basis)
+            row[basis] = found.get(scope.code)
+    return rows
 
 
 def sentence(book: Book, scope: Scope) -> Sentence | None:
     """How many indicators meet their target; None without any value."""
-    if not book.source.has(TABLE):
+    if not book.source.has(TABLE, *metrics.TABLES):
         return None
-    known = [row for row in _rows(book, scope) if row["indicator_value"] is not None]
+    known = [row for row in _rows(book, scope) if metrics.is_shown(row["reported"])]
     if not known:
         return None
     met = sum(row["is_met"] is True for row in known)
@@ -46,19 +50,21 @@ def _blocks(book: Book, scope: Scope) -> list[Block]:
     rows = _rows(book, scope)
     if not rows:
         return [notice(f"{scope.name}没有{scope.year}年的规划指标值。")]
+    base, path, target, gap, forecast = (f"{TABLE}.{name}" for name in _VALUES)
+    counted = Column("湖内核算值", is_number=True)
+    keys: list[str | Column] = [
+        Column("单位"),
+        base,
+        Column("年度值", is_number=True),
+        path,
+        target,
+        gap,
+        forecast,
+    ]
     table = book.table(
         f"{scope.year}年规划主要指标",
         "指标",
-        [
-            Column("单位"),
-            *(
-                f"{TABLE}.{name}"
-                for name in ("base_value", "indicator_value", "target_value", "gap_to_target")
-            ),
-            f"{TABLE}.progress_share",
-            Column("状态"),
-            f"{TABLE}.computed_value",
-        ],
+        [*keys, Column("状态"), counted],
         [_line(book, row) for row in rows],
     )
     chart = _chart(book, scope, rows)
@@ -66,26 +72,22 @@ def _blocks(book: Book, scope: Scope) -> list[Block]:
 
 
 def _line(book: Book, row: Row) -> list[Piece]:
-    number = book.metric_number(row)
-    differs = row["is_computed_different"]
-    why = row["missing_reason"]
+    code = row["indicator_code"]
+    base, path, target, gap, forecast = (f"{TABLE}.{name}" for name in _VALUES)
+    counted = row["counted"]
     return [
-        Figure(f"{row['indicator_no']} {row['metric_zh']}", None, number),
-        row["unit_zh"],
-        book.figure(f"{TABLE}.base_value", row["base_value"], why="该指标没有基期值。"),
-        book.metric(row, row["indicator_value"], why=f"无值：{why}。" if why else "该年度未报送。"),
-        book.figure(f"{TABLE}.target_value", row["target_value"]),
-        book.figure(f"{TABLE}.gap_to_target", row["gap_to_target"]),
-        book.figure(
-            f"{TABLE}.progress_share", row["progress_share"], why="没有基期值或基期已达标，不计算进度。"
-        ),
-        {True: "已达标", False: "未达标"}.get(row["is_met"], "—"),
-        book.figure(
-            f"{TABLE}.computed_value",
-            row["computed_value"],
-            "湖内核算值与上报值不一致，待核。" if differs else "",
-            why="该指标或该年度不能由湖内记录核算。",
-        ),
+        Figure(f"{row['indicator_no']} {book.metric_name(code)}", None, book.metric_number(code)),
+        book.metric_unit(code),
+        book.figure(base, row["base_value"], why=_NO_BASE),
+        metrics.figure(book, code, row["reported"]),
+        book.figure(path, row["path_value"], why="没有基期值，不计算应达值。"),
+        book.figure(target, row["target_value"], why="规划没有目标值。"),
+        book.figure(gap, row["gap_to_target"], why="没有指标值或目标值。"),
+        book.figure(forecast, row["forecast_value"], why=_NO_FORECAST),
+        row["status_zh"] or NONE,
+        metrics.figure(book, code, counted)
+        if counted is not None
+        else book.metric(code, None, why="该指标或该年度不能由湖内记录核算。"),
     ]
 
 
@@ -93,50 +95,60 @@ def _brief(book: Book, scope: Scope) -> list[Block]:
     rows = _rows(book, scope)
     if not rows:
         return _blocks(book, scope)
-    keys: list[str | Column] = [
-        Column("单位"),
-        f"{TABLE}.indicator_value",
-        f"{TABLE}.target_value",
-        Column("状态"),
-    ]
-    lines = [[line[0], line[1], line[3], line[4], line[7]] for line in (_line(book, row) for row in rows)]
+    keys: list[str | Column] = [Column("年度值", is_number=True), f"{TABLE}.target_value", Column("状态")]
+    lines = [[line[0], line[3], line[5], line[8]] for line in (_line(book, row) for row in rows)]
     return [book.table(f"{scope.year}年规划主要指标", "指标", keys, lines)]
 
 
-def _chart(book: Book, scope: Scope, rows: list[Row]) -> charts.Chart | None:
+def _chart(book: Book, scope: Scope, rows: list[Row]) -> Chart | None:
     history = book.source.rows(
-        f"""select indicator_code, indicator_year, indicator_value from {TABLE}
-            where {_OF_DISTRICT} and indicator_value is not null and indicator_year <= ? order by all""",
-        scope.code,
-        scope.year,
+        f"""select metric_code, period_year, metric_value from {metrics.TABLE}
+            where value_basis = 'reported' and {_OF_DISTRICT} and metric_value is not null
+            and period_year <= ? order by all""",
+        *(scope.code, scope.year),
     )
     shown = []
     for row in rows:
         line = [
-            (float(one["indicator_year"]), float(one["indicator_value"]))
+            (float(one["period_year"]), float(one["metric_value"]))
             for one in history
-            if one["indicator_code"] == row["metric_code"]
+            if one["metric_code"] == row["indicator_code"]
         ]
-        target = row["target_value"]
-        path = (
-            []
-            if target is None or not line
-            else [(line[0][0], float(target)), (float(scope.year), float(target))]
-        )
-        shown.append(charts.Panel(f"{row['indicator_no']} {row['metric_zh']}", line, path))
+        if line:
+            shown.append(
+                _panel(f"{row['indicator_no']} {book.metric_name(row['indicator_code'])}", line, row)
+            )
     told = "；".join(
-        f"{row['metric_zh']}{printed(row['indicator_value'], 2)}{row['unit_zh']}"
+        f"{book.metric_name(row['indicator_code'])}{printed(row['reported']['metric_value'], 2)}"
+        f"{book.metric_unit(row['indicator_code'])}，{row['status_zh'] or '无状态'}"
         for row in rows
-        if row["indicator_value"] is not None
+        if metrics.is_shown(row["reported"])
     )
     return charts.panels(
-        f"规划主要指标历年值（实线）与目标（虚线），至{scope.year}年",
-        f"{scope.year}年各指标：{told}。数值见下表。",
+        f"规划主要指标：历年值（实线）、到目标的路径（橙色虚线）、目标年预测与80%区间（蓝色），至{scope.year}年",
+        f"{scope.year}年各指标：{told}。数值见上表。",
         shown,
         across=4,
         is_synthetic=book.source.release.is_synthetic,
     )
 
 
-PART = Part("plan", "规划主要指标 Plan indicators", (TABLE,), _blocks)
+def _panel(title: str, line: list[charts.Point], row: Row) -> charts.Panel:
+    """The indicator's years, the way from its base to the target, and the forecast of the target year."""
+    target_year, target = row["target_year"], row["target_value"]
+    path, band, expected = [], [], []
+    if target is not None and target_year is not None:
+        start = (
+            (row["base_year"], row["base_value"]) if row["base_value"] is not None else (line[0][0], target)
+        )
+        path = [(float(start[0]), float(start[1])), (float(target_year), float(target))]
+    if row["forecast_value"] is not None and target_year is not None:
+        expected = [line[-1], (float(target_year), float(row["forecast_value"]))]
+        ends = [row["forecast_low_value"], row["forecast_high_value"]]
+        if None not in ends:
+            band = [(*line[-1], line[-1][1]), (float(target_year), float(ends[0]), float(ends[1]))]
+    return charts.Panel(title, line, path, bands=[(charts.PALER, band)] if band else [], expected=expected)
+
+
+PART = Part("plan", "规划主要指标 Plan indicators", (TABLE, *metrics.TABLES), _blocks)
 BRIEF = Part("plan", PART.title, PART.tables, _brief)

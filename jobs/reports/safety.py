@@ -19,7 +19,8 @@ _HAPPENED = ("incident_count", "injured_count", "serious_incident_count")
 def _hazards(book: Book, scope: Scope, by: str) -> list[Row]:
     return book.source.rows(
         f"""select {by} as name, {_HAZARD_COUNTS} from {HAZARDS}
-            where district_code = ? and found_date >= ? and found_date < ? group by all having count(*) > 0 order by all""",
+            where district_code = ? and found_date >= ? and found_date < ?
+            group by all having count(*) > 0 order by all""",
         scope.district_code,
         first_day(scope.year),
         first_day(scope.year + 1),
@@ -30,7 +31,8 @@ def _incidents(book: Book, scope: Scope, by: str) -> list[Row]:
     sums = ", ".join(f"sum({name})::bigint as {name}" for name in _HAPPENED)
     return book.source.rows(
         f"""select {by} as name, {sums} from {INCIDENTS} where district_code = ?
-            and month_start_date >= ? and month_start_date < ? group by all having count(*) > 0 order by all""",
+            and month_start_date >= ? and month_start_date < ?
+            group by all having count(*) > 0 order by all""",
         scope.district_code,
         first_day(scope.year),
         first_day(scope.year + 1),

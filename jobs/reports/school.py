@@ -111,12 +111,7 @@ def _label(book: Book, name: str) -> str:
 PARTS = (
     Part("facts", "基本情况 Facts", ("dim_school",), _facts),
     Part("pupils", "在校生 Pupils", (enrollment.TABLE,), _pupils),
-    Part(
-        "fitness",
-        "学生体质健康 Fitness",
-        (fitness.TABLE,),
-        lambda book, scope: _one(fitness.grades(book, scope), "没有体质健康测试结果。"),
-    ),
+    Part("fitness", fitness.PART.title, fitness.PART.tables, fitness.of_school),
     Part(
         "places",
         "学位余缺展望 Places ahead",

@@ -28,32 +28,59 @@ select '211050000' || s as school_code, '110105' as district_code, y as school_y
     true as is_district_complete
 from range(1, 3) as a (s), range(2023, 2026) as b (y), range(1, 7) as c (g);
 
-create table fct_plan_indicator as
-select 'district' as unit_level, '110105' as district_code, code as indicator_code, n as indicator_no,
-    zh as indicator_zh, code as indicator_en, '%' as indicator_unit_zh, y as indicator_year,
-    (v + y - 2020)::decimal(12, 4) as indicator_value, base::decimal(12, 4) as base_value,
-    90::decimal(12, 4) as target_value, (v + y - 2020 - 90)::decimal(12, 4) as gap_to_target,
-    v + y - 2020 >= 90 as is_met, 0.5::decimal(8, 4) as progress_share, null::decimal(12, 4) as computed_value,
-    null::boolean as is_computed_different, null::varchar as missing_reason
-from (values ('a_rate', 1, '某达标率', 88.125, 80), ('b_rate', 2, '另一比例', 70, null)) as t (code, n, zh, v, base),
-    range(2021, 2026) as b (y);
+create table dim_metric as
+select code as metric_code, zh as metric_zh, zh || '的定义' as definition_zh, '分子' as numerator_zh,
+    '分母' as denominator_zh, '%' as unit_zh, decimals, 'clean_some_table' as source_tables, '某文件' as clause,
+    note as footnote_zh
+from (values
+    ('a_rate', '某达标率', 2, null),
+    ('b_rate', '另一比例', 2, '另一比例的脚注'),
+    ('fitness_good_or_excellent_share', '体质健康优良率', 1, '免测不在分母中'),
+    ('fitness_pass_share', '体质健康及格率', 1, null),
+    ('fitness_tested_share', '体质健康测试率', 1, null)
+) as t (code, zh, decimals, note);
 
--- one school has too few pupils in a grade: its rate is void in the mart as well as marked
+create table fct_plan_indicator as
+select 'district' as unit_level, '110105' as unit_code, '110105' as district_code, 'plan_14' as plan_code,
+    code as indicator_code, n as indicator_no, y as indicator_year, (v + y - 2020)::decimal(12, 4) as indicator_value,
+    2020 as base_year, base::decimal(12, 4) as base_value, 2025 as target_year, 90::decimal(12, 4) as target_value,
+    (v + y - 2020 - 90)::decimal(12, 4) as gap_to_target, v + y - 2020 >= 90 as is_met,
+    base::decimal(12, 4) as path_value, if(y < 2025, v + 5, null)::decimal(12, 4) as forecast_value,
+    if(y < 2025, v + 4, null)::decimal(12, 4) as forecast_low_value,
+    if(y < 2025, v + 6, null)::decimal(12, 4) as forecast_high_value, if(v > 80, '已达标', '落后进度') as status_zh
+from (values ('a_rate', 1, 88.125, 80), ('b_rate', 2, 70, null)) as t (code, n, v, base), range(2021, 2026) as b (y);
+
+-- one school has few pupils: its rate is told with a flag; another has a grade of few
+create table fct_metric_value as
+select indicator_code as metric_code, 'reported' as value_basis, unit_level, unit_code, district_code,
+    'central_city' as zone_code, 'calendar_year' as period_kind, indicator_year::varchar as period,
+    indicator_year as period_year, indicator_value::decimal(18, 6) as metric_value,
+    null::decimal(18, 4) as numerator, null::decimal(18, 4) as denominator, null::decimal(18, 6) as low_value,
+    null::decimal(18, 6) as high_value, null::varchar as metric_flags, null::varchar as missing_reason
+from fct_plan_indicator
+union all
+select code, 'counted', unit_level, unit_code, '110105', 'central_city', 'school_year', '2024-2025', 2024,
+    v + lift, v, pupils, v - 5, v + 5, flag, null
+from (values
+    ('district', '110105', 1234, 73.45, null),
+    ('city', 'total', 9999, 71.11, 'unmapped_code'),
+    ('zone', 'central_city', 5000, 72.22, null),
+    ('group', '110105G01', 609, 80.01, null),
+    ('school', '2110500001', 600, 80.05, null),
+    ('school', '2110500002', 9, 55.55, 'small_number')
+) as t (unit_level, unit_code, pupils, v, flag),
+    (values ('fitness_good_or_excellent_share', 0), ('fitness_pass_share', 10), ('fitness_tested_share', 12.25))
+        as m (code, lift);
+
 create table fct_fitness_rate as
 select 'upload' as result_kind, unit_level, unit_code, '110105' as district_code, 2024 as school_year_start,
     grade_key, 'all' as sex_code, scored::integer as scored_count,
-    share::decimal(6, 4) as good_or_excellent_share, (share - 0.05)::decimal(6, 4) as good_or_excellent_low_share,
-    (share + 0.05)::decimal(6, 4) as good_or_excellent_high_share, (share + 0.1)::decimal(6, 4) as pass_share,
-    81.25::decimal(5, 2) as mean_total_score, 0.7::decimal(6, 4) as target_share, share > 0.7 as is_met,
-    status as rate_status
+    share::decimal(6, 4) as good_or_excellent_share, (share + 0.1)::decimal(6, 4) as pass_share,
+    81.25::decimal(5, 2) as mean_total_score, 0.7::decimal(6, 4) as target_share, status as rate_status
 from (values
-    ('district', '110105', 'all', 1234, 0.7345, 'ok'),
     ('city', 'total', 'all', 9999, 0.7111, 'ok'),
-    ('zone', 'central_city', 'all', 5000, 0.7222, 'ok'),
-    ('school', '2110500001', 'all', 600, 0.8005, 'ok'),
     ('school', '2110500001', 'P1', 593, 0.8123, 'ok'),
-    ('school', '2110500001', 'P2', 7, 0.4444, 'few_pupils'),
-    ('school', '2110500002', 'all', 9, 0.5555, 'few_pupils')
+    ('school', '2110500001', 'P2', 7, 0.4444, 'few_pupils')
 ) as t (unit_level, unit_code, grade_key, scored, share, status);
 
 create table fct_places_gap as
