@@ -121,12 +121,12 @@ def left_out(found: Balance) -> list[str]:
     ]
 
 
-def print_summary(found: Balance) -> None:
+def print_summary(found: Balance, words: str = "Resource part") -> None:
     """A row a district and stage, on the answer's own stream."""
     from jobs.decide.evaluation.balance.verdict_file import summary
 
     rows = summary(found)
     columns = ("district", "stage", "schools", "failing\nschools", "widest\ncoefficient", "beyond\nlimit")
-    console.table((*columns, "verdict"), rows[:_MOST_SHOWN], title=f"Resource part, {found.standard.name}")
+    console.table((*columns, "verdict"), rows[:_MOST_SHOWN], title=f"{words}, {found.standard.name}")
     if len(rows) > _MOST_SHOWN:
         remarks.say(f"… and {len(rows) - _MOST_SHOWN:,} more; the file has all.")

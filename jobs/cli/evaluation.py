@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from jobs.cli import balance, evaluation_report
+from jobs.cli import balance, evaluation_report, takes
 
 app = typer.Typer(
     help="评估 Quality balance of districts by the state's law, and what it would take.",
@@ -20,3 +20,5 @@ def _group() -> None:
 app.command("balance")(balance.balance)
 app.command()(evaluation_report.report)
 app.command()(evaluation_report.profile)
+app.command("takes")(takes.takes)
+app.command("what-if")(takes.what_if)

@@ -31,6 +31,7 @@ READING = [
     "places backtest --output {out} --origins 2020 --enrollment {file}",
     "safety detect --output {out} --input {file}",
     "evaluation balance --output {out} --input {file}",
+    "evaluation takes --output {out} --input {file}",
     f"safety detect --output {{out}} --input {DAILY} --calendar {{file}}",
 ]
 WRITING = [

@@ -55,7 +55,7 @@ _HEADINGS = {
     "is_public": ("是否公办",),
 }
 _TIMES = {"教学仪器设备值(万元)": 10_000}
-_STAGES = {**{stage: stage for stage in STAGES}, "小学": "primary", "初中": "junior"}
+STAGE_NAMES = {**{stage: stage for stage in STAGES}, "小学": "primary", "初中": "junior"}
 _FLAGS = {
     **dict.fromkeys(("1", "true", "yes", "y", "是"), 1),
     **dict.fromkeys(("0", "false", "no", "n", "否"), 0),
@@ -199,7 +199,7 @@ class _Rows:
         self.faults.append(f"{self.path}, line {line}{written}: {problem}")
 
     def _stage(self, line: int, text: str) -> str:
-        stage = _STAGES.get(text.lower(), "")
+        stage = STAGE_NAMES.get(text.lower(), "")
         if not stage:
             problem = f"unknown stage {text!r}" if text else "is missing"
             self._fault(line, "stage", f"{problem}: write {' or '.join(STAGES)}")

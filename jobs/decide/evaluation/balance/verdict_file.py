@@ -8,6 +8,7 @@ from typing import Any
 
 from jobs import cells
 from jobs.decide.evaluation.balance.resource import Balance, Coefficient
+from jobs.decide.evaluation.balance.special import Number
 from jobs.decide.evaluation.balance.standard import COMPOSITE
 from jobs.decide.evaluation.balance.values import FAIL, NOT_APPLICABLE, SchoolVerdict
 from jobs.files import OUTPUT_MODE, replacing
@@ -84,6 +85,11 @@ class _Shown(float):
 def shown(value: float | None) -> float | None:
     """A number as it is written: all digits that count, no noise of floats."""
     return None if value is None else _Shown(value)
+
+
+def money(yuan: Number) -> int | float:
+    """Yuan as they are written: whole where they are whole."""
+    return yuan.numerator if yuan.denominator == 1 else float(yuan)
 
 
 def summary(balance: Balance) -> list[tuple[Any, ...]]:
