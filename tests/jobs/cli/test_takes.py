@@ -55,7 +55,7 @@ def test_one_district_one_school_and_own_costs(tmp_path: Path) -> None:
     costs.write_text("quantity,change,yuan_per_unit\nbackbone_teachers,add,0.5\n", encoding="utf-8")
     rows, _ = ran(tmp_path, "takes", "--school", "a2", "--costs", str(costs))
     assert [list(row.values())[3:] for row in rows] == [["add", "backbone_teachers", "2", "", "1"]]
-    with pytest.raises(UserError, match="the file has no school 'a9'; did you mean"):
+    with pytest.raises(UserError, match="the file has no school 'a9'"):
         ran(tmp_path, "takes", "--school", "a9")
 
 
