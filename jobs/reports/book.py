@@ -91,11 +91,25 @@ class Book:
         one = declared()[key]
         return self.define(key, one.zh, one.unit, one.meaning, one.source)
 
-    def figure(self, key: str, value: object, *notes: str, why: str = "", unit: bool = False) -> Figure:
+    def figure(
+        self,
+        key: str,
+        value: object,
+        *notes: str,
+        why: str = "",
+        unit: bool = False,
+        decimals: int | None = None,
+    ) -> Figure:
         """A figure of a declared column; `why`: the reason where it has no value. `unit`: print the unit."""
         one = declared()[key]
         return self._figure(
-            self.number(key), value, one.decimals, one.scale, one.unit if unit else "", notes, why
+            self.number(key),
+            value,
+            one.decimals if decimals is None else decimals,
+            one.scale,
+            one.unit if unit else "",
+            notes,
+            why,
         )
 
     def metric(self, code: str, value: object, *notes: str, why: str = "", unit: bool = False) -> Figure:

@@ -194,21 +194,26 @@ def bars(
     return _chart(title, alt, paper, bottom + 4, is_synthetic)
 
 
-def steps(title: str, alt: str, shown: Sequence[tuple[str, str, str]], *, is_synthetic: bool) -> Chart | None:
+def steps(
+    title: str, alt: str, shown: Sequence[tuple[str, str, str]], *, is_synthetic: bool, width: int = WIDTH
+) -> Chart | None:
     """Boxes in a row, each a name, a state (`good`, `bad`, `unknown`, `beside`) and its word."""
     if not shown:
         return None
     colors = {"good": GOOD, "bad": BAD, "unknown": UNKNOWN, "beside": BESIDE}
     paper, gap = _Paper(), 14.0
-    wide = (WIDTH - gap * (len(shown) - 1)) / len(shown)
+    wide = (width - gap * (len(shown) - 1)) / len(shown)
+    size = min(13.0, wide / 5.2)
     for at, (name, state, word) in enumerate(shown):
         x = at * (wide + gap)
         paper.box(x, 2, wide, 58, colors[state])
-        paper.text(x + wide / 2, 25, _cut(name, wide / 13), size=13, color="#fff", anchor="middle", bold=True)
-        paper.text(x + wide / 2, 46, _cut(word, wide / 12), size=12, color="#fff", anchor="middle")
+        paper.text(
+            x + wide / 2, 25, _cut(name, wide / size), size=size, color="#fff", anchor="middle", bold=True
+        )
+        paper.text(x + wide / 2, 46, _cut(word, wide / size), size=size - 1, color="#fff", anchor="middle")
         if at:
             paper.text(x - gap / 2, 36, "›", size=16, color=QUIET, anchor="middle")
-    return _chart(title, alt, paper, 62, is_synthetic)
+    return _chart(title, alt, paper, 62, is_synthetic, width)
 
 
 def _chart(title: str, alt: str, paper: _Paper, tall: float, is_synthetic: bool, width: int = WIDTH) -> Chart:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from jobs import origin
 from jobs.publish.release import Release
-from jobs.reports import deliveries, enrollment, fitness, places, plan, safety
+from jobs.reports import balance, deliveries, enrollment, fitness, places, plan, safety
 from jobs.reports.book import Book, school_year
 from jobs.reports.model import Block, Points, Report, Section
 from jobs.reports.scope import Scope, notice
 from jobs.reports.source import Source, open_source
 from jobs.settings import UserError
 
-PARTS = (enrollment.PART, plan.PART, fitness.PART, places.PART, safety.PART, deliveries.PART)
-ON_ONE_PAGE = (enrollment.PART, plan.BRIEF, fitness.BRIEF, places.BRIEF)
-GLANCES = (enrollment.sentence, plan.sentence, fitness.sentence, places.sentence, safety.sentence)
+PARTS = (
+    *(enrollment.PART, plan.PART, balance.PART, fitness.PART, places.PART),
+    *(safety.PART, deliveries.PART),
+)
+ON_ONE_PAGE = (enrollment.PART, plan.BRIEF, balance.BRIEF, fitness.BRIEF, places.BRIEF)
+GLANCES = (plan.sentence, balance.sentence, fitness.sentence, places.sentence, safety.sentence)
 _GLANCE = "要点 At a glance"
 # Where a year must have rows for a report to be about it.
 _YEARS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jobs.reports import charts
 from jobs.reports.book import Book, school_year
 from jobs.reports.model import Block, Column, Piece
-from jobs.reports.scope import STAGE_ORDER, STAGES, Part, Scope, Sentence, notice
+from jobs.reports.scope import STAGE_ORDER, STAGES, Part, Scope, Sentence, notice, word
 from jobs.reports.source import Row
 
 TABLE, OUTLOOK = "fct_places_gap", "fct_school_outlook"
@@ -80,7 +80,7 @@ def _shown(book: Book, scope: Scope, rows: list[Row], *, leads: tuple[int, ...] 
 
 
 def _stage(row: Row) -> str:
-    return STAGES.get(row["stage_code"], str(row["stage_code"]))
+    return word(STAGES, row["stage_code"])
 
 
 def _years(row: Row) -> str:
@@ -90,7 +90,7 @@ def _years(row: Row) -> str:
 def _warning(row: Row) -> str:
     if not row["warning_level"]:
         return "—"
-    level = _WARNINGS.get(row["warning_level"], row["warning_level"])
+    level = word(_WARNINGS, row["warning_level"])
     return f"{level}·{_DIRECTIONS.get(row['warning_direction'], '')}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.publish.release import Release
-from jobs.reports import enrollment, fitness, places
+from jobs.reports import balance, enrollment, fitness, places, similar
 from jobs.reports.book import Book, day, declared, facts, yes_no
 from jobs.reports.district import chosen_year, finished
 from jobs.reports.model import Block, Column, Facts, Report, Table
@@ -111,6 +111,8 @@ def _label(book: Book, name: str) -> str:
 PARTS = (
     Part("facts", "基本情况 Facts", ("dim_school",), _facts),
     Part("pupils", "在校生 Pupils", (enrollment.TABLE,), _pupils),
+    similar.PART,
+    Part("balance", balance.PART.title, (balance.INDICATOR,), balance.of_school),
     Part("fitness", fitness.PART.title, fitness.PART.tables, fitness.of_school),
     Part(
         "places",

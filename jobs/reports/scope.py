@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from jobs.reports.book import Book
+from jobs.reports.book import NONE, Book
 from jobs.reports.model import Block, Paragraph, Piece, Section
 
 STAGES = {"kindergarten": "幼儿园", "primary": "小学", "junior": "初中", "senior": "高中"}
@@ -47,6 +47,11 @@ class Part:
             told = f"本发布版没有 {'、'.join(missing)}，本节从缺。This release has no such table."
             return Section(self.key, self.title, (notice(told),))
         return Section(self.key, self.title, tuple(self.make(book, scope)))
+
+
+def word(words: Mapping[str, str], code: str | None) -> str:
+    """The word of a code; a code without one stands for itself, and none is a dash."""
+    return NONE if code is None else words.get(code, code)
 
 
 def notice(text: str) -> Paragraph:

@@ -117,3 +117,50 @@ create table fct_feed_quality as
 select 'enrollment' as feed, 'grade_return' as dataset, '110105' as sender_code, '110105' as district_code,
     3 as file_count, 1 as held_file_count, 0 as refused_file_count, 990::bigint as accepted_row_count,
     5::bigint as flagged_row_count, 10::bigint as refused_row_count;
+
+-- quality balance is judged for the newest school year alone: a district that fails by one rule of the resources
+create table fct_balance_verdict as
+select '110105' as district_code, 2025 as school_year_start, standard, verdict, gate as first_failed_gate,
+    code as first_failed_rule, state as first_failed_state, met as met_count, not_met as not_met_count,
+    unknown as not_collected_count, 2 as not_applicable_count
+from (values
+    ('quality_balance_2017', 'fail', 'resource', 'R2_cv', 'not_met', 31, 1, 4),
+    ('basic_balance_2012', 'pass', null, null, null, 2, 0, 0)
+) as t (standard, verdict, gate, code, state, met, not_met, unknown);
+create table fct_balance_rule as
+select 'quality_balance_2017' as standard, '110105' as district_code, 2025 as school_year_start, gate,
+    n as gate_number, n as rule_number, code as rule_code, stage as stage_code, state,
+    v::decimal(18, 4) as value, limit_::decimal(14, 4) as threshold, reason
+from (values
+    ('resource', 2, 'R2_cv', 'junior', 'not_met', 0.45049, 0.45, 'beyond_limit'),
+    ('resource', 2, 'R1_cv', 'junior', 'met', 0.1, 0.45, null),
+    ('veto', 6, 'V1', null, 'not_collected', null, null, 'not_collected')
+) as t (gate, n, code, stage, state, v, limit_, reason);
+create table pub_balance_gate as
+select 'quality_balance_2017' as standard, '110105' as district_code, 2025 as school_year_start, gate,
+    n as gate_number, state
+from (values ('eligibility', 1, 'met'), ('resource', 2, 'not_met'), ('veto', 6, 'not_collected'))
+    as t (gate, n, state);
+create table fct_balance_coefficient as
+select 'quality_balance_2017' as standard, '110105' as district_code, 2025 as school_year_start, stage as stage_code,
+    'R2' as indicator_code, 1.234::decimal(18, 4) as indicator_mean, cv::decimal(10, 6) as coefficient_of_variation,
+    0.45::decimal(6, 4) as coefficient_limit, schools as school_count, 1 as below_count, verdict
+from (values ('primary', null, 1, 'not_applicable'), ('junior', 0.450490, 5, 'fail')) as t (stage, cv, schools, verdict);
+create table fct_balance_school as
+select 'quality_balance_2017' as standard, '110105' as district_code, 2025 as school_year_start, '2110500001' as school_code,
+    '某小学' as school_name, 'primary' as stage_code, 321 as pupil_count, 6 as met_count,
+    0.8649::decimal(14, 4) as lowest_share_of_threshold, 'pass' as verdict;
+create table fct_balance_school_indicator as
+select 'quality_balance_2017' as standard, '110105' as district_code, 2025 as school_year_start,
+    '2110500001' as school_code, 'primary' as stage_code, 'R' || n as indicator_code,
+    (n * 1.115)::decimal(12, 4) as indicator_value, 4.2::decimal(14, 4) as threshold, n > 3 as is_met,
+    (n * 1.115 / 4.2)::decimal(14, 4) as share_of_threshold
+from range(1, 8) as t (n);
+create table fct_similar_set as
+select school_code, '110105' as district_code, 'primary' as stage_code, n as set_size, 40 as candidate_count,
+    false as is_whole_stage
+from (values ('2110500001', 30), ('2110500002', 0)) as t (school_code, n);
+create table fct_similar_school as
+select '2110500001' as school_code, '110105' as district_code, 'primary' as stage_code, n as similar_order,
+    '同类第' || n || '校' as comparator_school_name
+from range(1, 31) as t (n);

@@ -107,6 +107,26 @@ def test_figures_are_those_of_the_release(release: Release, report: Report) -> N
     assert [row[3] for row in cells("2024年规划主要指标")] == ["92.13", "74.00"], "92.125 goes up"
 
 
+def test_a_verdict_names_the_first_gate_that_fails_and_nothing_is_weighed(report: Report, page: str) -> None:
+    words = "".join(reading.html(page)[0])
+    assert "义务教育优质均衡（2025—2026学年）未通过，首个未通过环节为资源配置：R2_cv" in words
+    assert "发布版没有2024—2025学年的评估，以下为2025—2026学年" in words
+    (rules,) = [
+        b for s in report.sections for b in s.blocks if isinstance(b, Table) and "未采集的项目" in b.caption
+    ]
+    shown = [[piece if isinstance(piece, str) else piece.text for piece in row] for row in rules.rows]
+    assert [row[3] for row in shown] == ["未达到", "未采集"], "what is met is not listed"
+    assert shown[0][4:6] == ["0.4505", "0.4500"], "rounded once: the mart has four digits of 0.45049"
+    assert "综合得分" not in words
+
+
+def test_a_school_is_told_its_similar_schools_or_that_there_are_too_few(release: Release) -> None:
+    told = "".join(reading.html(html_page.page(school.profile(release, "2110500001")))[0])
+    assert "小学：同类学校30所" in told
+    assert "最近的是同类第1校、同类第2校、同类第3校、同类第4校、同类第5校。" in told
+    assert "同类学校过少，不作比较" in html_page.page(school.profile(release, "2110500002"))
+
+
 def test_every_figure_has_a_definition_with_source_and_day(report: Report) -> None:
     numbers = {one.number: one for one in report.definitions}
     marks = {mark for mark, _ in report.notes}
@@ -199,9 +219,10 @@ def test_a_district_without_schools_has_a_report_that_says_so(release: Release) 
 
 
 def test_a_release_without_a_table_says_so_in_its_section(tmp_path: Path) -> None:
-    old = make(tmp_path, without=("fct_plan_indicator", "fct_school_outlook"))
+    old = make(tmp_path, without=("fct_plan_indicator", "fct_school_outlook", "fct_balance_rule"))
     made = district.report(old, "110105", 2024)
     assert "没有 fct_plan_indicator，本节从缺" in html_page.page(made)
+    assert "没有 fct_balance_rule，本节从缺" in html_page.page(made)
     assert len(made.figures()) > 50
     assert "没有 fct_school_outlook，本节从缺" in html_page.page(school.profile(old, "2110500001"))
 
@@ -264,7 +285,7 @@ def test_the_document_has_headings_alternative_texts_and_repeated_rows(
     charts = [block for section in report.sections for block in section.blocks if isinstance(block, Chart)]
     told = [shape._inline.docPr.get("descr") for shape in made.inline_shapes]
     assert told == [f"{chart.title}: {chart.alt}" for chart in charts]
-    assert len(charts) == 3
+    assert len(charts) == 4
     assert [one.text for one in made.paragraphs if one.style.name == "Heading 1"][:2] == [
         one.title for one in report.sections[:2]
     ]
