@@ -17,7 +17,7 @@ from jobs.settings import UserError
 from jobs.site import nearest
 
 if TYPE_CHECKING:
-    from jobs.decide.evaluation.balance.takes import Taken, Takes
+    from jobs.decide.evaluation.balance.takes import Change, Taken, Takes
     from jobs.decide.evaluation.balance.values import SchoolStage
 
 _COLUMNS = ("district", "school", "stage", "change", "quantity", "amount", "other_school", "cost_yuan")
@@ -141,13 +141,15 @@ def _print(found: Takes) -> None:
     """Costs by kind, and a row a district and stage."""
     from jobs.decide.evaluation.balance.verdict_file import money
 
-    kinds: dict[tuple[str, str], list[float]] = {}
+    kinds: dict[tuple[str, str], tuple[list[Change], set[str]]] = {}
     for change in found.changes:
-        total = kinds.setdefault((change.quantity, change.change), [0, 0, 0])
-        total[0] += change.amount
-        total[1] += 1
-        total[2] += float(change.cost_yuan)
-    rows = [(*kind, f"{a:,.0f}", n, f"{yuan:,.0f}") for kind, (a, n, yuan) in sorted(kinds.items())]
+        changes, schools = kinds.setdefault((change.quantity, change.change), ([], set()))
+        changes.append(change)
+        schools.add(f"{change.district} {change.school}")
+    rows = [
+        (*kind, f"{sum(c.amount for c in made):,}", len(at), f"{sum(float(c.cost_yuan) for c in made):,.0f}")
+        for kind, (made, at) in sorted(kinds.items())
+    ]
     console.table(("quantity", "change", "amount", "schools", "yuan"), rows, title="What it takes, by kind")
     groups = [
         (g.district, g.stage, g.verdict, g.schools_touched, f"{float(g.cost_yuan):,.0f}", _gap(g))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from collections.abc import Iterator
 from datetime import date
@@ -14,7 +15,8 @@ import pytest
 from jobs.decide.evaluation.balance import resource, standard, takes_costs
 from jobs.decide.evaluation.balance.coefficients import Spread
 from jobs.decide.evaluation.balance.takes import Takes, applied, takes, takes_school
-from jobs.decide.evaluation.balance.takes_model import MANY
+from jobs.decide.evaluation.balance.takes_model import MANY, Kind
+from jobs.decide.evaluation.balance.takes_solve import raised
 from jobs.decide.evaluation.balance.values import SchoolStage
 from jobs.settings import UserError
 
@@ -188,6 +190,18 @@ def test_a_large_group_with_wide_coefficients_passes_near_its_bound() -> None:
     assert "fail" in {c.verdict for c in before.coefficients}
     (group,) = solved(*schools).groups
     assert group.bound_yuan <= float(group.cost_yuan) <= 1.03 * group.bound_yuan
+
+
+@pytest.mark.parametrize("limit", ["0.5", "0.05"])
+def test_without_the_solver_schools_are_raised_to_one_level(limit: str) -> None:
+    """40 and 7.5 a pupil of 1,000 pupils each: the least level of the second is 40 (1 − L) / (1 + L)."""
+    kind = Kind("R5", "x", [40_000, 7_500], [0, 0], [0, 0], [0, 0], 1.0, None, Fraction(limit), 1)
+    share = (1 - Fraction(limit)) / (1 + Fraction(limit))
+    assert raised([1000, 1000], kind) == [0, math.ceil(40_000 * share - 7_500)]
+    persons = Kind("R2", "x", [0, 0, 9], [1, 2, -5], [1, 2, -5], [0, 0, 9], 1.0, 1.0, Fraction(limit), 1)
+    received = raised([90, 170, 300], persons)
+    after = [now + got for now, got in zip(persons.now, received, strict=True)]
+    assert Spread(after, [90, 170, 300]).within(Fraction(limit))
 
 
 def test_costs_of_a_bureau_replace_ours(tmp_path: Path) -> None:
