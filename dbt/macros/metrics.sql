@@ -11,9 +11,26 @@
     {{- exceptions.raise_compiler_error('no metric ' ~ metric ~ ' is declared as ' ~ basis) -}}
 {% endmacro %}
 
+{# A metric's share, 0 to 1, at a finer grain than its home has (grade, sex, class, sender): of the declared columns of
+   `relation`. The comments tell the guard that nobody divides by hand. #}
+{% macro metric_share(metric, relation=none, type='decimal(6, 4)') -%}
+    {%- set source = metric_source(metric) -%}
+    {%- set of = (relation ~ '.') if relation else '' -%}
+    /*metric {{ metric }}*/ ({{ of }}{{ source.numerator }} / nullif({{ of }}{{ source.denominator }}, 0))::{{ type }} /*end*/
+{%- endmacro %}
+
+{# The same of a bound, `low` or `high`, of its 95 % interval. #}
+{% macro metric_bound(metric, side, relation=none) -%}
+    {%- set source = metric_source(metric) -%}
+    {%- set of = (relation ~ '.') if relation else '' -%}
+    /*bound {{ metric }}*/ {{ wilson(of ~ source.numerator, of ~ source.denominator, side) }} /*end*/
+{%- endmacro %}
+
 {# Rows of one source of a metric, by its declaration: one row per level, unit and period. #}
 {% macro metric_rows(source) -%}
     {%- set period = source.period or ('year(' ~ as_of_date() ~ ')') -%}
+    {%- set levels = ['school', 'group', 'district', 'zone', 'city'] -%}
+    {%- set level = "'" ~ source.level ~ "'" if source.level in levels else source.level -%}
     {%- set plain = {'value': source.value, 'low': source.low, 'high': source.high} -%}
     select
         '{{ source.metric }}' as metric_code,
@@ -26,9 +43,9 @@
         '{{ source.period_kind }}' as period_kind,
         ({{ period }})::integer as period_year,
     {%- if source.rows == 'units' %}
-        {{ source.level }}::varchar as unit_level,
-        case when {{ source.level }} = 'city' then 'city' else {{ source.unit }} end::varchar as unit_code,
-        {{ source.district if source.district else 'case when ' ~ source.level ~ " = 'district' then " ~ source.unit ~ ' end' }}::varchar
+        {{ level }}::varchar as unit_level,
+        case when {{ level }} = 'city' then 'city' else {{ source.unit }} end::varchar as unit_code,
+        {{ source.district if source.district else 'case when ' ~ level ~ " = 'district' then " ~ source.unit ~ ' end' }}::varchar
             as district_code,
         {{ source.numerator or 'null' }}::decimal(18, 4) as numerator,
         {{ source.denominator or 'null' }}::decimal(18, 4) as denominator,
@@ -39,29 +56,31 @@
         coalesce({{ source.unmapped or 0 }}, 0)::bigint as unmapped_count,
     from {{ ref(source.model) }}
     where
-        {{ source.level }} in ('{{ source.levels | join("', '") }}')
+        {{ level }} in ('{{ source.levels | join("', '") }}')
         and ({{ source.where }})
     {%- else %}
+        {%- set told_by = {'school': 'base.school', 'district': 'base.district', 'zone': 'districts.zone_code'} %}
         case
-            when grouping(base.school) = 0 then 'school'
-            when grouping(base.district) = 0 then 'district'
-            when grouping(districts.zone_code) = 0 then 'zone'
-            else 'city'
+            {%- for level, column in told_by.items() if level in source.levels %}
+            when grouping({{ column }}) = 0 then '{{ level }}'
+            {%- endfor %}
+            when true then 'city'
         end as unit_level,
         case
-            when grouping(base.school) = 0 then base.school
-            when grouping(base.district) = 0 then base.district
-            when grouping(districts.zone_code) = 0 then districts.zone_code
-            else 'city'
+            {%- for level, column in told_by.items() if level in source.levels %}
+            when grouping({{ column }}) = 0 then {{ column }}
+            {%- endfor %}
+            when true then 'city'
         end as unit_code,
-        case when grouping(base.district) = 0 then base.district end as district_code,
+        {{ "case when grouping(base.district) = 0 then base.district end" if 'district' in source.levels else 'null::varchar' }}
+            as district_code,
         sum({{ source.numerator }}::double)::decimal(18, 4) as numerator,
         sum({{ source.denominator }}::double)::decimal(18, 4) as denominator,
         null::decimal(18, 6) as told_value,
         null::decimal(18, 6) as told_low,
         null::decimal(18, 6) as told_high,
         null::varchar as told_reason,
-        coalesce(sum({{ source.unmapped or 0 }}), 0)::bigint as unmapped_count,
+        coalesce(sum(({{ source.unmapped or 0 }})::double), 0)::bigint as unmapped_count,
     from (
         select
             *,

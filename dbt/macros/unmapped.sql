@@ -8,13 +8,13 @@
 
 {# Whether a share is void: the rows with unmapped codes could move it by more than its own 95 % interval. #}
 {% macro is_void(hits, count, unmapped) -%}
-    (
+    /*void*/ (
         {{ unmapped }} > 0 and coalesce(
             {{ unmapped }} / ({{ count }} + {{ unmapped }})::double
             > ({{ wilson(hits, count, 'high') }} - {{ wilson(hits, count, 'low') }}) / 2,
             true
         )
-    )
+    ) /*end*/
 {%- endmacro %}
 
 {# What to think of a row's shares of `count` pupils. #}

@@ -1,15 +1,17 @@
 """Every metric, declared once in `expectations/metrics/`, a file a service: what it is, how it is counted.
 
 A file holds `service`, `metrics` (code -> metric) and what its metrics share: each key of a metric may stand
-at the top of the file instead. Unknown keys are errors, and every error names file and metric. The targets of
-plans are dated data: `expectations/standards/evaluation/plan_indicators.csv`, checked here.
+at the top of the file instead. `each` makes several metrics of one: with
+`each: {stage: {primary: {zh: 小学}}}`, `{stage}` stands for `primary` and `{stage.zh}` for 小学, in the code
+and in every text. Unknown keys are errors, and every error names file and metric. The targets of plans are
+dated data: `expectations/standards/evaluation/plan_indicators.csv`, checked here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cache
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -63,12 +65,12 @@ class Source(_Part):
     """How one basis of a metric is counted: rows of one dbt model.
 
     `where` filters them, with `{metric}` for the metric's code. `rows: units`: each row is of a unit of
-    `levels`, told by `level` and `unit`. `rows: sum`: rows are of schools (column `school`) or districts, and
-    are summed to each of `levels`; a yes-or-no column counts as 1 or 0. Numerator and denominator are
-    columns, and the value is their quotient times the metric's `per`; or the model tells the `value` itself.
-    `sum_to`: levels that are summed from those of the model. `unmapped`: column that counts rows with codes
-    that nobody mapped; with an interval, they make a share void as `is_void` says. `interval: wilson`: the
-    denominator is a sample.
+    `levels`, told by `unit` and by `level`, which is a column or the level of all rows. `rows: sum`: rows are
+    of schools (column `school`) or districts, and are summed to each of `levels`; a yes-or-no column counts
+    as 1 or 0. Numerator and denominator are columns, and the value is their quotient times the metric's
+    `per`; or the model tells the `value` itself. `sum_to`: levels that are summed from those of the model.
+    `unmapped`: column that counts rows with codes that nobody mapped; with an interval, they make a share
+    void as `is_void` says. `interval: wilson`: the denominator is a sample.
     """
 
     basis: Literal["reported", "counted"]
@@ -173,7 +175,7 @@ def read(path: Path) -> Iterator[Metric]:
     shared = {key: value for key, value in told.items() if key != "metrics"}
     if unknown := sorted(shared.keys() - (Metric.model_fields.keys() - {"code"})):
         raise ContractError(f"{path.name}: unknown keys {', '.join(unknown)}")
-    for code, own in told["metrics"].items():
+    for code, own in _each(path, told["metrics"]):
         if not isinstance(own, dict) or {"code", "service"} & own.keys():
             raise ContractError(f"{path.name}: {code} must be a mapping without code and service")
         try:
@@ -181,6 +183,40 @@ def read(path: Path) -> Iterator[Metric]:
         except ValidationError as error:
             raise ContractError(f"{path.name}: {code}: {_first(error)}") from error
         yield metric
+
+
+def _each(path: Path, told: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Every code with its metric; one with `each` as often as that has combinations."""
+    for code, own in told.items():
+        if not isinstance(own, dict) or "each" not in own:
+            yield code, own
+            continue
+        try:
+            axes = [
+                [
+                    {f"{{{axis}}}": key} | {f"{{{axis}.{n}}}": str(v) for n, v in words.items()}
+                    for key, words in of
+                ]
+                for axis, of in ((axis, entries.items()) for axis, entries in own["each"].items())
+            ]
+        except AttributeError:
+            raise ContractError(f"{path.name}: {code}: each: axis -> key -> words is a mapping") from None
+        body = {key: value for key, value in own.items() if key != "each"}
+        for chosen in product(*axes):
+            words = {name: word for part in chosen for name, word in part.items()}
+            yield _filled(code, words), _filled(body, words)
+
+
+def _filled(told: Any, words: Mapping[str, str]) -> Any:
+    """The same with every `{axis}` and `{axis.word}` replaced."""
+    if isinstance(told, dict):
+        return {key: _filled(value, words) for key, value in told.items()}
+    if isinstance(told, list):
+        return [_filled(value, words) for value in told]
+    if isinstance(told, str):
+        for name, word in words.items():
+            told = told.replace(name, word)
+    return told
 
 
 def _first(error: ValidationError) -> str:

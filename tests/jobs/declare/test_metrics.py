@@ -56,6 +56,23 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
     assert (metric.code, metric.service, metric.levels) == ("some_share", "places", ("school",))
 
 
+def test_one_declaration_makes_a_metric_of_each_combination(tmp_path: Path) -> None:
+    each = {"stage": {"primary": {"zh": "小学"}, "junior": {"zh": "初中"}}, "rule": {"k1": {"code": "K1"}}}
+    own = {
+        **METRIC,
+        "each": each,
+        "name": {"zh": "{stage.zh}某率", "en": "share of {stage}"},
+        "values": of_source(where="stage_code = '{stage}' and rule_code = '{rule.code}'"),
+    }
+    path = tmp_path / "some.yaml"
+    told = {"service": "places", "metrics": {"share_{rule}_{stage}": own}}
+    path.write_text(yaml.safe_dump(told, sort_keys=False), "utf-8")
+    assert [(m.code, m.name.zh, m.values[0].where) for m in metrics.read(path)] == [
+        ("share_k1_primary", "小学某率", "stage_code = 'primary' and rule_code = 'K1'"),
+        ("share_k1_junior", "初中某率", "stage_code = 'junior' and rule_code = 'K1'"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
@@ -69,6 +86,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
         ({"values": of_source(sum_to=["zone"])}, "zone cannot be summed from school"),
         ({"values": of_source(period={"kind": "date", "column": "day"})}, "date has no column"),
         ({"values": of_source(numerator="a / b")}, "values.0.numerator"),
+        ({"each": {"stage": ["primary"]}}, "axis -> key -> words is a mapping"),
         ({"values": of_source() * 2}, "of one basis and level: counted school"),
     ],
 )
@@ -89,7 +107,7 @@ def test_an_unknown_key_of_a_file_is_refused(tmp_path: Path) -> None:
 
 def test_every_metric_is_of_tables_that_exist_and_of_a_service() -> None:
     found = metrics.load()
-    assert len(found) >= 18
+    assert len(found) >= 70
     for metric in found.values():
         assert set(metric.source_tables) <= set(declare.all_tables()), metric.code
 

@@ -114,13 +114,13 @@ select
     joined.good_or_excellent_count::integer as good_or_excellent_count,
     joined.pass_count::integer as pass_count,
     {% for name, figure in [
-        ('good_or_excellent_share', share('joined.good_or_excellent_count', 'joined.scored_count')),
-        ('good_or_excellent_low_share', wilson('joined.good_or_excellent_count', 'joined.scored_count', 'low')),
-        ('good_or_excellent_high_share', wilson('joined.good_or_excellent_count', 'joined.scored_count', 'high')),
+        ('good_or_excellent_share', metric_share('fitness_good_or_excellent_share', 'joined')),
+        ('good_or_excellent_low_share', metric_bound('fitness_good_or_excellent_share', 'low', 'joined')),
+        ('good_or_excellent_high_share', metric_bound('fitness_good_or_excellent_share', 'high', 'joined')),
         ('good_or_excellent_with_exempt_share', share('joined.good_or_excellent_count', '(joined.scored_count + joined.exempted_count)')),
-        ('pass_share', share('joined.pass_count', 'joined.scored_count')),
-        ('pass_low_share', wilson('joined.pass_count', 'joined.scored_count', 'low')),
-        ('pass_high_share', wilson('joined.pass_count', 'joined.scored_count', 'high')),
+        ('pass_share', metric_share('fitness_pass_share', 'joined')),
+        ('pass_low_share', metric_bound('fitness_pass_share', 'low', 'joined')),
+        ('pass_high_share', metric_bound('fitness_pass_share', 'high', 'joined')),
         ('pass_with_exempt_share', share('joined.pass_count', '(joined.scored_count + joined.exempted_count)')),
         ('mean_total_score', 'joined.mean_total::decimal(5, 2)'),
         ('mean_total_low_score', mean_bound('joined', 'mean_total', 'deviation', 'scored_count', 0, 120, 'low') ~ '::decimal(6, 2)'),
@@ -131,12 +131,12 @@ select
     {{ share('joined.scored_on_roll_count', 'joined.on_roll_count') }} as scored_of_roll_share,
     {{ share('joined.scored_on_roll_count', '(joined.on_roll_count - joined.excused_on_roll_count)') }}
         as scored_of_roll_not_excused_share,
-    {{ share('joined.scored_count', 'joined.submitted_count') }} as scored_of_submitted_share,
+    {{ metric_share('fitness_tested_share', 'joined') }} as scored_of_submitted_share,
     {{ share('(joined.exempted_count + joined.deferred_count)', 'joined.submitted_count') }} as excused_share,
     targets.target_share::decimal(6, 4) as target_share,
     case
         when not joined.is_void
-            then ({{ share('joined.good_or_excellent_count', 'joined.scored_count') }} - targets.target_share)
+            then ({{ metric_share('fitness_good_or_excellent_share', 'joined') }} - targets.target_share)
     end::decimal(6, 4) as gap_to_target_share,
     case
         when joined.is_void then null

@@ -54,10 +54,11 @@ select
     judged.open_case_count,
     judged.late_case_count,
     judged.overdue_case_count,
+    judged.in_time_case_count,
     judged.unmapped_count,
     case
         when not {{ is_void('judged.in_time_case_count', 'judged.hotline_case_count', 'judged.unmapped_count') }}
-            then {{ share('judged.in_time_case_count', 'judged.hotline_case_count') }}
+            then {{ metric_share('hotline_in_time_share', 'judged') }}
     end as in_time_share,
 from judged
 left join districts

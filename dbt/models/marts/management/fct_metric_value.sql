@@ -1,6 +1,11 @@
 -- one row per metric, basis (reported, counted), level, unit and period
 -- dbt and the pins of a build take what is read from here; a test compares with the declarations
--- depends_on: {{ ref('int_metric__plan_reported') }}, {{ ref('fct_fitness_rate') }}, {{ ref('fct_fitness_eyesight') }}
+-- depends_on: {{ ref('stg_evaluation__indicator') }}, {{ ref('fct_fitness_rate') }}, {{ ref('fct_fitness_eyesight') }}
+-- depends_on: {{ ref('fct_places_gap') }}, {{ ref('fct_places_forecast_error') }}, {{ ref('fct_places_plan_progress') }}
+-- depends_on: {{ ref('fct_safety_hazard') }}, {{ ref('fct_safety_risk') }}, {{ ref('fct_hotline_clock') }}
+-- depends_on: {{ ref('int_safety__hotline_answer') }}, {{ ref('int_enrollment__teacher_stage') }}
+-- depends_on: {{ ref('fct_feed_quality') }}, {{ ref('fct_balance_school_indicator') }}
+-- depends_on: {{ ref('fct_balance_coefficient') }}, {{ ref('fct_balance_rule') }}
 with districts as (select * from {{ ref('dim_district') }}),
 
 members as (select * from {{ ref('brg_school_group_member') }}),
@@ -68,8 +73,8 @@ judged as (
     select
         units.*,
         case
+            when is_told then if(told_value is null, coalesce(told_reason, 'no_value'), null)
             when told_reason is not null then told_reason
-            when is_told then if(told_value is null, 'not_told', null)
             when numerator is null or denominator is null then 'no_numerator'
             when denominator = 0 then 'no_denominator'
             when interval_kind = 'wilson' and {{ is_void('numerator', 'denominator', 'unmapped_count') }}

@@ -1,5 +1,11 @@
 -- one row per level (school, area, district, zone, city), unit, stage and school year, where places are known
-with gaps as (select * from {{ ref('stg_places__gap') }}),
+with gaps as (
+    select
+        *,
+        forecast as forecast_count,
+        (existing_place_count + expected_place_count)::decimal(12, 1) as supply_count,
+    from {{ ref('stg_places__gap') }}
+),
 
 districts as (select * from {{ ref('dim_district') }}),
 
@@ -30,14 +36,14 @@ select
     gaps.school_year_start,
     {{ school_year_label('gaps.school_year_start') }} as school_year,
     gaps.lead as lead_years,
-    gaps.forecast as forecast_count,
+    gaps.forecast_count,
     gaps.lower_80 as lower_80_count,
     gaps.upper_80 as upper_80_count,
     gaps.existing_place_count,
     gaps.planned_place_count as coming_place_count,
     gaps.expected_place_count,
     coalesce(unmapped.unmapped_count, 0) as unmapped_count,
-    (gaps.existing_place_count + gaps.expected_place_count)::decimal(12, 1) as supply_count,
+    gaps.supply_count,
     gaps.surplus::decimal(12, 1) as surplus_count,
     gaps.shortage_probability,
     gaps.surplus_probability,
@@ -45,8 +51,8 @@ select
     gaps.expected_surplus,
     gaps.warning_direction,
     gaps.warning_level,
-    (gaps.forecast / nullif(gaps.existing_place_count + gaps.expected_place_count, 0))::decimal(8, 4)
-        as occupancy_share,
+    -- the formula is that of every stage
+    {{ metric_share('places_occupancy_primary', 'gaps', 'decimal(8, 4)') }} as occupancy_share,
     gaps.run_id as decided_by_run_id,
 from gaps
 left join districts

@@ -47,18 +47,24 @@ counted as (
         count(*) filter (where project_code is not null and project_status_code is null and is_due) as unmapped_count,
     from planned
     group by measure, plan_year
+),
+
+told as (
+    select
+        years.measure as plan_measure,
+        years.measure_zh as plan_measure_zh,
+        years.plan_year::integer as plan_year,
+        years.target_count as plan_target_count,
+        coalesce(counted.due_count, 0)::integer as due_place_count,
+        coalesce(counted.opened_count, 0)::integer as opened_place_count,
+        counted.unmapped_count::integer as unmapped_count,
+    from years
+    left join counted
+        on years.measure = counted.measure and years.plan_year = counted.plan_year
 )
 
 select
-    years.measure as plan_measure,
-    years.measure_zh as plan_measure_zh,
-    years.plan_year::integer as plan_year,
-    years.target_count as plan_target_count,
-    coalesce(counted.due_count, 0)::integer as due_place_count,
-    coalesce(counted.opened_count, 0)::integer as opened_place_count,
-    counted.unmapped_count::integer as unmapped_count,
-    (coalesce(counted.opened_count, 0) / years.target_count)::decimal(8, 4) as opened_of_target_share,
-    (coalesce(counted.opened_count, 0) / nullif(counted.due_count, 0))::decimal(8, 4) as opened_of_due_share,
-from years
-left join counted
-    on years.measure = counted.measure and years.plan_year = counted.plan_year
+    *,
+    {{ metric_share('plan_places_opened_share', type='decimal(8, 4)') }} as opened_of_target_share,
+    (opened_place_count / nullif(due_place_count, 0))::decimal(8, 4) as opened_of_due_share,
+from told

@@ -1,5 +1,15 @@
 -- one row per plan indicator and year, for the whole city; no counts of persons
-with indicators as (select * from {{ ref('fct_plan_indicator') }} where unit_level = 'city')
+with indicators as (
+    select judged.* replace (told.metric_value::decimal(12, 4) as indicator_value)
+    from {{ ref('fct_plan_indicator') }} as judged
+    left join {{ ref('fct_metric_value') }} as told
+        on
+            judged.indicator_code = told.metric_code
+            and told.value_basis = 'reported'
+            and told.unit_level = 'city'
+            and judged.indicator_year = told.period_year
+    where judged.unit_level = 'city'
+)
 
 select
     indicator_code,

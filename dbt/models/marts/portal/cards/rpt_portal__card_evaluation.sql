@@ -1,6 +1,20 @@
 -- one row per site with plan indicators: the card of evaluation, how many newest values meet their target
 with indicators as (
-    select * from {{ ref('fct_plan_indicator') }} where unit_level = 'city' and is_newest_year
+    select
+        judged.indicator_no,
+        judged.indicator_year,
+        judged.indicator_zh,
+        judged.is_met,
+        judged.target_value,
+        told.metric_value,
+    from {{ ref('fct_plan_indicator') }} as judged
+    left join {{ ref('fct_metric_value') }} as told
+        on
+            judged.indicator_code = told.metric_code
+            and told.value_basis = 'reported'
+            and told.unit_level = 'city'
+            and judged.indicator_year = told.period_year
+    where judged.unit_level = 'city' and judged.is_newest_year
 ),
 
 counted as (
@@ -13,9 +27,9 @@ counted as (
         -- each value as percent of its target, so that one axis serves all
         to_json(
             list(
-                struct_pack(x := indicator_zh, y := (100 * indicator_value / target_value)::decimal(8, 1))
+                struct_pack(x := indicator_zh, y := (100 * metric_value / target_value)::decimal(8, 1))
                 order by indicator_no
-            ) filter (where indicator_value is not null)
+            ) filter (where metric_value is not null)
         ) as series_json,
     from indicators
     having count(*) > 0

@@ -19,7 +19,7 @@ counted as (
     select
         stage_names.meaning_zh as stage_zh,
         min(grades.ladder_year::integer) as ladder_year,
-        sum(rates.good_or_excellent_count) as good_count,
+        sum(rates.good_or_excellent_count) as good_or_excellent_count,
         sum(rates.scored_count) as scored_count,
         sum(rates.unmapped_count) as unmapped_count,
     from rates
@@ -36,15 +36,15 @@ stages as (
         stage_zh,
         ladder_year,
         case
-            when not {{ is_void('good_count', 'scored_count', 'unmapped_count') }}
-                then {{ share('good_count', 'scored_count') }}
+            when not {{ is_void('good_or_excellent_count', 'scored_count', 'unmapped_count') }}
+                then {{ metric_share('fitness_good_or_excellent_share') }}
         end as good_or_excellent_share,
     from counted
 )
 
 select
     'fitness' as service,
-    (100 * good_or_excellent_share)::decimal(18, 2) as figure_value,
+    told.metric_value::decimal(18, 2) as figure_value,
     {{ card_text('fitness', 'figure_label') }} as figure_label_zh,
     {{ card_text('fitness', 'figure_label', 'en') }} as figure_label_en,
     format({{ card_text('fitness', 'period') }}, school_year) as period_label,
@@ -65,4 +65,9 @@ select
         from stages
     )::varchar as series_json,
 from rates
-where grade_key = 'all' and scored_count > 0
+left join {{ ref('fct_metric_value') }} as told
+    on
+        told.metric_code = 'fitness_good_or_excellent_share'
+        and told.unit_level = 'city'
+        and rates.school_year_start = told.period_year
+where rates.grade_key = 'all' and rates.scored_count > 0
