@@ -346,8 +346,10 @@ def _sources_yaml() -> str:
     stated = [table for table in entries if not table.startswith("ops__")]
     contracts = {table: declare.statements_of(table) for table in stated}
     snapshots = [table for table, contract in contracts.items() if contract and contract.among_senders]
+    # A table whose newest row of a key stands has a past that marts may tell.
+    kept = [table for table in stated if not contracts[table] and declare.history_of(table).kind == "last"]
     of_view = {
-        "every_statement": ("All that was stated, each delivery beside the others.", snapshots),
+        "every_statement": ("All that was stated or decided, each beside the others.", [*snapshots, *kept]),
         "newest_by_scope": ("The newest delivery of each scope, the newest statement of each key.", stated),
         "chosen": ("As newest_by_scope, one row of each key among all senders.", snapshots),
         window.WRITTEN: ("Tables as written.", [table for table in entries if table not in stated]),

@@ -117,6 +117,11 @@ def _city_value(row: dict[str, str], year: int, passed: float) -> float:
     return base + (_REACHED[code] - base) * passed
 
 
+def first_figures_on(year: int) -> date:
+    """The day on which districts send first figures of the newest year."""
+    return date(year, 11, 10)
+
+
 def write_indicators(part: Part) -> None:
     """A file a district and year, received the March after; the newest year's are first figures.
 
@@ -127,7 +132,7 @@ def write_indicators(part: Part) -> None:
     drawn = part.once("indicators", lambda: indicator_values(part.seed, years))
     files = [([part.year], date(part.year + 1, 3, 15), f"规划指标_{part.year}")]
     if part.year == newest.year:
-        files = [([part.year], date(part.year, 11, 10), f"规划指标_{part.year}")]
+        files = [([part.year], first_figures_on(part.year), f"规划指标_{part.year}")]
     if part.is_first and part.year > FIRST_INDICATOR_YEAR:
         span = list(range(FIRST_INDICATOR_YEAR, part.year))
         files.insert(0, (span, date(part.year, 3, 15), f"规划指标_{span[0]}-{span[-1]}"))

@@ -33,6 +33,7 @@ from synthetic.city.rolls import write_rolls
 from synthetic.city.safety import write_safety
 from synthetic.city.schools import make_schools, year_index
 from synthetic.city.staff import write_rotation, write_staff
+from synthetic.city.supervision import write_supervision_actions
 from synthetic.city.truth import Truth
 from synthetic.city.work import Journal, Outcome, alone, write_parts
 from synthetic.city.writers import Landing, Progress, shown
@@ -74,6 +75,7 @@ WRITERS = (
     Writer("year", write_city_learning),
     Writer("year", write_bulletins),
     Writer("district", write_district_learning),
+    Writer("city", write_supervision_actions),
     Writer("city", write_future),
 )
 

@@ -38,7 +38,7 @@ WAITS_FOR = {
     "decide_fitness": {"enrollment", "physical_fitness"},
     "decide_places": {"enrollment", "place_demand"},
     "decide_safety": {"enrollment", "campus_safety", "district_statistics"},
-    "decide_evaluation": {"district_statistics", "enrollment", "resources"},
+    "decide_evaluation": {"district_statistics", "enrollment", "resources", "campus_safety"},
 }
 VERBS = {"open", "write", "clean", "decide", "build", "publish", "check"}
 

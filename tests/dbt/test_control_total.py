@@ -72,7 +72,8 @@ def test_years_without_a_bulletin_or_without_data_are_neither(case: marts.BuildR
     verdicts = dict(
         ask(
             case.file,
-            "select control_kind || school_year_start, list(distinct control_verdict order by control_verdict)"
+            "select control_kind || school_year_start,"
+            " list(distinct control_verdict order by control_verdict)"
             " from fct_control_total where district_code = '110101' group by all",
         )
     )

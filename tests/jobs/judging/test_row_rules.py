@@ -155,6 +155,12 @@ CASES: dict[str, dict[str, tuple[dict[str, str], dict[str, str]]]] = {
 
 
 # The bureau's own measures are held against the same rules.
+CASES["supervision_action"] = {
+    "supervision_action_kind_code:reason_missing": (
+        {"supervision_action_kind_code": "解除", "action_reason": "复核合格"},
+        {"supervision_action_kind_code": "解除", "action_reason": ""},
+    )
+}
 CASES["control_total"] = {
     "published_teacher_count:part_exceeds_whole": (
         {"published_pupil_count": "5200", "published_teacher_count": "410"},
