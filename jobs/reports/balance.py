@@ -286,21 +286,24 @@ def of_school(book: Book, scope: Scope) -> list[Block]:
     )
     if not rows:
         return [notice("该校不在义务教育优质均衡的评估范围，或没有数据。")]
+    stages = dict.fromkeys(row["stage_code"] for row in rows)
+    return [_of_stage(book, [row for row in rows if row["stage_code"] == stage]) for stage in stages]
+
+
+def _of_stage(book: Book, rows: list[Row]) -> Table:
     names = _names(book, _QUALITY)
     figures = ("indicator_value", "threshold", "share_of_threshold")
     lines: list[list[Piece]] = [
         [
             f"{row['indicator_code']} {names.get(row['indicator_code'], {}).get('name_zh', '')}",
-            word(STAGES, row["stage_code"]),
             *(book.figure(f"{INDICATOR}.{name}", row[name], why=_NOT_JUDGED) for name in figures),
             yes_no(row["is_met"]),
         ]
         for row in rows
     ]
-    keys: list[str | Column] = [Column("学段"), *(f"{INDICATOR}.{name}" for name in figures), Column("达标")]
-    return [
-        book.table(f"优质均衡资源配置（{school_year(rows[0]['school_year_start'])}）", "指标", keys, lines)
-    ]
+    keys: list[str | Column] = [*(f"{INDICATOR}.{name}" for name in figures), Column("达标")]
+    year, stage = school_year(rows[0]["school_year_start"]), word(STAGES, rows[0]["stage_code"])
+    return book.table(f"优质均衡资源配置：{stage}（{year}）", "指标", keys, lines)
 
 
 PART = Part(

@@ -166,8 +166,7 @@ class Book:
             return Figure(NONE, None, number, tuple(dict.fromkeys(marks)))
         exact = Decimal(str(value)) * scale
         text = printed(exact, decimals)
-        joint = "" if unit in ("", "%") else " "
-        return Figure(f"{text}{joint}{unit}", exact, number, tuple(dict.fromkeys(marks)))
+        return Figure(f"{text}{unit}", exact, number, tuple(dict.fromkeys(marks)))
 
     def columns(self, first: str, keys: Sequence[str | Column]) -> tuple[Column, ...]:
         """Headings of a table: the row heading's, then one for each declared figure or ready column."""

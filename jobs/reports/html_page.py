@@ -27,7 +27,8 @@ _STYLE = """
 main{display:block}section{margin-bottom:1.2rem}h2{margin-bottom:.6rem}h3{font-size:1rem;margin:1rem 0 .3rem}
 ul{margin:.2rem 0;padding-left:1.2rem}li{margin:.3rem 0}sup{font-size:.7em;line-height:0}
 sup a{color:var(--main)}
-.scroll{overflow-x:auto}.scroll svg{min-width:34rem}table{margin-bottom:.6rem}caption{text-align:left;
+.scroll{overflow-x:auto}
+.scroll svg{min-width:34rem;max-width:54rem}table{margin-bottom:.6rem}caption{text-align:left;
 font-weight:600;padding:.6rem 0 .3rem}tbody th{color:var(--ink)}td,th{overflow-wrap:anywhere}
 thead th{border-bottom:2px solid var(--rule)}th.number,td.number{white-space:normal}
 td.number data{white-space:nowrap}
@@ -36,6 +37,7 @@ td.number data{white-space:nowrap}
 gap:.4rem 1.5rem;margin:0 0 .8rem}
 .pairs dt{color:var(--quiet);font-size:.8rem}.pairs dd{margin:0;font-weight:600}
 .definitions{font-size:.8rem}
+@media(max-width:40rem){tbody th{min-width:6.5em}tbody td{min-width:3em}}
 @media print{body{background:#fff}section{border:0;padding:0}tr,figure{break-inside:avoid}
 thead{display:table-header-group}h2,caption{break-after:avoid}}
 """

@@ -107,17 +107,26 @@ def _chart(book: Book, scope: Scope, rows: list[Row]) -> Chart | None:
             and period_year <= ? order by all""",
         *(scope.code, scope.year),
     )
+    ways = book.source.rows(
+        f"""select indicator_code, indicator_year, path_value from {TABLE}
+            where {_OF_DISTRICT} and path_value is not null and indicator_year <= ? order by all""",
+        *(scope.code, scope.year),
+    )
     shown = []
     for row in rows:
+        path = [
+            (float(one["indicator_year"]), float(one["path_value"]))
+            for one in ways
+            if one["indicator_code"] == row["indicator_code"]
+        ]
         line = [
             (float(one["period_year"]), float(one["metric_value"]))
             for one in history
             if one["metric_code"] == row["indicator_code"]
         ]
         if line:
-            shown.append(
-                _panel(f"{row['indicator_no']} {book.metric_name(row['indicator_code'])}", line, row)
-            )
+            title = f"{row['indicator_no']} {book.metric_name(row['indicator_code'])}"
+            shown.append(_panel(title, line, path, row))
     told = "；".join(
         f"{book.metric_name(row['indicator_code'])}{printed(row['reported']['metric_value'], 2)}"
         f"{book.metric_unit(row['indicator_code'])}，{row['status_zh'] or '无状态'}"
@@ -133,15 +142,14 @@ def _chart(book: Book, scope: Scope, rows: list[Row]) -> Chart | None:
     )
 
 
-def _panel(title: str, line: list[charts.Point], row: Row) -> charts.Panel:
-    """The indicator's years, the way from its base to the target, and the forecast of the target year."""
+def _panel(title: str, line: list[charts.Point], path: list[charts.Point], row: Row) -> charts.Panel:
+    """The indicator's years, the way to its target, and the forecast of the target year."""
     target_year, target = row["target_year"], row["target_value"]
-    path, band, expected = [], [], []
+    band: list[tuple[float, float, float]] = []
+    expected: list[charts.Point] = []
     if target is not None and target_year is not None:
-        start = (
-            (row["base_year"], row["base_value"]) if row["base_value"] is not None else (line[0][0], target)
-        )
-        path = [(float(start[0]), float(start[1])), (float(target_year), float(target))]
+        end = (float(target_year), float(target))
+        path = [*(path or [(line[0][0], float(target))]), *([end] if not path or path[-1] != end else [])]
     if row["forecast_value"] is not None and target_year is not None:
         expected = [line[-1], (float(target_year), float(row["forecast_value"]))]
         ends = [row["forecast_low_value"], row["forecast_high_value"]]
