@@ -17,20 +17,18 @@ _COUNTS = (
 def _blocks(book: Book, scope: Scope) -> list[Block]:
     sums = ", ".join(f"sum({name})::bigint as {name}" for name in _COUNTS)
     rows = book.source.rows(
-        f"""select dataset, count(distinct sender_code) as sender_count, {sums},
-            (sum(refused_row_count) / nullif(sum(refused_row_count + accepted_row_count), 0))::decimal(9, 6)
-                as refused_row_share
+        f"""select dataset, count(distinct sender_code) as sender_count, {sums}
             from {TABLE} where district_code = ? group by dataset order by dataset""",
         scope.district_code,
     )
     if not rows:
         return [notice(f"{scope.name}没有报送过数据。")]
-    names = ["sender_count", *_COUNTS, "refused_row_share"]
+    names = ["sender_count", *_COUNTS]
     contracts = declare.load()
     lines = [
         [
             contracts[row["dataset"]].zh if row["dataset"] in contracts else row["dataset"],
-            *(book.figure(f"{TABLE}.{name}", row[name], why="没有读入数据行。") for name in names),
+            *(book.figure(f"{TABLE}.{name}", row[name]) for name in names),
         ]
         for row in rows
     ]

@@ -30,14 +30,17 @@ from range(1, 3) as a (s), range(2023, 2026) as b (y), range(1, 7) as c (g);
 
 create table dim_metric as
 select code as metric_code, zh as metric_zh, zh || '的定义' as definition_zh, '分子' as numerator_zh,
-    '分母' as denominator_zh, '%' as unit_zh, decimals, 'clean_some_table' as source_tables, '某文件' as clause,
+    '分母' as denominator_zh, '%' as unit_zh, decimals,
+    if(code in ('a_rate', 'b_rate'), 'evaluation', if(code = 'refused_share', 'ops', 'fitness')) as service,
+    1 as sort_order, 'clean_some_table' as source_tables, '某文件' as clause,
     note as footnote_zh
 from (values
     ('a_rate', '某达标率', 2, null),
     ('b_rate', '另一比例', 2, '另一比例的脚注'),
     ('fitness_good_or_excellent_share', '体质健康优良率', 1, '免测不在分母中'),
     ('fitness_pass_share', '体质健康及格率', 1, null),
-    ('fitness_tested_share', '体质健康测试率', 1, null)
+    ('fitness_tested_share', '体质健康测试率', 1, null),
+    ('refused_share', '退回率', 3, null)
 ) as t (code, zh, decimals, note);
 
 create table fct_plan_indicator as
@@ -70,7 +73,11 @@ from (values
     ('school', '2110500002', 9, 55.55, 'small_number')
 ) as t (unit_level, unit_code, pupils, v, flag),
     (values ('fitness_good_or_excellent_share', 0), ('fitness_pass_share', 10), ('fitness_tested_share', 12.25))
-        as m (code, lift);
+        as m (code, lift)
+union all
+select 'refused_share', 'counted', level, unit, '110105', 'central_city', 'date', '2025-11-20', 2025, v, 1, 800,
+    null, null, null, null
+from (values ('district', '110105', 0.125), ('city', 'total', 0.25)) as t (level, unit, v);
 
 create table fct_fitness_rate as
 select 'upload' as result_kind, unit_level, unit_code, '110105' as district_code, 2024 as school_year_start,
@@ -164,3 +171,7 @@ create table fct_similar_school as
 select '2110500001' as school_code, '110105' as district_code, 'primary' as stage_code, n as similar_order,
     '同类第' || n || '校' as comparator_school_name
 from range(1, 31) as t (n);
+create table fct_supervision_ladder as
+select '110105' as district_code, 'a_rate' as supervised_metric_code, '某达标率' as supervised_metric_zh, 'remind'
+    as supervision_step_code, '提醒' as supervision_step_zh, 2 as step_number, '2025-03-01'::date as step_since_date,
+    264 as days_on_step, '连续两年低于应达值' as reason_zh, '2026-03-01 起通报' as next_step_zh;

@@ -120,6 +120,21 @@ def test_a_verdict_names_the_first_gate_that_fails_and_nothing_is_weighed(report
     assert "综合得分" not in words
 
 
+def test_the_ladder_says_the_step_since_when_and_why(report: Report, page: str) -> None:
+    words = "".join(reading.html(page)[0])
+    assert "某达标率提醒2025年3月1日264连续两年低于应达值2026-03-01起通报" in words
+    assert "退回率[" in words
+    (further,) = [s for s in report.sections if s.key == "further"]
+    (table,) = [block for block in further.blocks if isinstance(block, Table)]
+    assert [[piece if isinstance(piece, str) else piece.text for piece in row] for row in table.rows] == [
+        ["退回率", "%", "2025-11-20", "0.125", "—", "—", "0.250"]
+    ]
+
+
+def test_a_district_on_no_step_is_told_so(release: Release) -> None:
+    assert "没有处于督导措施中的指标" in html_page.page(district.report(release, "110109", 2024))
+
+
 def test_a_school_is_told_its_similar_schools_or_that_there_are_too_few(release: Release) -> None:
     told = "".join(reading.html(html_page.page(school.profile(release, "2110500001")))[0])
     assert "小学：同类学校30所" in told
