@@ -1,4 +1,4 @@
-"""What the lake counts of a district beyond plan and fitness: each metric with its period, beside the city."""
+"""What the lake counts of a district beyond plan and fitness, beside the city."""
 
 from __future__ import annotations
 

@@ -1,12 +1,13 @@
-"""The similar schools of a school: how many, how they were found, and the nearest ones."""
+"""The similar schools of a school: how many, the nearest ones, and where the school stands among them."""
 
 from __future__ import annotations
 
+from jobs.reports import metrics
 from jobs.reports.book import Book
-from jobs.reports.model import Block, Paragraph, Piece
+from jobs.reports.model import Block, Column, Figure, Paragraph, Piece
 from jobs.reports.scope import STAGE_ORDER, STAGES, Part, Scope, notice, word
 
-SET, MEMBER = "fct_similar_set", "fct_similar_school"
+SET, MEMBER, POSITION = "fct_similar_set", "fct_similar_school", "fct_school_position"
 _NAMED = 5
 
 
@@ -31,11 +32,47 @@ def _blocks(book: Book, scope: Scope) -> list[Block]:
             book.figure(f"{SET}.set_size", row["set_size"], whole, unit=True),
             "，自",
             book.figure(f"{SET}.candidate_count", row["candidate_count"], unit=True),
-            "可比学校中按规模、流动、功能区、随迁和寄宿情况选取；最近的是",
+            "可比学校中按规模、流动、功能区、随迁、寄宿选取；最近的是",
             f"{'、'.join(str(one['comparator_school_name']) for one in near)}。",
         ]
         blocks.append(Paragraph(tuple(said)))
-    return blocks
+    return blocks + _positions(book, scope)
 
 
-PART = Part("similar", "同类学校 Similar schools", (SET, MEMBER), _blocks)
+def _positions(book: Book, scope: Scope) -> list[Block]:
+    """Where the school stands among them, in the words of the mart; nothing of few persons."""
+    if not book.source.has(POSITION):
+        return []
+    rows = book.source.rows(
+        f"""select place.*, value.metric_flags from {POSITION} as place
+            inner join {metrics.TABLE} as value
+                on value.metric_code = place.metric_code and value.unit_code = place.school_code
+                and value.period = place.period and value.unit_level = 'school'
+                and value.value_basis = 'counted'
+            where place.school_code = ? and place.position_zh is not null
+            order by {STAGE_ORDER}, place.metric_code""",
+        scope.code,
+    )
+    lines: list[list[Piece]] = [
+        [
+            Figure(book.metric_name(row["metric_code"]), None, book.metric_number(row["metric_code"])),
+            row["period"],
+            metrics.figure(book, row["metric_code"], row, unit=True),
+            book.metric(row["metric_code"], row["set_median_value"], unit=True),
+            row["position_zh"],
+        ]
+        for row in rows
+        if not metrics.is_small(row)
+    ]
+    keys: list[str | Column] = [
+        *(
+            Column("期间"),
+            Column("本校", is_number=True),
+            Column("同类中位数", is_number=True),
+            Column("位置"),
+        )
+    ]
+    return [book.table("在同类学校中的位置", "指标", keys, lines)] if lines else []
+
+
+PART = Part("similar", "同类学校 Similar schools", (SET, MEMBER, *metrics.TABLES), _blocks)

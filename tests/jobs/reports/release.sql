@@ -175,3 +175,11 @@ create table fct_supervision_ladder as
 select '110105' as district_code, 'a_rate' as supervised_metric_code, '某达标率' as supervised_metric_zh, 'remind'
     as supervision_step_code, '提醒' as supervision_step_zh, 2 as step_number, '2025-03-01'::date as step_since_date,
     264 as days_on_step, '连续两年低于应达值' as reason_zh, '2026-03-01 起通报' as next_step_zh;
+create table fct_school_position as
+select code as school_code, '110105' as district_code, 'primary' as stage_code, m as metric_code, '2024-2025' as period,
+    v::decimal(18, 6) as metric_value, 66.625::decimal(18, 6) as set_median_value, said as position_zh,
+    null::varchar as missing_reason
+from (values
+    ('2110500001', 'fitness_good_or_excellent_share', 80.05, '高于 86 % 的同类学校'),
+    ('2110500002', 'fitness_good_or_excellent_share', 55.55, '低于 90 % 的同类学校')
+) as t (code, m, v, said);

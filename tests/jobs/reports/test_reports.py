@@ -139,6 +139,10 @@ def test_a_school_is_told_its_similar_schools_or_that_there_are_too_few(release:
     told = "".join(reading.html(html_page.page(school.profile(release, "2110500001")))[0])
     assert "小学：同类学校30所" in told
     assert "最近的是同类第1校、同类第2校、同类第3校、同类第4校、同类第5校。" in told
+    told = re.sub(r"\([a-z]\)|\[\d+\]", "", told)
+    assert "体质健康优良率2024-202580.1%66.6%高于86%的同类学校" in told
+    few = html_page.page(school.profile(release, "2110500002", 2024))
+    assert "低于 90 % 的同类学校" not in few, "the position would tell the hidden rate"
     assert "同类学校过少，不作比较" in html_page.page(school.profile(release, "2110500002"))
 
 
