@@ -27,6 +27,7 @@ class Stream(IntEnum):
     RESOURCE = 14
     HOTLINE = 15
     REGISTRATION = 16
+    BALANCE = 17
     HAZARD = 31
     DRILL = 32
     GUARD = 33

@@ -1,7 +1,7 @@
 """What schools have: the register with areas, rooms, equipment and recognitions, and the halls they share.
 
-Areas and equipment are drawn for each pupil around the thresholds of the quality balance, so that most
-schools meet most of them; kindergartens around Beijing's place norms. None of it is published by school.
+Areas and equipment are drawn for each pupil, of kindergartens around Beijing's place norms; `mended` then
+moves what compulsory schools have to what the law of quality balance asks. None is published by school.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from synthetic.city.balance import CENTRAL_SIX, facts_of
 from synthetic.city.catchments import outlines, points
 from synthetic.city.figures import YEARS, districts
 from synthetic.city.forms import fill, office, send
 from synthetic.city.indicators import reached
+from synthetic.city.mended import mend_premises
 from synthetic.city.numbers import Stream, stream
 from synthetic.city.part import Part
 from synthetic.city.schools import KIND_CODE, Schools, year_index
@@ -44,17 +46,23 @@ _LEVELS = (
 def write_registers(part: Part) -> None:
     """One file a district and autumn, received on 10 September; closed schools stay, with their last day."""
     code, year = districts()[part.number].code, part.year
-    columns = register_columns(part.schools, part.seed, year, part.number)
+    columns = register_columns(part.schools, part.seed, year, part.number, part.newest.year)
     dress = office(part.seed, part.number, "school_register")
     filled = fill("school_register", columns, dress)
     send(part.landing, "school_register", code, date(year, 9, 10), f"学校名录_{year}", filled, dress)
 
 
-def register_columns(schools: Schools, seed: int, year: int, number: int) -> dict[str, list[Any]]:
-    """The register of one district in an autumn, by the contract's names."""
+def register_columns(
+    schools: Schools, seed: int, year: int, number: int, newest: int | None = None
+) -> dict[str, list[Any]]:
+    """The register of one district in an autumn, by the contract's names.
+
+    What schools have fits their pupils of the year `newest` (else of this one).
+    """
     district, at = districts()[number], year_index(year)
     here = [s for s in schools.of_district(number).tolist() if schools.opened[s] <= date(year, 9, 1)]
-    has = _premises(schools, seed, number)
+    has = _premises(schools, seed, number, newest or year)
+    areas = urban_rural(schools, seed, number, newest or year)
     ends = [schools.closed[s] for s in here]
     at_work = [end is None or end > date(year, 9, 1) for end in ends]
     nursery = [schools.kinds[s] == "kindergarten" for s in here]
@@ -64,10 +72,7 @@ def register_columns(schools: Schools, seed: int, year: int, number: int) -> dic
         (chance[:, n] < reached(code, year)).tolist()
         for n, code in enumerate(("smart_campus_coverage", "green_school_rate", "safe_campus_rate"))
     )
-    inclusive = [
-        (not schools.is_private[s] or bool(c < 0.7)) if n else None
-        for s, n, c in zip(here, nursery, chance[:, 3].tolist(), strict=True)
-    ]
+    regulated = inclusive(schools, seed, number)
     level_names, level_limits = [name for name, _ in _LEVELS], np.cumsum([share for _, share in _LEVELS])
     levels = np.minimum(np.searchsorted(level_limits, chance[:, 4]), len(_LEVELS) - 1).tolist()
     return {
@@ -82,11 +87,21 @@ def register_columns(schools: Schools, seed: int, year: int, number: int) -> dic
             for s, works in zip(here, at_work, strict=True)
         ],
         "class_count": schools.classes[here, at].sum(axis=1).tolist(),
-        **{name: has[name][index].tolist() for name in has if name != "chance"},
+        **{name: has[name][index].tolist() for name in has if name not in ("chance", "twelves")},
+        "is_over_dense_center": [facts_of(schools, number, year).is_center] * len(here),
+        "urban_rural_code": [areas[s] for s in here],
+        "is_boarding_school": [
+            None if n else schools.kinds[s] == "senior" and bool(c < 0.1)
+            for s, n, c in zip(here, nursery, chance[:, 4].tolist(), strict=True)
+        ],
+        "is_teaching_point": [None if n else False for n in nursery],
+        "built_year": [schools.opened[s].year for s in here],
         "kindergarten_level_code": [
             level_names[level] if n else None for level, n in zip(levels, nursery, strict=True)
         ],
-        "is_inclusive_kindergarten": inclusive,
+        "is_inclusive_kindergarten": [
+            regulated[s] if n else None for s, n in zip(here, nursery, strict=True)
+        ],
         "is_smart_campus": smart,
         "is_green_school": [None if n else g for g, n in zip(green, nursery, strict=True)],
         "is_safe_campus": safe,
@@ -106,8 +121,33 @@ def _coordinates(schools: Schools, seed: int, number: int, here: list[int]) -> d
     return {"longitude": [f"{x:.5f}" for x, _ in found], "latitude": [f"{y:.5f}" for _, y in found]}
 
 
-def _premises(schools: Schools, seed: int, number: int) -> dict[str, NDArray[np.generic]]:
-    """Columns of the register for all schools of a district, and under `chance` draws that stay."""
+# Urban and rural areas of districts outside the six of the center (assumption), where schools stand.
+_AREAS = (("111", 0.25), ("112", 0.10), ("121", 0.40), ("122", 0.10), ("210", 0.05), ("220", 0.10))
+_INCLUSIVE = 0.7  # of private kindergartens
+
+
+def urban_rural(schools: Schools, seed: int, number: int, newest: int) -> dict[int, str]:
+    """The class of area in which each school of a district stands, the same every year."""
+    here = schools.of_district(number).tolist()
+    draws = stream(seed, Stream.BALANCE, number).random(len(here))
+    limits = np.cumsum([share for _, share in _AREAS])
+    classes = [_AREAS[int(np.searchsorted(limits, draw))][0] for draw in draws]
+    if districts()[number].code in CENTRAL_SIX:
+        classes = ["111"] * len(here)
+    small = facts_of(schools, number, newest).small
+    return {s: "220" if s == small else area for s, area in zip(here, classes, strict=True)}
+
+
+def inclusive(schools: Schools, seed: int, number: int) -> dict[int, bool]:
+    """School of a district -> whether it is, or as a kindergarten would be, one at a regulated fee."""
+    here = schools.of_district(number).tolist()
+    chance = stream(seed, Stream.BALANCE, number, 1).random(len(here)).tolist()
+    return {s: not schools.is_private[s] or c < _INCLUSIVE for s, c in zip(here, chance, strict=True)}
+
+
+def _premises(schools: Schools, seed: int, number: int, year: int) -> dict[str, NDArray[Any]]:
+    """Columns of the register for all schools of a district, mended by the pupils of a year; under `chance`
+    draws that stay, under `twelves` every twelve classes begun."""
     here = schools.of_district(number)
     rng = stream(seed, Stream.SCHOOL, number, 5)
     size = schools.pupils[here].sum(axis=2).max(axis=1)
@@ -120,7 +160,7 @@ def _premises(schools: Schools, seed: int, number: int) -> dict[str, NDArray[np.
     special = np.maximum(1, np.rint(classes / 12 * rng.uniform(0.85, 1.5, len(here)))).astype(np.int64)
     # Large schools, and those that took others over, teach in several places (shares are assumptions).
     several = rng.random(len(here)) < np.clip((size - 500) / 4000, 0.02, 0.4)
-    return {
+    has = {
         "campus_count": 1 + several * rng.integers(1, 3, len(here)),
         "campus_area_m2": np.rint(np.maximum(total[:, 0], 900)),
         "floor_area_m2": np.rint(np.maximum(total[:, 1], teaching * 1.15)),
@@ -136,7 +176,10 @@ def _premises(schools: Schools, seed: int, number: int) -> dict[str, NDArray[np.
         "art_room_count": special,
         "art_room_area_m2": np.rint(special * rng.uniform(72, 115, len(here))),
         "chance": rng.random((len(here), 5)),
+        "twelves": np.ceil(classes / 12).astype(np.int64),
     }
+    mend_premises(has, schools, number, year)
+    return has
 
 
 # Kind, word, share of schools that have and name it, middle area in m².

@@ -20,6 +20,7 @@ from synthetic.city.ladder import P1, class_name
 from synthetic.city.life import Roll
 from synthetic.city.numbers import Stream, stream
 from synthetic.city.part import Part
+from synthetic.city.premises import urban_rural
 from synthetic.city.words import NAME_NUMBERS, address, person_names, phone
 
 # The form's headings in its order (reference: feed_headers.md, enrollment import).
@@ -125,8 +126,7 @@ def write_registrations(part: Part) -> None:
 
 
 def _rows(part: Part, roll: Roll, rng: np.random.Generator) -> list[list[Any]]:
-    people, persons = part.people, roll.person
-    count = len(roll)
+    people, persons, count = part.people, roll.person, len(roll)
     births = people.birth[persons].astype("datetime64[D]").tolist()
     district = districts()[part.number].name_zh
     local = ~people.is_migrant[persons]
@@ -137,6 +137,7 @@ def _rows(part: Part, roll: Roll, rng: np.random.Generator) -> list[list[Any]]:
         started & part.is_first, rng.random(count) < 0.93, people.first_year[persons] < part.year
     )
     draws = rng.random((count, 10))
+    chooses = _choose(part, roll)
     ways = np.round(0.3 + 2.2 * rng.gamma(1.5, 0.6, count), 1)
     numbers, names = identity_numbers(people, persons), person_names(people.name[persons])
     family = person_names(rng.integers(0, NAME_NUMBERS, 2 * count))
@@ -168,7 +169,10 @@ def _rows(part: Part, roll: Roll, rng: np.random.Generator) -> list[list[Any]]:
                 *("1" if rural and not local[n] else "2", place),
                 class_name(int(roll.grade[n]), int(roll.klass[n])),
                 f"{part.year}09",
-                *("11" if draws[n, 9] < 0.97 else "12", "2" if people.boarding[person] < 0.008 else "1"),
+                *(
+                    "12" if chooses[n] and draws[n, 9] >= 0.8 else "11",
+                    "2" if people.boarding[person] < 0.008 else "1",
+                ),
                 *(home, home, home, phone(serial * 2), "100000"),
                 *("1" if only else "0", "1" if schooled[n] else "0", "0"),
                 *("1" if aid else "0", "0", "1" if orphan else "0", "0"),
@@ -181,6 +185,12 @@ def _rows(part: Part, roll: Roll, rng: np.random.Generator) -> list[list[Any]]:
             ]
         )
     return rows
+
+
+def _choose(part: Part, roll: Roll) -> list[bool]:
+    """Whether the school of each may take who lives elsewhere: private and rural ones; others do not."""
+    area = urban_rural(part.schools, part.seed, part.number, part.newest.year)
+    return [part.schools.is_private[s] or area[s].startswith("2") for s in roll.school.tolist()]
 
 
 # Only child, aid, bus, chronically ill, mainstreamed, bought place, orphan, rural household: assumptions.

@@ -34,6 +34,8 @@ _NAME_END = {"kindergarten": "幼儿园", "primary": "小学", "junior": "初级
 _PRIVATE_SHARE = {"kindergarten": 0.38, "primary": 0.06, "junior": 0.06, "senior": 0.1}
 _SIZE_SPREAD = {"kindergarten": 0.30, "primary": 0.42, "junior": 0.38, "senior": 0.38}
 _OPENED_LATER = {"kindergarten": 0.30, "primary": 0.14, "junior": 0.14, "senior": 0.12}
+# Where a district has many schools of a stage, none grows beyond what the law of balance lets it.
+_MANY_SCHOOLS, _MOST_PUPILS = 20, {"primary": 2150, "junior": 1950}
 _CLASS_SIZE = {"kindergarten": (24, 30), "primary": (33, 40), "junior": (32, 40), "senior": (34, 44)}
 _COHORT_SPREAD = 0.05  # how much a school's part of its district moves from one entry year to the next
 _DISTRICT_SPREAD = 0.012
@@ -234,6 +236,9 @@ def _fill(schools: Schools, weights: NDArray[np.float64], scale: float, seed: in
                 teaches = teaches | (kinds == "senior")
             here = np.flatnonzero((schools.district == number) & teaches)
             own = weights[here] * np.where(kinds[here] == stage, 1.0, _JUNIOR_WEIGHT_OF_COMPLETE)
+            if stage in _MOST_PUPILS and len(here) >= _MANY_SCHOOLS:
+                whole = totals[number][:, list(GRADES_OF[stage])].sum(axis=1).max()
+                own = _capped(own, _MOST_PUPILS[stage] / whole)
             noise = np.exp(rng.normal(0, _COHORT_SPREAD, (len(here), 64)))
             if is_expected:
                 noise[:, _FIRST_UNDRAWN:] = 1
@@ -250,6 +255,13 @@ def _fill(schools: Schools, weights: NDArray[np.float64], scale: float, seed: in
     schools.pupils, schools.future = pupils[:, : len(YEARS)], pupils[:, len(YEARS) :]
     _make_classes(schools, seed)
     _make_places(schools, seed)
+
+
+def _capped(weights: NDArray[np.float64], most: float) -> NDArray[np.float64]:
+    """Weights of which none is more than the part `most` of their sum; the others take what is cut."""
+    for _ in range(20):
+        weights = np.minimum(weights, most * weights.sum())
+    return weights
 
 
 def _make_classes(schools: Schools, seed: int) -> None:

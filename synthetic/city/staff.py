@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from synthetic.city.balance import facts_of, profiles
 from synthetic.city.figures import FIRST_YEAR, YEARS, districts
 from synthetic.city.forms import fill, office, send
 from synthetic.city.identities import numbers_of
 from synthetic.city.indicators import reached
 from synthetic.city.ladder import GRADES_OF, STAGES
+from synthetic.city.mended import persons_within
 from synthetic.city.numbers import Stream, stream
 from synthetic.city.part import Part
 from synthetic.city.people import NUMBERS
@@ -59,6 +62,7 @@ _HIGHER = {
 }
 _BACHELOR_KINDERGARTEN = 0.52
 _BACKBONE = (("national", 0.001), ("city", 0.016), ("district", 0.135), ("school", 0.10))
+_ABOVE_SCHOOL = ("national", "city", "district")
 _LAST_BIRTH = date(1999, 12, 31)  # pupils are born later, so that no number can be one of theirs
 _HOLDERS = 6  # most holders of one post in the years of the city
 _EPOCH = date(1970, 1, 1)
@@ -147,6 +151,7 @@ def write_staff(part: Part) -> None:
     stages = np.array(STAGES)[staff.stage]
     teaches = staff.is_teacher
     chance = staff.chance
+    profile, small = _small_school(part)
     days = [_EPOCH.toordinal() + d for d in staff.birth.tolist()]
     columns = {
         "id_document_type_code": ["1"] * len(staff),
@@ -157,14 +162,12 @@ def write_staff(part: Part) -> None:
         "school_code": [part.schools.codes[s] for s in staff.school.tolist()],
         "staff_post_code": np.where(teaches, "teacher", _pick(_OTHER_POSTS, chance[:, 0])).tolist(),
         "stage_code": [s if t else None for s, t in zip(stages.tolist(), teaches.tolist(), strict=True)],
-        "subject_code": subjects(staff),
+        "employment_kind_code": np.where(chance[:, 2] > 0.95, "contract", "in_post").tolist(),
+        "subject_code": subjects(part.schools, staff, year, small),
         "education_level_code": degrees(staff, year),
         "professional_title_code": _titles(staff, year),
-        "backbone_level_code": backbone(staff),
-        "has_teaching_certificate": [
-            bool(c < 0.985) if t else None
-            for c, t in zip(chance[:, 3].tolist(), teaches.tolist(), strict=True)
-        ],
+        "backbone_level_code": backbone(part.schools, staff, year),
+        "has_teaching_certificate": _certified(staff, profile),
         "has_preschool_training": [
             bool(c < share) if t and s == "kindergarten" else None
             for c, t, s, share in zip(
@@ -175,8 +178,11 @@ def write_staff(part: Part) -> None:
                 strict=True,
             )
         ],
+        "training_hours": _training_hours(staff),
         "joined_date": [date(y, 9, 1) for y in staff.joined.tolist()],
     }
+    if small is not None:
+        _add_itinerant(columns, part.schools.codes[small])
     dress = office(part.seed, part.number, "staff_register")
     filled = fill("staff_register", columns, dress)
     name = f"教职工名册_{year}"
@@ -195,12 +201,66 @@ def write_staff(part: Part) -> None:
     send(part.landing, "staff_register", code, date(year, 9, 28), name, filled, dress)
 
 
-def subjects(staff: Staff) -> list[str | None]:
-    """What each teaches; null for who is no teacher."""
+_TRAINING_HOURS = 360  # in five years, which the law asks of every teacher
+_PE_AND_ARTS = ("physical_education", "music", "fine_arts")
+
+
+def _small_school(part: Part) -> tuple[str, int | None]:
+    """The district's profile, and the school that lives on an itinerant teacher, where it is one of those."""
+    newest = part.newest.year
+    profile = profiles(part.schools, newest)[part.number].name
+    is_one = profile == "small_rural"
+    return profile, facts_of(part.schools, part.number, newest).small if is_one else None
+
+
+def _certified(staff: Staff, profile: str) -> list[bool | None]:
+    """Which teachers hold a certificate: all, but where the profile says that some of compulsory schools do
+    not; null for who is no teacher."""
+    certified = np.ones(len(staff), bool)
+    compulsory = np.flatnonzero(staff.is_teacher & np.isin(staff.stage, (1, 2)))
+    if profile == "no_certificate" and len(compulsory):
+        last = compulsory[np.argsort(-staff.chance[compulsory, 3], kind="stable")]
+        certified[last[: max(1, len(last) // 100)]] = False
+    return [c if t else None for c, t in zip(certified.tolist(), staff.is_teacher.tolist(), strict=True)]
+
+
+def _training_hours(staff: Staff) -> list[int | None]:
+    """Of each teacher in five years: what the law asks, or somewhat more."""
+    hours = (_TRAINING_HOURS + 150 * staff.chance[:, 2]).astype(np.int64).tolist()
+    return [h if teaches else None for h, teaches in zip(hours, staff.is_teacher.tolist(), strict=True)]
+
+
+def _add_itinerant(columns: dict[str, list[Any]], school: str) -> None:
+    """A PE teacher of another school of the stage, listed once more: at the small school, as itinerant."""
+    found = zip(columns["subject_code"], columns["stage_code"], columns["school_code"], strict=True)
+    at = next(
+        (
+            n
+            for n, (subject, stage, where) in enumerate(found)
+            if subject in _PE_AND_ARTS and stage == "junior" and where != school
+        ),
+        None,
+    )
+    if at is not None:
+        for name, values in columns.items():
+            values.append({"school_code": school, "employment_kind_code": "itinerant"}.get(name, values[at]))
+
+
+def subjects(schools: Schools, staff: Staff, year: int, without: int | None = None) -> list[str | None]:
+    """What each teaches; null for who is no teacher. Compulsory schools have PE and arts teachers as R3 asks;
+    the school `without` has none."""
     made = np.full(len(staff), "", dtype=object)
     for at, stage in enumerate(STAGES):
         rows = (staff.stage == at) & staff.is_teacher
         made[rows] = _pick(_SUBJECTS[stage], staff.chance[rows, 0])
+    rows = np.flatnonzero(staff.is_teacher)
+    of_kind, where = np.isin(made[rows], _PE_AND_ARTS), (staff.school[rows], staff.stage[rows])
+    mended = persons_within(schools, *where, year, of_kind, staff.chance[rows, 2], "R3")
+    if without is not None:
+        mended &= staff.school[rows] != without
+    comes, goes = rows[mended & ~of_kind], rows[of_kind & ~mended]
+    made[comes] = np.array(_PE_AND_ARTS, dtype=object)[(staff.chance[comes, 2] * 3).astype(np.int64)]
+    made[goes] = "chinese"
     return [subject or None for subject in made.tolist()]
 
 
@@ -235,11 +295,16 @@ def _titles(staff: Staff, year: int) -> list[str | None]:
     ]
 
 
-def backbone(staff: Staff) -> list[str | None]:
-    """The level at which a teacher is named a backbone teacher, more of them with longer service."""
-    names = np.array([*(name for name, _ in _BACKBONE), "none"])
+def backbone(schools: Schools, staff: Staff, year: int) -> list[str | None]:
+    """The level at which a teacher is named a backbone teacher, more of them with longer service; compulsory
+    schools have as many of district level and above as R2 asks."""
+    names = np.array([*(name for name, _ in _BACKBONE), "none"], dtype=object)
     limits = np.cumsum([share for _, share in _BACKBONE])
     level = names[np.searchsorted(limits, staff.chance[:, 4])]
+    rows = np.flatnonzero(staff.is_teacher)
+    named, where = np.isin(level[rows], _ABOVE_SCHOOL), (staff.school[rows], staff.stage[rows])
+    mended = persons_within(schools, *where, year, named, staff.chance[rows, 4], "R2")
+    level[rows[mended & ~named]], level[rows[named & ~mended]] = "district", "school"
     return [
         n if teaches else None for n, teaches in zip(level.tolist(), staff.is_teacher.tolist(), strict=True)
     ]
@@ -251,7 +316,10 @@ def _pick(parts: tuple[tuple[str, float], ...], draw: NDArray[np.float64]) -> ND
     return names[np.minimum(np.searchsorted(limits / limits[-1], draw), len(names) - 1)]
 
 
-_ROTATING = 0.035  # of teachers of the compulsory stage a year (assumption)
+# Of teachers six years at their public compulsory school: the law asks for 10 % who rotate, and for 20 %
+# backbone teachers among them.
+_ROTATING, _BACKBONE_ROTATING = 0.13, 0.25
+_YEARS_BEFORE = 6
 _FORMS = (("full_time", 0.55), ("part_time", 0.25), ("support", 0.15), ("principal", 0.05))
 
 
@@ -259,27 +327,44 @@ def write_rotation(part: Part) -> None:
     """Teachers who go to another school of the district and stage in September, received on 20 September."""
     year, code, schools = part.year, districts()[part.number].code, part.schools
     staff = staff_of(schools, part.seed, part.number, year)
+    taught = np.array(subjects(schools, staff, year, _small_school(part)[1]), dtype=object)
+    named = np.array(backbone(schools, staff, year), dtype=object)
     rng = stream(part.seed, Stream.STAFF, part.number, 2, year)
-    can = np.flatnonzero(staff.is_teacher & np.isin(staff.stage, (1, 2)) & (year - staff.joined >= 3))
-    goes = staff.take(can[rng.random(len(can)) < _ROTATING])
+    goes = _rotating(schools, staff, year, np.isin(named, _ABOVE_SCHOOL), rng)
     targets = []
-    for school, stage in zip(goes.school.tolist(), goes.stage.tolist(), strict=True):
+    for school, stage in zip(staff.school[goes].tolist(), staff.stage[goes].tolist(), strict=True):
         others = np.unique(staff.school[(staff.stage == stage) & (staff.school != school)])
-        targets.append(int(others[rng.integers(len(others))]) if len(others) else -1)
-    kept = np.flatnonzero(np.array(targets, np.int64) >= 0)
-    goes, to = goes.take(kept), [targets[n] for n in kept.tolist()]
-    years = 1 + (rng.random(len(goes)) < 0.4)
+        targets.append(int(others[rng.integers(len(others))]))
+    years = 1 + np.isin(named[goes], _ABOVE_SCHOOL)  # backbone teachers stay longer
     columns = {
-        "id_document_number": goes.numbers(),
-        "staff_name": person_names(goes.name),
-        "from_school_code": [schools.codes[s] for s in goes.school.tolist()],
-        "to_school_code": [schools.codes[s] for s in to],
+        "id_document_number": staff.take(goes).numbers(),
+        "staff_name": person_names(staff.name[goes]),
+        "from_school_code": [schools.codes[s] for s in staff.school[goes].tolist()],
+        "to_school_code": [schools.codes[s] for s in targets],
         "rotation_kind_code": _pick(_FORMS, rng.random(len(goes))).tolist(),
-        "subject_code": subjects(goes),
-        "backbone_level_code": backbone(goes),
+        "subject_code": taught[goes].tolist(),
+        "backbone_level_code": named[goes].tolist(),
         "rotation_start_date": [date(year, 9, 1)] * len(goes),
         "rotation_end_date": [date(year + int(n), 7, 15) for n in years],
     }
     dress = office(part.seed, part.number, "teacher_rotation")
     filled = fill("teacher_rotation", columns, dress)
     send(part.landing, "teacher_rotation", code, date(year, 9, 20), f"教师交流轮岗_{year}", filled, dress)
+
+
+def _rotating(
+    schools: Schools, staff: Staff, year: int, is_backbone: NDArray[np.bool_], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Who goes: enough of those who may, enough backbone teachers among them; only where there is another
+    school of the stage."""
+    private = np.array(schools.is_private, bool)[staff.school]
+    compulsory = staff.is_teacher & np.isin(staff.stage, (1, 2)) & ~private
+    served = compulsory & (year - staff.joined >= _YEARS_BEFORE)
+    alone = [stage for stage in (1, 2) if len(np.unique(staff.school[staff.stage == stage])) < 2]
+    may = is_backbone | (year - staff.joined >= 3)
+    can = np.flatnonzero(compulsory & may & ~np.isin(staff.stage, alone))
+    can = can[rng.permutation(len(can))]
+    count = min(len(can), int(np.ceil(_ROTATING * served.sum())))
+    first = can[is_backbone[can]][: int(np.ceil(_BACKBONE_ROTATING * count))]
+    rest = np.setdiff1d(can, first, assume_unique=True)
+    return np.sort(np.r_[first, rest[rng.permutation(len(rest))][: count - len(first)]])

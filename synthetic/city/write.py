@@ -34,6 +34,7 @@ from synthetic.city.safety import write_safety
 from synthetic.city.schools import make_schools, year_index
 from synthetic.city.staff import write_rotation, write_staff
 from synthetic.city.supervision import write_supervision_actions
+from synthetic.city.supervision_items import write_supervision_items
 from synthetic.city.truth import Truth
 from synthetic.city.work import Journal, Outcome, alone, write_parts
 from synthetic.city.writers import Landing, Progress, shown
@@ -64,6 +65,7 @@ WRITERS = (
     Writer("year", write_school_age_registrations),
     Writer("district", write_catchments),
     Writer("district", write_indicators),
+    Writer("district", write_supervision_items),
     Writer("district", write_groups),
     Writer("district", write_school_changes),
     Writer("district", write_roll_changes),
