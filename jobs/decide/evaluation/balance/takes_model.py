@@ -127,10 +127,10 @@ class Programme:
         """Whether a limit of a coefficient had to be enforced."""
         return self._has_tangents
 
-    def misses(self) -> list[list[bool]]:
-        """By kind and school: whether the relaxed programme lets the school miss this indicator."""
+    def misses(self, point: Floats) -> list[list[bool]]:
+        """By kind and school: whether a point of the programme lets the school miss this indicator."""
         kinds = range(len(self._kinds))
-        return [[bool(x > 0.5) for x in self.point[self._slice(_MISSES, at)]] for at in kinds]
+        return [[bool(x > 0.5) for x in point[self._slice(_MISSES, at)]] for at in kinds]
 
     @property
     def is_narrowed(self) -> bool:

@@ -17,7 +17,9 @@ from fractions import Fraction
 from jobs.decide.evaluation.balance.coefficients import Spread
 from jobs.decide.evaluation.balance.takes_model import MANY, Answer, Kind, Programme
 
-_MOST_ROUNDS, _HALVINGS = 60, 40
+_MOST_ROUNDS, _MOST_TOGETHER, _HALVINGS = 60, 4, 40
+# An answer so near to the bound is the best, but for what rounding up to whole square meters and yuan adds.
+_ENOUGH = 1e-6
 
 
 def solve(pupils: Sequence[int], kinds: Sequence[Kind]) -> Answer:
@@ -30,14 +32,18 @@ def solve(pupils: Sequence[int], kinds: Sequence[Kind]) -> Answer:
             return _inside(programme, pupils, kinds)
         except ArithmeticError:
             pass  # solved one by one instead
-    settled = [
-        replace(kind, full=[r if m else f for f, r, m in zip(kind.full, kind.rest, misses, strict=True)])
-        for kind, misses in zip(kinds, programme.misses(), strict=True)
-    ]
-    settled = [replace(kind, rest=kind.full) for kind in settled]
-    parts = [_one(pupils, kind) for kind in settled]
+    parts = [_one(pupils, kind) for kind in _settled(kinds, programme.misses(programme.point))]
     received = [part[0] for part in parts]
     return Answer(received, [part[1] for part in parts], programme.bound, programme.point)
+
+
+def _settled(kinds: Sequence[Kind], misses: Sequence[Sequence[bool]]) -> list[Kind]:
+    """The kinds, once it is settled which schools miss which: what remains is apart."""
+    found = []
+    for kind, missed in zip(kinds, misses, strict=True):
+        least = [r if m else f for f, r, m in zip(kind.full, kind.rest, missed, strict=True)]
+        found.append(replace(kind, full=least, rest=least))
+    return found
 
 
 def _one(pupils: Sequence[int], kind: Kind) -> tuple[list[int], list[int]]:
@@ -77,9 +83,14 @@ def raised(pupils: Sequence[int], kind: Kind) -> list[int]:
 
 
 def _inside(programme: Programme, pupils: Sequence[int], kinds: Sequence[Kind]) -> Answer:
-    """Solve, judge the coefficients exactly, cut off what is outside, until the answer is inside."""
-    bound = 0.0
-    for _ in range(_MOST_ROUNDS):
+    """Solve, judge the coefficients exactly, cut off what is outside, until the answer is inside.
+
+    Of several indicators, those that are outside are solved by themselves at once: often another answer of
+    the same cost is inside, and nothing is cheaper than the bound.
+    """
+    bound, best = 0.0, None
+    rounding = sum(kind.add for kind in kinds if kind.unit > 1) * len(pupils)
+    for tried in range(_MOST_ROUNDS):
         answer = programme.solve()
         if not programme.is_narrowed:
             bound = max(bound, answer.bound)
@@ -88,10 +99,26 @@ def _inside(programme: Programme, pupils: Sequence[int], kinds: Sequence[Kind]) 
             for at, kind in enumerate(kinds)
             if not _within(kind, answer.received[at], answer.given[at], pupils)
         ]
-        if not outside:
-            return replace(answer, bound=bound)
-        programme.cut(answer.point, outside, is_sure=True)
+        point = answer.point
+        if outside and len(kinds) > 1:
+            settled = _settled(kinds, programme.misses(point))
+            for at in outside:
+                answer.received[at], answer.given[at] = _one(pupils, settled[at])
+        if not outside or len(kinds) > 1:
+            best = min(best or answer, answer, key=lambda one: _cost(kinds, one))
+        is_enough = not outside or tried >= _MOST_TOGETHER
+        if best and (is_enough or _cost(kinds, best) <= bound * (1 + _ENOUGH) + rounding):
+            return replace(best, bound=bound)
+        programme.cut(point, outside, is_sure=True)
     raise ArithmeticError(f"no answer was inside the limits after {_MOST_ROUNDS} rounds")
+
+
+def _cost(kinds: Sequence[Kind], answer: Answer) -> float:
+    """Yuan that the changes cost."""
+    whole = 0.0
+    for kind, received, given in zip(kinds, answer.received, answer.given, strict=True):
+        whole += kind.add * (sum(received) - sum(given)) + (kind.move or 0.0) * sum(given)
+    return whole
 
 
 def _within(kind: Kind, received: list[int], given: list[int], pupils: Sequence[int]) -> bool:
