@@ -8,8 +8,11 @@
 
 {# The year in which the school year of a day began: each starts on 1 September. Nothing else says so. #}
 {% macro school_year_of(day) -%}
-    (year({{ day }}) - case when {{ day }} < make_date(year({{ day }}), 9, 1) then 1 else 0 end)
+    (year({{ day }}) - case when {{ day }} < {{ school_year_begins('year(' ~ day ~ ')') }} then 1 else 0 end)
 {%- endmacro %}
+
+{# The first day of the school year that begins in a year. #}
+{% macro school_year_begins(year) -%} make_date({{ year }}, 9, 1) {%- endmacro %}
 
 {# The first school year that a place opened on this day serves from its beginning. #}
 {% macro first_school_year(day) -%} ({{ school_year_of('(' ~ day ~ ' - 1)') }} + 1) {%- endmacro %}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from jobs.cli import balance, evaluation_report, takes
+from jobs.cli import balance, evaluation_collected, evaluation_report, takes
 
 app = typer.Typer(
     help="评估 Quality balance of districts by the state's law, and what it would take.",
@@ -22,3 +22,4 @@ app.command()(evaluation_report.report)
 app.command()(evaluation_report.profile)
 app.command("takes")(takes.takes)
 app.command("what-if")(takes.what_if)
+app.command("collected")(evaluation_collected.collected)

@@ -24,13 +24,7 @@ pupils as (
 ),
 
 -- a register tells of its own school year and those after; what was closed before may be in none
-registers as (
-    select
-        district_code,
-        min({{ school_year_of('stated_on') }}) as first_year,
-    from {{ source('every_statement', 'clean_enrollment__school') }}
-    group by district_code
-),
+registers as (select * from {{ ref('stg_enrollment__register_year') }}),
 
 years as (
     select school_year_start from grade_counts
@@ -49,9 +43,9 @@ open_schools as (
         on schools.district_code is not distinct from registers.district_code
     inner join years
         on
-            registers.first_year <= years.school_year_start
-            and coalesce(schools.opened_date <= make_date(years.school_year_start, 9, 1), true)
-            and coalesce(schools.closed_date > make_date(years.school_year_start, 9, 1), true)
+            registers.register_school_year_start <= years.school_year_start
+            and coalesce(schools.opened_date <= {{ school_year_begins('years.school_year_start') }}, true)
+            and coalesce(schools.closed_date > {{ school_year_begins('years.school_year_start') }}, true)
     left join types
         on schools.school_type_code = types.code
     -- what the bulletin does not count among these stages: vocational schools, universities

@@ -15,7 +15,7 @@ cells as (
         grades.stage_code,
         grades.ladder_year::integer as ladder_year,
         counts.pupil_count,
-        coalesce(schools.closed_date <= make_date(counts.school_year_start, 9, 1), false) as is_closed,
+        coalesce(schools.closed_date <= {{ school_year_begins('counts.school_year_start') }}, false) as is_closed,
         coalesce(schools.is_registered, false) as is_registered,
     from {{ ref('stg_enrollment__grade_count') }} as counts
     left join schools
@@ -53,12 +53,14 @@ expected as (
         cells.ladder_year + moved.grades as ladder_year,
         avg(cells.pupil_count) as pupil_count,
     from cells
-    cross join (values (1, 1), (-1, -1), (1, 0), (-1, 0)) as moved (years, grades)
+    inner join (values (1, 1), (-1, -1), (1, 0), (-1, 0)) as moved (years, grades)
+        on true
     inner join ladders
         on
             cells.stage_code = ladders.stage_code
             and cells.ladder_year + moved.grades between ladders.first_grade and ladders.last_grade
-    cross join (select min(school_year_start) as first_year, max(school_year_start) as last_year from cells) as span
+    inner join (select min(school_year_start) as first_year, max(school_year_start) as last_year from cells) as span
+        on true
     where
         moved.grades != 0
         or (
@@ -95,8 +97,8 @@ missing_grades as (
         on expected.unit_code = schools.school_code
     where
         cells.unit_code is null
-        and coalesce(schools.opened_date <= make_date(expected.school_year_start, 9, 1), true)
-        and coalesce(schools.closed_date > make_date(expected.school_year_start, 9, 1), true)
+        and coalesce(schools.opened_date <= {{ school_year_begins('expected.school_year_start') }}, true)
+        and coalesce(schools.closed_date > {{ school_year_begins('expected.school_year_start') }}, true)
         -- of a unit in no register nobody says that it did not end
         and (
             coalesce(schools.is_registered, false)
@@ -119,8 +121,8 @@ open_schools as (
     inner join (select distinct district_code, school_year_start from cells) as years
         on
             schools.district_code = years.district_code
-            and coalesce(schools.opened_date <= make_date(years.school_year_start, 9, 1), true)
-            and coalesce(schools.closed_date > make_date(years.school_year_start, 9, 1), true)
+            and coalesce(schools.opened_date <= {{ school_year_begins('years.school_year_start') }}, true)
+            and coalesce(schools.closed_date > {{ school_year_begins('years.school_year_start') }}, true)
     where schools.is_registered and types.stage_code is not null
 ),
 
@@ -148,7 +150,7 @@ files as (
         counts.school_year_start,
         counts._delivery_id as delivery_id,
         counts._file_sha256 as file_sha256,
-    from {{ source('chosen', 'clean_enrollment__grade_count') }} as counts
+    from {{ ref('stg_enrollment__grade_count') }} as counts
     left join schools
         on counts.unit_code = schools.school_code
     union all
@@ -168,8 +170,9 @@ files as (
         years.school_year_start,
         register._delivery_id as delivery_id,
         register._file_sha256 as file_sha256,
-    from {{ source('chosen', 'clean_enrollment__school') }} as register
-    cross join (select distinct school_year_start from cells) as years
+    from {{ ref('stg_enrollment__school') }} as register
+    inner join (select distinct school_year_start from cells) as years
+        on true
 ),
 
 refused as (

@@ -7,4 +7,6 @@ select
     school_year_start,
     grade_key,
     pupil_count,
+    _delivery_id,
+    _file_sha256,
 from {{ source('chosen', 'clean_enrollment__grade_count') }}

@@ -11,4 +11,6 @@ select
     opened_date,
     closed_date,
     {{ has_unmapped_code(['district_code', 'school_type_code', 'ownership_code']) }} as has_unmapped_code,
+    _delivery_id,
+    _file_sha256,
 from {{ source('chosen', 'clean_enrollment__school') }}

@@ -205,7 +205,7 @@ compared as (
         coalesce(bool_or(counted.our_count is not null) over district_ever, false) as is_unit_known,
         misdated.other_year,
         claimed.school_year_start as claimed_year,
-        last_sent.received_date < make_date(keys.school_year_start, 9, 1) as is_unsent,
+        last_sent.received_date < {{ school_year_begins('keys.school_year_start') }} as is_unsent,
         coalesce(of_stage.missing_school_count, 0) as missing_school_count,
         coalesce(of_stage.missing_school_pupil_count, 0) as missing_school_pupil_count,
         coalesce(of_stage.missing_grade_count, 0) as missing_grade_count,

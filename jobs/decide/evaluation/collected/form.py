@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from jobs.decide.evaluation.collected import words
@@ -53,7 +54,7 @@ def items(path: Path) -> list[Item]:
                 found.setdefault(key, item)
     except UnreadableError as error:
         raise UserError(
-            f"{path.name}: {reasons.words(error.reason)}", "Give a workbook or a CSV file."
+            f"{path.name}: {reasons.sentence(error.reason, 'zh')}", "Give a workbook or a CSV file."
         ) from error
     if not found:
         raise UserError(
@@ -215,7 +216,7 @@ def _is_list(body: Sequence[Line]) -> bool:
 def _is_spaced(cells: Sequence[str]) -> bool:
     """`学校名称 | | 学校标识码 | `: a gap behind each label."""
     places = [place for place, cell in enumerate(cells) if cell]
-    return all(b - a > 1 for a, b in zip(places, places[1:], strict=False))
+    return all(b - a > 1 for a, b in pairwise(places))
 
 
 def _labels(body: Sequence[Line], sheet: str | None) -> Iterator[Item]:

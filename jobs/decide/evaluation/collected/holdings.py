@@ -95,12 +95,14 @@ def load() -> Holdings:
 LISTS = ("school_register", "pupil_roll", "staff_register")
 
 
-def _first(held: Held) -> tuple[bool, int, bool, int, str]:
-    """The dataset to name first: fine ones, lists of all, snapshots, and those that say most of their rows."""
+def _first(held: Held) -> tuple[bool, bool, int, bool, int, str]:
+    """The dataset to name first: fine ones, lists of all, snapshots, and those that say most."""
     contract = held.contract
     place = LISTS.index(contract.dataset) if contract.dataset in LISTS else len(LISTS)
+    is_part = contract.dataset in words.load().in_part
     return (
         not held.is_fine,
+        is_part,
         place,
         contract.delivery != "snapshot",
         -len(contract.columns),
@@ -117,7 +119,7 @@ def _is_fine(contract: Contract) -> bool:
 
 
 def _vocabulary(contract: Contract) -> Iterator[tuple[str, Column]]:
-    """Words by which rows of a dataset can be counted: its codes, its coded columns, its yes-or-no questions."""
+    """Words by which rows of a dataset can be counted: its codes, coded columns, yes-or-no questions."""
     told = words.load()
     for column in contract.columns:
         for word in told.values.get(column.name, ()):

@@ -1,8 +1,8 @@
 """One item of a form -> whether the lake has it: held, worked out, in part, perhaps, or not.
 
 Certain answers come from words that are the same, once numbers, units, width and a form's own habits are
-taken off, or that are made of one dataset's vocabulary alone (`本科及以上学历教师数`). What only looks alike is
-shown with its score and counts as nothing.
+taken off, or that one dataset's vocabulary makes up without a rest (`本科及以上学历教师数`).
+What only looks alike is shown with its score and counts as nothing.
 """
 
 from __future__ import annotations
@@ -52,21 +52,31 @@ class Answer:
 
 
 def answer(item: Item) -> Answer:
-    """What the lake has of an item. Units and habits of forms are left aside; the group above gives the subject."""
+    """What the lake has of an item. Habits of forms are left aside; the group above gives the subject."""
     base, limits = _without_brackets(item.text)
     group = next((words.narrow(_without_brackets(g)[0]) for g in reversed(item.groups)), "")
-    base, finer = _without_finer(words.narrow(base))
+    whole = words.narrow(base)
+    if (found := _first(item, whole, group, limits)) is not None:
+        return found
+    base, finer = _without_finer(whole)
     base, by = _without_by(base)
-    found = next(filter(None, (_certain(item, key, group) for key in _ways(base, group, limits))), None)
+    found = _first(item, base, group, limits)
     if found is None and limits:
-        found = next(filter(None, (_certain(item, key, group) for key in _ways(base, group, []))), None)
+        found = _first(item, base, group, [])
         if found is not None:
             return _partly(item, found, f"未按“{'、'.join(limits)}”限定")
     if found is not None and finer:
         return _partly(item, found, f"没有“{finer}”的数据, 只有按学年、学期或报送日的")
     if found is not None and by:
         return _partly(item, found, f"没有按“{by}”的分组")
+    if found is None and _is_of_others(group):
+        return _alike(item, f"{_shorter(group)[-1]}{base}", None)
     return found or _raw(item, base) or _alike(item, base, _subject(base, group))
+
+
+def _first(item: Item, base: str, group: str, limits: Sequence[str]) -> Answer | None:
+    """The first certain answer among the ways to write an item."""
+    return next(filter(None, (_certain(item, key, group) for key in _ways(base, group, limits))), None)
 
 
 def _partly(item: Item, found: Answer, note: str) -> Answer:
@@ -113,17 +123,20 @@ def _ways(base: str, group: str, limits: Sequence[str]) -> Iterator[str]:
     """The ways in which the same thing may be written, the surest first."""
     told = words.load()
     starts = ["".join(limits) + base, *([base + "".join(limits)] if limits else [])]
-    seen: set[str] = set()
+    ways: list[str] = []
     for start in starts:
         for key in _shorter(start):
-            joined = [f"{of}{key}{end}" for of in _shorter(group) for end in ("", "数")] if group else []
-            for way in (*joined, key):
-                if way and way not in seen:
-                    seen.add(way)
-                    yield way
-    for way in list(seen):
-        for same in told.synonyms.get(way, ()) if len(told.synonyms.get(way, ())) == 1 else ():
-            yield same
+            ways += [f"{of}{key}{end}" for of in _shorter(group) for end in ("", "数")] if group else []
+            # A name below 家长 is no pupil's.
+            ways += [] if _is_of_others(group) else [key]
+    for way in dict.fromkeys(ways):
+        if len(same := told.synonyms.get(way, ())) == 1:
+            yield same[0]
+        yield way
+
+
+def _is_of_others(group: str) -> bool:
+    return any(group.startswith(name) for name in words.load().others)
 
 
 def _shorter(key: str) -> list[str]:
@@ -142,10 +155,11 @@ def _shorter(key: str) -> list[str]:
 
 def _subject(*texts: str) -> str | None:
     """Of whom the first of some texts speaks at its beginning; None where none says."""
+    named = [(name, subject) for subject, names in words.load().subjects.items() for name in names]
     for text in texts:
-        for subject, names in words.load().subjects.items():
-            if any(len(name) > 1 and text.startswith(name) for name in names):
-                return subject
+        found = [(len(name), subject) for name, subject in named if len(name) > 1 and text.startswith(name)]
+        if found:
+            return max(found)[1]
     return None
 
 
@@ -160,7 +174,8 @@ def _certain(item: Item, key: str, group: str) -> Answer | None:
     if fine := [h for h in held if h.is_fine]:
         others = [h.contract.zh for h in fine[1:4]]
         note = f"另见: {'、'.join(others)}" if others else ""
-        return Answer(item, Status.HELD, fine[0].place, (fine[0].contract.dataset,), note)
+        found = Answer(item, Status.HELD, fine[0].place, (fine[0].contract.dataset,), note)
+        return _in_part(found, fine[0].contract.dataset)
     if counted := _counted(item, key, subject):
         return counted
     if made := known.made.get(key):
@@ -189,6 +204,12 @@ def _certain(item: Item, key: str, group: str) -> Answer | None:
     return None
 
 
+def _in_part(found: Answer, dataset: str) -> Answer:
+    """The same, in part where the dataset lists only some."""
+    why = words.load().in_part.get(dataset)
+    return _partly(found.item, found, why) if why else found
+
+
 def _grain(held: Held) -> str:
     return f"粒度不同: {held.contract.grain}"
 
@@ -208,7 +229,7 @@ def _counts(held: Held) -> str | None:
 
 
 def _counted(item: Item, key: str, subject: str | None) -> Answer | None:
-    """A count or share of rows that one dataset's own words describe in full; None where a word is left over."""
+    """A count or share of rows that one dataset's own words describe; None where a word is left over."""
     told = words.load()
     ending = next((w for w in (*told.shares, *told.counts) if key.endswith(w)), None)
     if ending is None:
@@ -221,17 +242,17 @@ def _counted(item: Item, key: str, subject: str | None) -> Answer | None:
         own = holdings.load().vocabulary[dataset]
         columns = list(dict.fromkeys(own[word].zh for word in used if word in own))
         what = f"按{'、'.join(columns)}统计" if columns else "统计行数"
-        return Answer(item, Status.MADE, f"{_contract(dataset).zh} ({dataset})", (dataset,), what)
+        found = Answer(item, Status.MADE, f"{_contract(dataset).zh} ({dataset})", (dataset,), what)
+        return _in_part(found, dataset)
     return None
 
 
 def _datasets_for(subject: str | None) -> list[str]:
     """The datasets whose rows may be counted, lists of all first."""
     known = holdings.load().vocabulary
-    there = [
-        *(n for n in holdings.LISTS if n in known),
-        *(n for n in sorted(known) if n not in holdings.LISTS),
-    ]
+    in_part = words.load().in_part
+    others = sorted((n for n in known if n not in holdings.LISTS), key=lambda n: (n in in_part, n))
+    there = [*(n for n in holdings.LISTS if n in known), *others]
     return [n for n in there if subject is None or holdings.subject_of(_contract(n)) == subject]
 
 
@@ -243,13 +264,15 @@ def _contract(dataset: str) -> Contract:
 def _spelled(rest: str, dataset: str) -> tuple[str, ...] | None:
     """The words of a dataset's vocabulary that make up a text without a rest, the longest first; else None.
 
-    Words for whom the dataset is about, and connectors, are in everyone's vocabulary; one of them must be there,
+    Words for whom the dataset is about, and connectors, are in everyone's vocabulary; one of them is there,
     or a word of the dataset.
     """
     told = words.load()
     own = holdings.load().vocabulary[dataset]
     events = told.events.get(dataset, ())
-    is_list = dataset in holdings.LISTS
+    # Lists of persons can be counted by what they say of each; lists of events only by what happened.
+    is_list = dataset in holdings.LISTS or dataset in told.in_part
+    is_of_persons = is_list or _contract(dataset).identity is not None
     of_subject = told.subjects[holdings.subject_of(_contract(dataset))]
     known = sorted({*own, *of_subject, *events, *told.connectors}, key=lambda word: (-len(word), word))
 
@@ -265,7 +288,10 @@ def _spelled(rest: str, dataset: str) -> tuple[str, ...] | None:
 
     found = parts(rest) if len(rest) <= 24 else None
     is_telling = found and any(
-        word in own or word in events or (is_list and word in of_subject and len(word) > 1) for word in found
+        (is_of_persons and word in own)
+        or word in events
+        or (is_list and word in of_subject and len(word) > 1)
+        for word in found
     )
     return found if is_telling else None
 

@@ -23,6 +23,7 @@ class Words:
     leading: tuple[str, ...]
     trailing: tuple[str, ...]
     subjects: Mapping[str, tuple[str, ...]]
+    others: tuple[str, ...]
     counts: tuple[str, ...]
     shares: tuple[str, ...]
     connectors: tuple[str, ...]
@@ -43,7 +44,11 @@ def load() -> Words:
     def longest_first(words: list[str]) -> tuple[str, ...]:
         return tuple(sorted({narrow(word) for word in words}, key=lambda word: (-len(word), word)))
 
-    lists = {name: longest_first(words) for name, words in told.items() if name not in (*_MAPS, "synonyms", "in_part")}
+    lists = {
+        name: longest_first(words)
+        for name, words in told.items()
+        if name not in (*_MAPS, "synonyms", "in_part")
+    }
     as_sets = {name: frozenset(lists.pop(name)) for name in _SETS}
     return Words(
         **lists,
