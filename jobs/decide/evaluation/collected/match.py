@@ -126,13 +126,19 @@ def _ways(base: str, group: str, limits: Sequence[str]) -> Iterator[str]:
     ways: list[str] = []
     for start in starts:
         for key in _shorter(start):
-            ways += [f"{of}{key}{end}" for of in _shorter(group) for end in ("", "数")] if group else []
+            ways += [f"{of}{key}{end}" for of in _of_whom(group) for end in ("", "数")]
             # A name below 家长 is no pupil's.
             ways += [] if _is_of_others(group) else [key]
     for way in dict.fromkeys(ways):
         if len(same := told.synonyms.get(way, ())) == 1:
             yield same[0]
         yield way
+
+
+def _of_whom(group: str) -> list[str]:
+    """The words of a group before those below it: 在校生数 above 男 is 在校生男."""
+    counts = [group.removesuffix(word) for word in words.load().counts if group.endswith(word)]
+    return [way for way in dict.fromkeys((*_shorter(group), *counts[:1])) if way]
 
 
 def _is_of_others(group: str) -> bool:

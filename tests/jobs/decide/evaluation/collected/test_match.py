@@ -65,6 +65,7 @@ def test_recall_and_precision_over_the_labeled_list() -> None:
         ("学历", "教师情况", Status.HELD, "staff_register"),
         ("身高", "教师情况", Status.NONE, None),
         ("男", "在校生", Status.MADE, "pupil_roll"),
+        ("女", "在校生数（人）", Status.MADE, "pupil_roll"),
         ("本科", "专任教师学历", Status.MADE, "staff_register"),
         ("班级数", "学校基本情况", Status.HELD, "school_register"),
         ("在校生数", "学校基本情况", Status.HELD, "grade_return"),
