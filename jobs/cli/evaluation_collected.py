@@ -48,7 +48,7 @@ def collected(
         ("项目", "结论", "出处", "来源", "最近报送", "相似度", "说明"),
         [
             (
-                " / ".join(filter(None, (row[shown["group"]], row[shown["item"]]))),
+                " / ".join(str(row[shown[name]]) for name in ("group", "item") if row[shown[name]]),
                 *(row[shown[n]] for n in ("status", "held_in", "source", "newest_delivery", "score", "note")),
             )
             for row in told

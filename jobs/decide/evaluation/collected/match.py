@@ -327,7 +327,8 @@ def _nearest(base: str, subject: str | None) -> tuple[Held | Made | None, float]
     known = holdings.load()
     best: tuple[Held | Made | None, float] = (None, 0.0)
     named = [(key, of[0]) for key, held in known.columns.items() if (of := _of_subject(held, subject))]
-    for key, one in (*named, *known.made.items()):
+    candidates: list[tuple[str, Held | Made]] = [*named, *known.made.items()]
+    for key, one in candidates:
         score = _likeness(base, key)
         if score > best[1]:
             best = (one, score)

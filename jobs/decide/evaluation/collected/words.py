@@ -44,22 +44,20 @@ def load() -> Words:
     def longest_first(words: list[str]) -> tuple[str, ...]:
         return tuple(sorted({narrow(word) for word in words}, key=lambda word: (-len(word), word)))
 
-    lists = {
-        name: longest_first(words)
+    made: dict[str, Any] = {
+        name: {key: longest_first(own) for key, own in words.items()}
+        if name in _MAPS
+        else longest_first(words)
         for name, words in told.items()
-        if name not in (*_MAPS, "synonyms", "in_part")
+        if name not in ("synonyms", "in_part")
     }
-    as_sets = {name: frozenset(lists.pop(name)) for name in _SETS}
-    return Words(
-        **lists,
-        **as_sets,
-        **{of: {name: longest_first(words) for name, words in told[of].items()} for of in _MAPS},
-        in_part=told["in_part"],
-        synonyms={
-            heading_key(word): tuple(map(heading_key, same if isinstance(same, list) else [same]))
-            for word, same in told["synonyms"].items()
-        },
-    )
+    made |= {name: frozenset(made[name]) for name in _SETS}
+    made["in_part"] = told["in_part"]
+    made["synonyms"] = {
+        heading_key(word): tuple(map(heading_key, same if isinstance(same, list) else [same]))
+        for word, same in told["synonyms"].items()
+    }
+    return Words(**made)
 
 
 _MAPS = ("subjects", "values", "events")

@@ -31,7 +31,7 @@ def texts(path: Path) -> list[str]:
 
 
 def test_two_headers_across_below_a_merged_title(tmp_path: Path) -> None:
-    rows = [
+    rows: Rows = [
         ["附件1 ××区中小学校基本情况调查表"],
         ["填报单位：", None, None, "填报日期：", None, None, None],
         ["序号", "学校名称", "在校生数（人）", None, "教师情况", None, None, "备注"],
@@ -51,7 +51,7 @@ def test_two_headers_across_below_a_merged_title(tmp_path: Path) -> None:
 
 
 def test_items_down_below_their_heading_with_groups(tmp_path: Path) -> None:
-    rows = [
+    rows: Rows = [
         ["学校办学条件采集表"],
         ["序号", "一级指标", "二级指标", "计量单位", "2024年", "填报说明"],
         [1, "（一）办学规模", "1.在校生数", "人", None, "含随班就读"],
@@ -69,7 +69,7 @@ def test_items_down_below_their_heading_with_groups(tmp_path: Path) -> None:
 
 
 def test_labels_with_gaps_behind_them(tmp_path: Path) -> None:
-    rows = [
+    rows: Rows = [
         ["教师基本信息登记表"],
         ["姓名", None, "性别", None],
         ["出生日期", None, "民族", None],
@@ -96,7 +96,7 @@ def test_a_plain_list_of_a_text_file(tmp_path: Path, encoding: str) -> None:
 
 
 def test_a_filled_in_table_and_two_sheets(tmp_path: Path) -> None:
-    rows = [["学校名称", "在校生数", "班级数"], ["东一小学", 640, 18], ["东二小学", 720, 20]]
+    rows: Rows = [["学校名称", "在校生数", "班级数"], ["东一小学", 640, 18], ["东二小学", 720, 20]]
     file = workbook(tmp_path / "form.xlsx", rows)
     book = openpyxl.load_workbook(file)
     other = book.create_sheet("教师")
