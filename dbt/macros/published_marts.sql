@@ -15,6 +15,7 @@
         'fct_balance_school_indicator',
         'fct_supervision_ladder',
         'fct_supervision_ladder_change',
+        'fct_balance_change',
         'fct_enrollment_grade',
         'fct_places_forecast',
         'fct_places_gap',

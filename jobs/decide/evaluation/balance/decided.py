@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from jobs.decide.evaluation.balance import gates, standard
+from jobs.decide.evaluation.balance.changed import changes
 from jobs.decide.evaluation.balance.district import District
 from jobs.decide.evaluation.balance.gates import MET, NOT_MET, RuleState
 from jobs.decide.evaluation.balance.lake import Known, School
@@ -28,7 +29,7 @@ from jobs.decide.evaluation.balance.standard import (
 from jobs.decide.evaluation.balance.values import NOT_APPLICABLE, NOT_COLLECTED, SchoolVerdict, Value
 
 Row = dict[str, Any]
-TABLES = ("school_indicator", "school", "coefficient", "rule", "verdict")
+TABLES = ("school_indicator", "school", "coefficient", "rule", "verdict", "change")
 
 
 def decided(known: Known, on: date) -> dict[str, list[Row]]:
@@ -39,6 +40,8 @@ def decided(known: Known, on: date) -> dict[str, list[Row]]:
     stages = school_stages(schools, on)
     laws = {name: standard.read(name, on) for name in (QUALITY_2017, BASIC_2012, PRESCHOOL_2020)}
     resource = {name: evaluate(stages, laws[name], on) for name in (QUALITY_2017, BASIC_2012)}
+    about = {"standard": QUALITY_2017, "school_year_start": known.year}
+    made["change"] = [about | _priced(row) for row in changes(stages, resource[QUALITY_2017], on)]
     strict = evaluate(stages, _with_limits_of_eligibility(laws[BASIC_2012], laws[QUALITY_2017]), on)
     for name, balance in resource.items():
         about = {"standard": name, "school_year_start": known.year}
@@ -170,8 +173,19 @@ def _coefficient(row: Coefficient) -> Row:
         "school_count": row.school_count,
         "below_count": row.below_count,
         "verdict": row.verdict,
-        "missing_reason": row.verdict if row.verdict == NOT_COLLECTED else None,
+        "missing_reason": None if row.coefficient is not None else _no_coefficient(row),
     }
+
+
+def _no_coefficient(row: Coefficient) -> str:
+    if row.verdict == NOT_COLLECTED:
+        return NOT_COLLECTED
+    return ("no_school", "one_school")[row.school_count] if row.school_count < 2 else "mean_of_zero"
+
+
+def _priced(row: Row) -> Row:
+    costs = {name: _decimal(row[name], 2) for name in ("cost_yuan", "least_cost_yuan")}
+    return row | costs | {"amount": _decimal(row["amount"], 4)}
 
 
 def _decimal(value: float | Fraction | None, digits: int) -> Decimal | None:

@@ -180,6 +180,8 @@ def test_one_school_of_a_stage_has_no_coefficient() -> None:
     assert city.verdict()["verdict"] == "pass"
     row = city.rule("R1_cv", "primary")
     assert (row["state"], row["value"], row["reason"]) == ("not_applicable", None, "one_school")
+    of_primary = [r for r in city.decided()["coefficient"] if r["stage_code"] == "primary"]
+    assert {(r["verdict"], r["missing_reason"]) for r in of_primary} == {("not_applicable", "one_school")}
 
 
 def test_a_district_with_one_school_of_each_stage_is_not_judged_by_differences() -> None:
