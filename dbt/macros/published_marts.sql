@@ -16,6 +16,8 @@
         'fct_supervision_ladder',
         'fct_supervision_ladder_change',
         'fct_balance_change',
+        'fct_school_position',
+        'fct_district_position',
         'fct_enrollment_grade',
         'fct_places_forecast',
         'fct_places_gap',

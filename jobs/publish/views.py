@@ -34,6 +34,7 @@ STANDARDS = {
     "fitness_item": "fitness/items",
     "plan_place_target": "places/plan_places",
     "portal_text": "portal/texts",
+    "evaluation_text": "evaluation/texts",
 }
 # Tables that each edition of the fitness standard has in a folder of its own.
 EDITION_STANDARDS = {"fitness_level": "levels", "fitness_weight": "weights"}
