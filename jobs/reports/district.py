@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from jobs import origin
 from jobs.publish.release import Release
-from jobs.reports import balance, deliveries, enrollment, fitness, further, ladder, places, plan, safety
+from jobs.reports import (
+    balance,
+    change,
+    deliveries,
+    enrollment,
+    fitness,
+    further,
+    ladder,
+    places,
+    plan,
+    safety,
+)
 from jobs.reports.book import Book, school_year
 from jobs.reports.model import Block, Points, Report, Section
 from jobs.reports.scope import Scope, notice
@@ -12,7 +23,7 @@ from jobs.reports.source import Source, open_source
 from jobs.settings import UserError
 
 PARTS = (
-    *(enrollment.PART, plan.PART, balance.PART, fitness.PART, places.PART),
+    *(enrollment.PART, plan.PART, balance.PART, change.PART, fitness.PART, places.PART),
     *(safety.PART, further.PART, ladder.PART, deliveries.PART),
 )
 ON_ONE_PAGE = (enrollment.PART, plan.BRIEF, balance.BRIEF, fitness.BRIEF, places.BRIEF)

@@ -183,3 +183,14 @@ from (values
     ('2110500001', 'fitness_good_or_excellent_share', 80.05, '高于 86 % 的同类学校'),
     ('2110500002', 'fitness_good_or_excellent_share', 55.55, '低于 90 % 的同类学校')
 ) as t (code, m, v, said);
+create table fct_balance_change as
+select 'quality_balance_2017' as standard, '110105' as district_code, 2025 as school_year_start,
+    'primary' as stage_code, code as school_code, '某小学' as school_name, kind as change_kind, res as resource,
+    n::decimal(18, 4) as amount, other as other_school_code, cost::decimal(16, 2) as cost_yuan,
+    150000::decimal(16, 2) as group_cost_yuan, 149000::decimal(16, 2) as least_cost_yuan,
+    null::varchar as missing_reason
+from (values
+    ('2110500001', 'receive', 'backbone_teachers', 1, '2110500002', 0),
+    ('2110500001', 'add', 'sports_area_m2', 100.5, null, 150000),
+    ('2110500002', 'give', 'backbone_teachers', 1, '2110500001', 0)
+) as t (code, kind, res, n, other, cost);

@@ -120,6 +120,21 @@ def test_a_verdict_names_the_first_gate_that_fails_and_nothing_is_weighed(report
     assert "综合得分" not in words
 
 
+def test_what_it_would_take_is_listed_by_school(report: Report) -> None:
+    (change,) = [s for s in report.sections if s.key == "change"]
+    costs, listed = [block for block in change.blocks if isinstance(block, Table)]
+    shown = [
+        [[p if isinstance(p, str) else p.text for p in row] for row in table.rows]
+        for table in (costs, listed)
+    ]
+    assert shown[0] == [["小学", "150,000", "149,000"]]
+    assert shown[1] == [
+        ["某小学", "小学", "调入", "骨干教师", "1.0", "0"],
+        ["某小学", "小学", "增加", "体育运动场馆（平方米）", "100.5", "150,000"],
+        ["某小学", "小学", "调出", "骨干教师", "1.0", "0"],
+    ]
+
+
 def test_the_ladder_says_the_step_since_when_and_why(report: Report, page: str) -> None:
     words = "".join(reading.html(page)[0])
     assert "某达标率提醒2025年3月1日264连续两年低于应达值2026-03-01起通报" in words
