@@ -24,6 +24,7 @@ _LEAST_PUPILS = 40.0  # a smaller school is built for so many
 _SENIOR_WEIGHT = 1.2  # what a senior pupil counts where stages of a complete school share rooms
 # Square metres of a special room: of schools planned by 2016, and later (art rooms are smaller).
 _ROOM = {"music": (74.0, 96.5), "art": (68.0, 90.5)}
+_PART_THAT_COUNTS = 0.15  # of a stage's pupils: the coefficient hardly sees a school with fewer
 # The coefficient of the district just within the limit of 0.50, and of that beyond it.
 _COEFFICIENT = {"even_enough": 0.498, "uneven": 0.56}
 
@@ -131,9 +132,15 @@ def persons_within(
     out = marked.copy()
     for at, name in enumerate(STAGES[1:3], 1):
         rows = np.flatnonzero(stage == at)
-        need = threshold(rule, name) * pupils_of(schools, school[rows], name, year) / 100
-        # A third above the threshold, so that schools with one such teacher and with two stay comparable.
+        pupils = np.maximum(pupils_of(schools, school[rows], name, year), 1)
+        need = threshold(rule, name) * pupils / 100
+        # A third above the threshold, so that schools with one such teacher and with two stay comparable;
+        # beside a small school with one, the others have at least half as many for each pupil.
         least = np.ceil(1.3 * need).astype(np.int64)
+        taught = np.unique(school[rows], return_index=True)[1]
+        counts = pupils[taught] >= _PART_THAT_COUNTS * pupils[taught].sum()
+        densest = (least / pupils)[taught[counts]].max(initial=0)
+        least = np.maximum(least, np.ceil(0.5 * densest * pupils)).astype(np.int64)
         most = np.floor(2.6 * need).astype(np.int64)
         out[rows] = marked_within(marked[rows], school[rows], least, most, order[rows])
     return out

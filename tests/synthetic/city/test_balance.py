@@ -17,6 +17,7 @@ from synthetic.city.figures import districts
 from synthetic.city.mended import marked_within
 from synthetic.city.premises import register_columns
 from synthetic.city.schools import Schools, make_schools
+from synthetic.city.staff import backbone, staff_of, subjects
 from synthetic.city.write import CitySummary
 
 City = tuple[Path, CitySummary]
@@ -155,3 +156,25 @@ def test_truth_says_what_districts_state(faultless: City) -> None:
             assert of_rule.get((row["district_code"], row["first_failed_rule"]), {}).get(column) == value
             seen.add(row["profile"])
     assert seen == told.keys()
+
+
+@pytest.mark.parametrize("seed", [7, 11])
+def test_teachers_of_every_school_are_enough_and_even(seed: int) -> None:
+    """Seed 11 has a district with a junior school of some thirty pupils: one teacher there is many."""
+    some = make_schools(0.02, seed)
+    for number in range(len(districts())):
+        staff = staff_of(some, seed, number, YEAR)
+        pe_arts = np.isin(
+            np.array(subjects(some, staff, YEAR), object), ("physical_education", "music", "fine_arts")
+        )
+        named = np.isin(np.array(backbone(some, staff, YEAR), object), ("national", "city", "district"))
+        here = some.of_district(number)
+        for at, stage in ((1, "primary"), (2, "junior")):
+            pupils = pupils_of(some, here, stage, YEAR)
+            for rule, marked in (("R2", named), ("R3", pe_arts)):
+                of_stage = staff.school[marked & (staff.stage == at)]
+                each = np.array([(of_stage == s).sum() for s in here[pupils > 0]]) / pupils[pupils > 0]
+                assert (100 * each >= threshold(rule, stage)).all()
+                weight = pupils[pupils > 0] / pupils.sum()
+                mean = (weight * each).sum()
+                assert np.sqrt((weight * (each - mean) ** 2).sum()) / mean < 0.40
