@@ -68,6 +68,33 @@ READERS = [
     Reader("fct_places_gap", "occupancy_share", "'places_occupancy_' || stage_code", *PLACES),
     Reader("fct_places_gap", "expected_shortage", "'places_short_' || stage_code", *PLACES, times=1),
     Reader(
+        "rpt_portal__service_card",
+        "figure_value",
+        "'pupils_forecast'",
+        *CITY,
+        year="left(period_label, 4)::integer",
+        where="service = 'places'",
+        times=1,
+        digits=1,
+    ),
+    Reader(
+        "pub_places_forecast_city",
+        "forecast_count",
+        "'pupils_forecast'",
+        *CITY,
+        where="grade_span = 'all'",
+        times=1,
+        digits=1,
+        file="public",
+    ),
+    *(
+        Reader(table, "forecast_count", "'pupils_forecast'", *SCHOOL, year=year, times=1, digits=1)
+        for table, year in (
+            ("fct_school_outlook", "school_year_start"),
+            ("rpt_services__school_profile", "forecast_school_year_start"),
+        )
+    ),
+    Reader(
         "fct_places_plan_progress",
         "opened_of_target_share",
         "'plan_places_opened_share'",

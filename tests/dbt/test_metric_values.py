@@ -53,3 +53,28 @@ def test_what_was_reported_without_counts_is_kept(rows: Rows) -> None:
         ("city", "city", None, "2025", Decimal("87.5"), None),
         ("district", "110101", core, "2025", Decimal(88), None),
     ]
+
+
+def test_a_zone_is_the_sum_of_its_districts_and_a_group_of_its_schools(rows: Rows) -> None:
+    """Of counts, never of rates. A forecast's units are reconciled by its method and left out."""
+    wrong = """
+        with parts as (
+            select metric_code, period, 'zone' as unit_level, zone_code as unit_code, numerator, denominator
+            from fct_metric_value
+            where unit_level = 'district' and value_basis = 'counted' and metric_code not like 'places%'
+            union all
+            select metric_code, period, 'group', school_group_code, numerator, denominator
+            from fct_metric_value
+            inner join brg_school_group_member on unit_level = 'school' and unit_code = school_code
+        ),
+        summed as (
+            select metric_code, period, unit_level, unit_code, sum(numerator) as n, sum(denominator) as d
+            from parts group by all having count(numerator) = count(*)
+        )
+        select summed.*, told.numerator, told.denominator
+        from summed inner join fct_metric_value as told using (metric_code, period, unit_level, unit_code)
+        where told.value_basis = 'counted' and (n, d) is distinct from (told.numerator, told.denominator)
+    """
+    assert rows(wrong) == []
+    compared = rows("select distinct unit_level from fct_metric_value where unit_level in ('zone', 'group')")
+    assert len(compared) == 2

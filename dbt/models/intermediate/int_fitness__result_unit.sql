@@ -46,6 +46,7 @@ select
     results.total_score,
     results.status as score_status,
     results.standard_version,
+    results.national_bmi_class,
     {% for item in items -%}
     results.points_{{ item }},
     {% endfor -%}

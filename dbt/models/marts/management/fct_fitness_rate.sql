@@ -33,6 +33,9 @@ counted as (
         count(*) filter (where is_excellent) as excellent_count,
         count(*) filter (where is_good_or_excellent) as good_or_excellent_count,
         count(*) filter (where is_pass) as pass_count,
+        count(national_bmi_class) as bmi_classed_count,
+        count(*) filter (where national_bmi_class = 'overweight') as overweight_count,
+        count(*) filter (where national_bmi_class = 'obese') as obese_count,
         avg(total_score) as mean_total,
         stddev_samp(total_score) as deviation,
     from results
@@ -78,6 +81,9 @@ joined as (
         coalesce(counted.excellent_count, 0) as excellent_count,
         coalesce(counted.good_or_excellent_count, 0) as good_or_excellent_count,
         coalesce(counted.pass_count, 0) as pass_count,
+        coalesce(counted.bmi_classed_count, 0) as bmi_classed_count,
+        coalesce(counted.overweight_count, 0) as overweight_count,
+        coalesce(counted.obese_count, 0) as obese_count,
         counted.mean_total,
         counted.deviation,
     from counted
@@ -113,6 +119,9 @@ select
     joined.excellent_count::integer as excellent_count,
     joined.good_or_excellent_count::integer as good_or_excellent_count,
     joined.pass_count::integer as pass_count,
+    joined.bmi_classed_count::integer as bmi_classed_count,
+    joined.overweight_count::integer as overweight_count,
+    joined.obese_count::integer as obese_count,
     {% for name, figure in [
         ('good_or_excellent_share', metric_share('fitness_good_or_excellent_share', 'joined')),
         ('good_or_excellent_low_share', metric_bound('fitness_good_or_excellent_share', 'low', 'joined')),
