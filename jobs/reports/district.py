@@ -12,6 +12,7 @@ from jobs.reports import (
     fitness,
     further,
     ladder,
+    metrics,
     places,
     plan,
     safety,
@@ -35,7 +36,11 @@ _YEARS = {
         "select indicator_year from {} where district_code = ? and indicator_value is not null"
     ),
     "fct_enrollment_grade": "select school_year_start from {} where district_code = ?",
-    "fct_metric_value": "select period_year from {} where unit_level = 'district' and unit_code = ?",
+    # Of this metric alone: others are of years to come.
+    "fct_metric_value": (
+        "select period_year from {} where unit_level = 'district' and unit_code = ?"
+        f" and metric_code = '{metrics.GOOD}'"
+    ),
 }
 
 

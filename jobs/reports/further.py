@@ -8,7 +8,7 @@ from jobs.reports.model import Block, Column, Figure, Piece
 from jobs.reports.scope import Part, Scope, notice
 from jobs.reports.source import Row
 
-# Their metrics have sections of their own.
+# Their metrics have sections of their own, as has what quality balance is judged by (`balance_…`).
 _ELSEWHERE = "('evaluation', 'fitness')"
 
 
@@ -17,7 +17,8 @@ def _blocks(book: Book, scope: Scope) -> list[Block]:
         f"""select value.*, metric.sort_order from {metrics.TABLE} as value
             inner join dim_metric as metric using (metric_code)
             where value.unit_level = 'district' and value.unit_code = ? and value.value_basis = 'counted'
-            and metric.service not in {_ELSEWHERE} and (value.period_year = ? or value.period_kind = 'date')
+            and metric.service not in {_ELSEWHERE} and not starts_with(value.metric_code, 'balance_')
+            and (value.period_year = ? or value.period_kind = 'date')
             order by metric.sort_order, value.metric_code, value.period_kind""",
         *(scope.district_code, scope.year),
     )

@@ -75,9 +75,13 @@ from (values
     (values ('fitness_good_or_excellent_share', 0), ('fitness_pass_share', 10), ('fitness_tested_share', 12.25))
         as m (code, lift)
 union all
-select 'refused_share', 'counted', level, unit, '110105', 'central_city', 'date', '2025-11-20', 2025, v, 1, 800,
+select 'refused_share', 'counted', level, unit, '110105', 'central_city', kind, year::varchar, year, v, 1, 800,
     null, null, null, null
-from (values ('district', '110105', 0.125), ('city', 'total', 0.25)) as t (level, unit, v);
+from (values
+    ('district', '110105', 'date', 2025, 0.125), ('city', 'total', 'date', 2025, 0.25),
+    -- of a year to come, such as what is forecast
+    ('district', '110105', 'school_year', 2031, 0.5)
+) as t (level, unit, kind, year, v);
 
 create table fct_fitness_rate as
 select 'upload' as result_kind, unit_level, unit_code, '110105' as district_code, 2024 as school_year_start,
