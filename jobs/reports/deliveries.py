@@ -27,7 +27,7 @@ def _blocks(book: Book, scope: Scope) -> list[Block]:
     contracts = declare.load()
     lines = [
         [
-            contracts[row["dataset"]].zh if row["dataset"] in contracts else row["dataset"],
+            contracts[row["dataset"]].zh if row["dataset"] in contracts else "未识别的文件",
             *(book.figure(f"{TABLE}.{name}", row[name]) for name in names),
         ]
         for row in rows
