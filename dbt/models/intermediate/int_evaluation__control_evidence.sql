@@ -195,8 +195,8 @@ traces as (
         stage_code,
         count(distinct unit_code) filter (where is_whole_school) as missing_school_count,
         coalesce(sum(pupil_count) filter (where is_whole_school), 0) as missing_school_pupil_count,
-        count(*) filter (where not is_whole_school) as missing_grade_count,
-        coalesce(sum(pupil_count) filter (where not is_whole_school), 0) as missing_grade_pupil_count,
+        count(*) as missing_grade_count,
+        sum(pupil_count) as missing_grade_pupil_count,
     from missing_grades
     group by all
     union all by name

@@ -332,12 +332,13 @@ reasoned as (
                     case
                         when unmapped_count >= apart_count / 2 then 'stage_unmapped'
                         when unplaced_count >= apart_count / 2 then 'district_unmapped'
-                        when control_kind = 'pupil' and missing_school_pupil_count >= apart_count / 2
-                            then 'schools_missing'
+                        -- no more grades are missing than lines of those files were refused, whole schools or not
                         when
                             missing_grade_pupil_count >= apart_count / 2
                             and missing_grade_count <= refused_line_count
                             then 'lines_refused'
+                        when control_kind = 'pupil' and missing_school_pupil_count >= apart_count / 2
+                            then 'schools_missing'
                         when missing_grade_pupil_count >= apart_count / 2 then 'grades_missing'
                         when control_kind != 'pupil' and refused_line_count >= apart_count then 'lines_refused'
                         when control_kind = 'teacher' and missing_school_count > 0 then 'schools_missing'
