@@ -90,6 +90,7 @@ class Programme:
         self._has_tangents = False
         self.bound, self.point = 0.0, np.zeros(columns)
         self._gap = _GAP if self._schools <= MANY else _GAP_OF_MANY
+        self._most_tries = _MOST_TRIES if self._schools <= MANY else 0
         self._relax()
 
     def solve(self) -> Answer:
@@ -115,8 +116,8 @@ class Programme:
             amounts = self._amounts(point, at)
             missed = self._missed(amounts, at)
             self._tries[at] += is_sure
-            if is_sure and (missed <= _INSIDE or self._tries[at] > _MOST_TRIES):
-                self._narrower[at] += max(10 * _INSIDE, self._narrower[at], 1.1 * missed)
+            if is_sure and (missed <= _INSIDE or self._tries[at] > self._most_tries):
+                self._narrower[at] += max(10 * _INSIDE, 1.1 * missed)
                 self._add_limit(at)
             if missed > _INSIDE:
                 self._add_tangents(at, amounts, point)
@@ -220,18 +221,20 @@ class Programme:
         away = amounts / (self._share * total) - 1
         spread = point[self._slice(_SPREAD, at)]
         short = away**2 * self._share * total - spread > _INSIDE * self._share * total
-        received, given = self._columns(_RECEIVED, at), self._columns(_GIVEN, at)
-        columns = self._columns(_SPREAD, at)
         for school in np.flatnonzero(short):
-            e, share = float(away[school]), float(self._share[school])
-            self._rows.append(
-                (
-                    [columns[school], received[school], given[school], self._sum(at)],
-                    [1.0, -2 * e, 2 * e, (2 * e + e * e) * share],
-                    2 * e * float(self._now[at][school]),
-                    np.inf,
-                )
-            )
+            e = float(away[school])
+            self._add_tangent(at, int(school), e)
+            # Whole persons take the places beside a point, so that the limit is right there, too.
+            if self._kinds[at].unit == 1 and self._schools > MANY:
+                step = 1 / float(self._share[school] * total)
+                self._add_tangent(at, int(school), e - step)
+                self._add_tangent(at, int(school), e + step)
+
+    def _add_tangent(self, at: int, school: int, e: float) -> None:
+        part = (_SPREAD, _RECEIVED, _GIVEN)
+        columns = [*(self._columns(one, at)[school] for one in part), self._sum(at)]
+        factors = [1.0, -2 * e, 2 * e, (2 * e + e * e) * float(self._share[school])]
+        self._rows.append((columns, factors, 2 * e * float(self._now[at][school]), np.inf))
 
     def _solved(self, whole: Floats) -> Any:
         """The solver's answer; its `x` are the columns. Raises ArithmeticError without one."""
