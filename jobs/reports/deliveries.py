@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jobs import declare
 from jobs.reports.book import Book
-from jobs.reports.model import Block
+from jobs.reports.model import Block, Piece
 from jobs.reports.scope import Part, Scope, notice
 
 TABLE = "fct_feed_quality"
@@ -25,7 +25,7 @@ def _blocks(book: Book, scope: Scope) -> list[Block]:
         return [notice(f"{scope.name}没有报送过数据。")]
     names = ["sender_count", *_COUNTS]
     contracts = declare.load()
-    lines = [
+    lines: list[list[Piece]] = [
         [
             contracts[row["dataset"]].zh if row["dataset"] in contracts else "未识别的文件",
             *(book.figure(f"{TABLE}.{name}", row[name]) for name in names),
