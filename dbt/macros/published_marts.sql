@@ -6,6 +6,8 @@
         'dim_metric_target',
         'fct_metric_value',
         'fct_plan_indicator',
+        'fct_plan_count',
+        'fct_plan_difference',
         'fct_similar_set',
         'fct_similar_school',
         'fct_balance_verdict',

@@ -1,23 +1,20 @@
 """The plan's twelve indicators, district by district, from base to what is reached, unevenly.
 
-Indicator 12, safe campuses, is counted in the years that the city writes, by its own checks and schools.
+What a district's own registers can tell, it reports by them in the years that the city writes
+(`synthetic.city.reported`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import numpy as np
 
 from jobs.declare import standards
-from synthetic.city.checks import safe_campuses
 from synthetic.city.figures import districts
 from synthetic.city.fitness import GOOD_SHARE
-from synthetic.city.forms import fill, office, send
 from synthetic.city.numbers import Stream, stream
-from synthetic.city.part import Part
 
 _INDICATORS = "evaluation/plan_indicators"
 FIRST_INDICATOR_YEAR = 2020
@@ -59,6 +56,20 @@ _DENOMINATOR = {
     "green_school_rate": 1_600,
     "safe_campus_rate": 3_500,
 }
+
+
+# What districts report by their own registers and checks in the years that the city writes.
+BY_REGISTERS = frozenset(
+    {
+        "inclusive_kindergarten_coverage",
+        "nearby_enrollment_rate",
+        "preschool_teacher_professional_education",
+        "compulsory_teacher_bachelor_share",
+        "smart_campus_coverage",
+        "green_school_rate",
+        "safe_campus_rate",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -120,44 +131,6 @@ def _city_value(row: dict[str, str], year: int, passed: float) -> float:
 def first_figures_on(year: int) -> date:
     """The day on which districts send first figures of the newest year."""
     return date(year, 11, 10)
-
-
-def write_indicators(part: Part) -> None:
-    """A file a district and year, received the March after; the newest year's are first figures.
-
-    In the first year also one file of the years before it, received that March.
-    """
-    newest, code = part.newest, districts()[part.number].code
-    years = range(FIRST_INDICATOR_YEAR, newest.year + 1)
-    drawn = part.once("indicators", lambda: indicator_values(part.seed, years))
-    files = [([part.year], date(part.year + 1, 3, 15), f"规划指标_{part.year}")]
-    if part.year == newest.year:
-        files = [([part.year], first_figures_on(part.year), f"规划指标_{part.year}")]
-    if part.is_first and part.year > FIRST_INDICATOR_YEAR:
-        span = list(range(FIRST_INDICATOR_YEAR, part.year))
-        files.insert(0, (span, date(part.year, 3, 15), f"规划指标_{span[0]}-{span[-1]}"))
-    # What the district says of its safe campuses is what its own checks say. It looks at the end of the year.
-    day = min(newest, files[-1][1], date(part.year, 12, 31))
-    safe = safe_campuses(part.schools, part.seed, part.number, day, newest)
-    values = [
-        replace(v, numerator=safe[0], denominator=safe[1])
-        if safe and (v.code, v.district, v.year) == ("safe_campus_rate", part.number, part.year)
-        else v
-        for v in drawn
-    ]
-    dress = office(part.seed, part.number, "indicator_value")
-    for of_years, day, name in files:
-        here = [v for v in values if v.district == part.number and v.year in of_years]
-        columns: dict[str, list[Any]] = {
-            "district_code": [code] * len(here),
-            "indicator_code": [v.code for v in here],
-            "indicator_year": [v.year for v in here],
-            "numerator": [v.numerator for v in here],
-            "denominator": [v.denominator for v in here],
-            "indicator_value": [f"{v.value:.2f}" for v in here],
-        }
-        filled = fill("indicator_value", columns, dress)
-        send(part.landing, "indicator_value", code, day, name, filled, dress)
 
 
 def reached(code: str, year: int) -> float:

@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from synthetic.city.faults import as_day_number
 from synthetic.city.figures import districts
@@ -105,12 +106,18 @@ _PROVINCES = (
 )
 
 
+_SILENT = 5  # the district of which a school registers nobody in the newest year
+
+
 def write_registrations(part: Part) -> None:
     """One workbook a school with a first grade, received between 4 and 12 September."""
     roll = part.roll()
     assert roll is not None
     first = roll.take(np.flatnonzero(roll.grade == P1))
+    silent = unregistered(part)
     for school in np.unique(first.school).tolist():
+        if school == silent:
+            continue
         rows = first.take(np.flatnonzero(first.school == school))
         rng = stream(part.seed, Stream.REGISTRATION, int(school), part.year)
         container = "xls" if stream(part.seed, Stream.REGISTRATION, int(school)).random() < 0.15 else "xlsx"
@@ -125,19 +132,49 @@ def write_registrations(part: Part) -> None:
         send(part.landing, "pupil_registration", code, day, name, filled, replace(dress))
 
 
+def unregistered(part: Part) -> int | None:
+    """The school of the district that registers nobody in the newest year; None elsewhere."""
+    if not part.is_last or part.number != _SILENT:
+        return None
+    first = _first_grades(part)
+    found = np.unique(first.school).tolist()
+    return found[0] if len(found) > 1 else None
+
+
+def nearby_entrants(part: Part) -> tuple[int, int]:
+    """Entrants who came to a school nearby, and all, of all schools: also of one that registered nobody."""
+    first = _first_grades(part)
+    nearby = 0
+    for school in np.unique(first.school).tolist():
+        rows = first.take(np.flatnonzero(first.school == school))
+        rng = stream(part.seed, Stream.REGISTRATION, int(school), part.year)
+        nearby += len(rows) - sum(_goes_far(part, rows, _draws(rng, len(rows))[2]))
+    return nearby, len(first)
+
+
+def _first_grades(part: Part) -> Roll:
+    roll = part.roll()
+    assert roll is not None
+    return roll.take(np.flatnonzero(roll.grade == P1))
+
+
+def _draws(
+    rng: np.random.Generator, count: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Of each child the province, whether it was in a kindergarten before the city began, and ten more."""
+    return rng.integers(len(_PROVINCES), size=count), rng.random(count), rng.random((count, 10))
+
+
 def _rows(part: Part, roll: Roll, rng: np.random.Generator) -> list[list[Any]]:
     people, persons, count = part.people, roll.person, len(roll)
     births = people.birth[persons].astype("datetime64[D]").tolist()
     district = districts()[part.number].name_zh
     local = ~people.is_migrant[persons]
-    province = rng.integers(len(_PROVINCES), size=count)
+    province, before, draws = _draws(rng, count)
     # Who is older than the city's first year was a child of a kindergarten then; of the others nine in ten.
     started = people.first_year[persons] == part.city.years[0]
-    schooled = np.where(
-        started & part.is_first, rng.random(count) < 0.93, people.first_year[persons] < part.year
-    )
-    draws = rng.random((count, 10))
-    chooses = _choose(part, roll)
+    schooled = np.where(started & part.is_first, before < 0.93, people.first_year[persons] < part.year)
+    goes_far = _goes_far(part, roll, draws)
     ways = np.round(0.3 + 2.2 * rng.gamma(1.5, 0.6, count), 1)
     numbers, names = identity_numbers(people, persons), person_names(people.name[persons])
     family = person_names(rng.integers(0, NAME_NUMBERS, 2 * count))
@@ -169,10 +206,7 @@ def _rows(part: Part, roll: Roll, rng: np.random.Generator) -> list[list[Any]]:
                 *("1" if rural and not local[n] else "2", place),
                 class_name(int(roll.grade[n]), int(roll.klass[n])),
                 f"{part.year}09",
-                *(
-                    "12" if chooses[n] and draws[n, 9] >= 0.8 else "11",
-                    "2" if people.boarding[person] < 0.008 else "1",
-                ),
+                *("12" if goes_far[n] else "11", "2" if people.boarding[person] < 0.008 else "1"),
                 *(home, home, home, phone(serial * 2), "100000"),
                 *("1" if only else "0", "1" if schooled[n] else "0", "0"),
                 *("1" if aid else "0", "0", "1" if orphan else "0", "0"),
@@ -187,10 +221,11 @@ def _rows(part: Part, roll: Roll, rng: np.random.Generator) -> list[list[Any]]:
     return rows
 
 
-def _choose(part: Part, roll: Roll) -> list[bool]:
-    """Whether the school of each may take who lives elsewhere: private and rural ones; others do not."""
+def _goes_far(part: Part, roll: Roll, draws: NDArray[np.float64]) -> list[bool]:
+    """Who lives elsewhere: a fifth of those in private and rural schools, which may take them."""
     area = urban_rural(part.schools, part.seed, part.number, part.newest.year)
-    return [part.schools.is_private[s] or area[s].startswith("2") for s in roll.school.tolist()]
+    chooses = [part.schools.is_private[s] or area[s].startswith("2") for s in roll.school.tolist()]
+    return [c and bool(draw >= 0.8) for c, draw in zip(chooses, draws[:, 9].tolist(), strict=True)]
 
 
 # Only child, aid, bus, chronically ill, mainstreamed, bought place, orphan, rural household: assumptions.

@@ -8,7 +8,13 @@ from typing import Any
 from jobs.declare import standards
 from synthetic.city.figures import districts
 from synthetic.city.forms import Dress, fill, send
-from synthetic.city.indicators import FIRST_INDICATOR_YEAR, Value, first_figures_on, indicator_values
+from synthetic.city.indicators import (
+    BY_REGISTERS,
+    FIRST_INDICATOR_YEAR,
+    Value,
+    first_figures_on,
+    indicator_values,
+)
 from synthetic.city.part import Part
 
 CITY = "110000"
@@ -73,7 +79,7 @@ def _behind(values: list[Value]) -> dict[tuple[int, str], dict[int, float]]:
     target = {row["indicator_code"]: float(row["target_value"]) for row in plan}
     found: dict[tuple[int, str], dict[int, float]] = {}
     for value in values:
-        if value.code == "safe_campus_rate":  # the districts' own checks say it, not these values
+        if value.code in BY_REGISTERS:  # the districts' own registers and checks say it, not these values
             continue
         gap = max(0.0, 1 - value.value / target[value.code])
         found.setdefault((value.district, value.code), {})[value.year] = gap

@@ -21,13 +21,13 @@ from synthetic.city.faults import NAMES, Faults, parse
 from synthetic.city.figures import LAST_YEAR, districts
 from synthetic.city.future import write_future
 from synthetic.city.hotline import write_hotline
-from synthetic.city.indicators import write_indicators
 from synthetic.city.learning import write_city_learning, write_district_learning
 from synthetic.city.life import lives
 from synthetic.city.part import City, Part
 from synthetic.city.planning import write_births, write_housing, write_projects
 from synthetic.city.premises import write_facilities, write_registers
 from synthetic.city.registration import write_registrations
+from synthetic.city.reported import write_indicators
 from synthetic.city.results import write_results
 from synthetic.city.rolls import write_rolls
 from synthetic.city.safety import write_safety

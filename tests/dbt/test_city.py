@@ -243,7 +243,7 @@ def test_safe_campuses_as_counted_stand_beside_those_reported(rows: Rows) -> Non
     ours = "fct_safety_campus_status"
     assert found == [
         (None, 2025, None, "reported", Decimal(50), ours, None),
-        (None, 2025, Decimal("99.96"), "reported", None, None, None),
+        (None, 2025, Decimal("99.96"), "reported", Decimal(100), ours, False),
         ("110101", 2024, Decimal(90), "reported", None, None, None),
         ("110101", 2025, Decimal("99.96"), "reported", Decimal(100), ours, False),
         ("110119", 2025, Decimal(100), "reported", Decimal(0), ours, True),

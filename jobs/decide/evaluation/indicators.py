@@ -35,10 +35,6 @@ class Value:
     reason: str | None = None
     missing_districts: int = 0
 
-    @property
-    def is_whole(self) -> bool:
-        return self.value is not None and not self.missing_districts
-
 
 @dataclass(frozen=True)
 class Unit:
@@ -52,7 +48,7 @@ class Unit:
         return {
             year: Point(float(v.value), float(v.denominator) if v.denominator else None)
             for year, v in self.values.items()
-            if v.value is not None and v.is_whole
+            if v.value is not None
         }
 
 
@@ -65,9 +61,9 @@ def evaluate(
     """Judge every reported value, and those of zones and city. A value that is missing has a reason.
 
     `zones`: the zone of a district; one that is in none counts for the city alone. `plan_rows`: other plans
-    than those declared. An indicator that no plan
-    known on the day has is left out. A sum needs numerator and denominator of every district that reported; a
-    year that one of its districts did not report has a value of the others, and no forecast and status.
+    than those declared. An indicator that no plan known on the day has is left out. A sum needs numerator and
+    denominator of every district; where one of them reported other years and not this one, there are counts
+    of the others and no value.
     """
     targets, rules = Targets(on, plan_rows), Rules.on(on)
     rows: list[dict[str, Any]] = []
@@ -113,6 +109,8 @@ def _summed(target: Target, year: int, parts: list[dict[int, Value]]) -> Value:
         return Value(None, None, None, "district_without_numerator", missing)
     numerator = sum((v.numerator or Decimal(0) for v in found), Decimal(0))
     denominator = sum((v.denominator or Decimal(0) for v in found), Decimal(0))
+    if missing:
+        return Value(None, numerator, denominator, "district_not_reported", missing)
     if not denominator:
         return Value(None, numerator, denominator, "no_denominator", missing)
     value = numerator / denominator * (100 if target.is_share else 1)
@@ -146,8 +144,7 @@ def _judged(unit: Unit, target: Target, year: int, ahead: Forecast | None, rules
     own, base = unit.values[year], _base(unit, target)
     start = _start(unit, target, base)
     path = target.path(year, *start) if start and year >= start[0] else None
-    # What lacks a district is shown and not judged.
-    value = own.value if own.is_whole else None
+    value = own.value
     probability = ahead.probability if ahead else None
     return {
         "level": unit.level,
@@ -175,7 +172,7 @@ def _judged(unit: Unit, target: Target, year: int, ahead: Forecast | None, rules
         "target_probability": _number(probability),
         "status_code": rules.status(target, year, value, path, probability),
         "source": "reported",
-        "missing_reason": own.reason or ("district_not_reported" if own.missing_districts else None),
+        "missing_reason": own.reason,
     }
 
 
@@ -184,7 +181,7 @@ def _base(unit: Unit, target: Target) -> Decimal | None:
     if unit.level == "city":
         return target.base_value
     own = unit.values.get(target.base_year)
-    return own.value if own and own.is_whole else None
+    return own.value if own else None
 
 
 def _start(unit: Unit, target: Target, base: Decimal | None) -> tuple[int, Decimal] | None:
@@ -192,7 +189,7 @@ def _start(unit: Unit, target: Target, base: Decimal | None) -> tuple[int, Decim
     if base is not None:
         return target.base_year, base
     for year, own in sorted(unit.values.items()):
-        if target.base_year <= year < target.year and own.value is not None and own.is_whole:
+        if target.base_year <= year < target.year and own.value is not None:
             return year, own.value
     return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from jobs import declare
-from jobs.decide.evaluation import indicators
+from jobs.decide.evaluation import indicators, plan_counts, plan_difference
 from jobs.decide.evaluation.balance import decided as balance
 from jobs.decide.evaluation.balance import lake as balance_lake
 from jobs.decide.evaluation.compare import read as compared
@@ -20,15 +20,18 @@ from jobs.settings import Settings
 
 DATASETS = tuple(dict.fromkeys(("indicator_value", *compared.DATASETS, *ladder.DATASETS)))
 INPUTS = tuple(
-    declare.load()[dataset].table for dataset in dict.fromkeys((*DATASETS, *balance_lake.DATASETS))
+    declare.load()[dataset].table
+    for dataset in dict.fromkeys((*DATASETS, *balance_lake.DATASETS, *plan_counts.DATASETS))
 )
 # Deadlines and waits of the ladder pass without a new row: a new day is judged anew.
 EACH_DAY = True
 
 
 def decide(settings: Settings, spark: Spark, run: Run) -> dict[str, int]:
-    """Hold the plan's indicators against base, path and target, choose whom each school compares with, hold
-    schools and districts against the standards of balance, and move districts on the supervision ladder."""
+    """Hold the plan's indicators against base, path, target and what the lake counts, choose whom each school
+    compares with, hold schools and districts against the standards of balance, and move districts on the
+    supervision ladder.
+    """
     day = run.as_of_date
     with known_to(settings, run, (*DATASETS, ladder.TABLE), spark) as lake:
         values = lake.arrow(
@@ -42,12 +45,18 @@ def decide(settings: Settings, spark: Spark, run: Run) -> dict[str, int]:
     sets, members = similar.similar(schools, similar.weights(day))
     zones = {row["code"]: row.get("zone_code") or "" for row in declare.code_list("district").rows}
     judged = indicators.evaluate(values.to_pylist(), day, zones)
+    first = min((row["indicator_year"] for row in judged), default=day.year)
+    counted = plan_counts.counted(settings, run, first)
     balanced = _balance(settings, run)
     verdicts = balanced["decision_evaluation__balance_verdict"]
     seen += [*signals.of_plan(judged), *signals.of_balance(ladder.records(verdicts))]
     steps = climb.climbed(seen, actions, before, rules(day), day)
     made = {
         "decision_evaluation__indicator": pd.DataFrame(judged),
+        plan_counts.TABLE: counted,
+        plan_difference.TABLE: pd.DataFrame(
+            plan_difference.differences(counted, judged, zones), dtype=object
+        ),
         "decision_evaluation__similar_set": schools.merge(sets, on=similar.BY, validate="1:1"),
         "decision_evaluation__similar_school": members,
         ladder.TABLE: pd.DataFrame([told.row_of(step) for step in steps]),

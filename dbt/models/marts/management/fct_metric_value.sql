@@ -6,7 +6,7 @@
 -- depends_on: {{ ref('fct_safety_hazard') }}, {{ ref('fct_safety_risk') }}, {{ ref('fct_hotline_clock') }}
 -- depends_on: {{ ref('int_safety__hotline_answer') }}, {{ ref('int_enrollment__teacher_stage') }}
 -- depends_on: {{ ref('fct_feed_quality') }}, {{ ref('fct_balance_school_indicator') }}
--- depends_on: {{ ref('fct_balance_coefficient') }}, {{ ref('fct_balance_rule') }}
+-- depends_on: {{ ref('fct_balance_coefficient') }}, {{ ref('fct_balance_rule') }}, {{ ref('fct_plan_count') }}
 with districts as (select * from {{ ref('dim_district') }}),
 
 members as (select * from {{ ref('brg_school_group_member') }}),

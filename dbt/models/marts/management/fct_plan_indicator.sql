@@ -16,33 +16,9 @@ districts as (select * from {{ ref('dim_district') }}),
 
 zones as (select distinct zone_code, zone_name_zh from districts where zone_code is not null),
 
--- what the lake itself finds on the day, beside what is reported for that year: safe campuses (indicator 12)
-counted as (
-    select
-        if(grouping(district_code) = 1, 'city', 'district') as level,
-        if(grouping(district_code) = 1, 'city', district_code) as unit_code,
-        count(*) as school_count,
-        count(*) filter (where is_safe_campus_met) as met_count,
-        -- schools that codes could make safe or not
-        count(*) filter (where unmapped_count > 0) as unmapped_count,
-    from {{ ref('fct_safety_campus_status') }}
-    group by grouping sets ((district_code), ())
-),
+metrics as (select * from {{ ref('fct_metric_value') }} where unit_level <> 'school'),
 
-computed as (
-    select
-        level,
-        unit_code,
-        'safe_campus_rate' as indicator_code,
-        year({{ as_of_date() }}) as indicator_year,
-        case
-            when not {{ is_void('met_count', 'school_count', 'unmapped_count') }}
-                then (100 * met_count / nullif(school_count, 0))::decimal(12, 4)
-        end as computed_value,
-        'fct_safety_campus_status' as computed_source,
-        unmapped_count::integer as unmapped_count,
-    from counted
-)
+counts as (select * from {{ ref('fct_plan_count') }})
 
 select
     indicators.level as unit_level,
@@ -58,9 +34,9 @@ select
     names.meaning_en as indicator_en,
     plan.unit as indicator_unit_zh,
     indicators.indicator_year,
-    indicators.indicator_value,
-    indicators.numerator,
-    indicators.denominator,
+    reported.metric_value::decimal(12, 4) as indicator_value,
+    reported.numerator,
+    reported.denominator,
     indicators.missing_district_count,
     indicators.base_year,
     indicators.base_value,
@@ -82,11 +58,11 @@ select
         partition by indicators.level, indicators.unit_code, indicators.indicator_code
     ) as is_newest_year,
     indicators.source as value_source,
-    computed.computed_value,
-    case when computed.computed_value is not null then computed.computed_source end as computed_source,
+    counted.metric_value::decimal(12, 4) as computed_value,
+    case when counted.metric_value is not null then counts.counted_from end as computed_source,
     -- as printed, with one digit: a report is rounded
-    round(computed.computed_value, 1) <> round(indicators.indicator_value, 1) as is_computed_different,
-    coalesce(computed.unmapped_count, 0) as unmapped_count,
+    round(counted.metric_value, 1) <> round(reported.metric_value, 1) as is_computed_different,
+    coalesce(counts.unknown_count, 0) as unmapped_count,
     indicators.missing_reason,
     indicators.run_id as decided_by_run_id,
 from indicators
@@ -96,12 +72,26 @@ left join plan
     on indicators.plan_code = plan.plan_code and indicators.indicator_code = plan.indicator_code
 left join states
     on indicators.status_code = states.code
-left join computed
+left join metrics as reported
     on
-        indicators.level = computed.level
-        and indicators.unit_code = computed.unit_code
-        and indicators.indicator_code = computed.indicator_code
-        and indicators.indicator_year = computed.indicator_year
+        reported.value_basis = 'reported'
+        and indicators.level = reported.unit_level
+        and indicators.unit_code = reported.unit_code
+        and indicators.indicator_code = reported.metric_code
+        and indicators.indicator_year = reported.period_year
+left join metrics as counted
+    on
+        counted.value_basis = 'counted'
+        and indicators.level = counted.unit_level
+        and indicators.unit_code = counted.unit_code
+        and indicators.indicator_code = counted.metric_code
+        and indicators.indicator_year = counted.period_year
+left join counts
+    on
+        indicators.level = counts.unit_level
+        and indicators.unit_code = counts.unit_code
+        and indicators.indicator_code = counts.metric_code
+        and indicators.indicator_year = counts.period_year
 left join districts
     on indicators.level = 'district' and indicators.unit_code = districts.district_code
 left join zones

@@ -210,14 +210,14 @@ def test_forecasts_know_nothing_of_later_years() -> None:
         assert before["forecast_value"] is not None
 
 
-def test_a_sum_that_lacks_a_district_is_shown_and_not_judged() -> None:
+def test_a_sum_that_lacks_a_district_has_no_value() -> None:
     values = reported(INCLUSIVE, "110101", {2023: 91.0, 2024: 92.0}) + reported(
         INCLUSIVE, "110102", {2023: 70.0}
     )
     rows = evaluate(values, ON, {"110101": "core", "110102": "core"})
     for unit in (("zone", "core"), ("city", "city")):
         row = of(rows, *unit, 2024)
-        assert (row["indicator_value"], row["missing_district_count"]) == (92, 1)
+        assert (row["indicator_value"], row["numerator"], row["missing_district_count"]) == (None, 920, 1)
         assert (row["is_met"], row["status_code"], row["missing_reason"]) == (
             None,
             "unknown",

@@ -1,0 +1,20 @@
+-- one row per level, unit, plan indicator and year that is reported and counted, of the newest vintage
+select
+    run_id,
+    level,
+    unit_code,
+    indicator_code,
+    indicator_year,
+    reported_indicator_value,
+    counted_indicator_value,
+    value_difference,
+    by_date,
+    by_scope,
+    by_missing,
+    by_codes,
+    unexplained,
+    causes,
+    missing_school_count,
+    unknown_count,
+    missing_reason,
+from {{ source('newest_by_scope', 'decision_evaluation__plan_difference') }}
