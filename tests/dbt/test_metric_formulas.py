@@ -112,7 +112,7 @@ def test_a_second_formula_is_found(
     compiled, columns = built_models
     models = Models({**compiled, "fct_second": sql}, {**columns, "fct_second": ["x"]})
     expected = {f"fct_second: fitness_{metric}_share"} if metric else set()
-    # The plan's indicators share one source, of which the fitness rate is a part: its columns are theirs, too.
+    # The plan's indicators share a source, of which the fitness rate is a part: its columns are theirs.
     of_plan = {f"fct_second: {s['metric']}" for s in QUOTIENTS if s["model"] == "fct_plan_count"}
     found = computed_again(models, ["fct_second"])
     assert found - of_plan == expected
