@@ -27,7 +27,6 @@ def test_each_planted_cause_is_found_and_hardly_another_is_named(
             (r["district_code"], int(r["indicator_year"]), r["indicator_code"]): r["cause"]
             for r in csv.DictReader(lines)
         }
-    assert planted
     found = {
         (district, year, code): causes
         for district, year, code, causes in full.execute(
@@ -35,7 +34,7 @@ def test_each_planted_cause_is_found_and_hardly_another_is_named(
             " where unit_level = 'district' and causes is not null"
         ).fetchall()
     }
-    # in a city of two schools a district another recount may meet the report as well
+    # the smallest city may have nothing planted: each kind of cause has its case in test_plan_difference
     assert set(planted) <= set(found)
     assert sum(found[key] == cause for key, cause in planted.items()) >= len(planted) / 2
     # a degree that no list has is a fault of its own: truth/faults.csv
