@@ -8,7 +8,7 @@ from jobs.reports.source import Row
 
 TABLE = "fct_metric_value"
 TABLES = (TABLE, "dim_metric")
-GOOD, PASSES, TESTED = "fitness_good_or_excellent_share", "fitness_pass_share", "fitness_tested_share"
+GOOD, PASSES, TESTED = "fitness_good_or_excellent_rate", "fitness_pass_share", "fitness_tested_share"
 SMALL = "small_number"
 _FEW = "人数过少，不予公布。"
 _REASONS = {

@@ -85,20 +85,23 @@ def test_no_model_computes_a_metric_again(
 @pytest.mark.parametrize(
     ("sql", "metric"),
     [
-        ("select good_or_excellent_count / scored_count as x from fct_fitness_rate", "good_or_excellent"),
+        (
+            "select good_or_excellent_count / scored_count as x from fct_fitness_rate",
+            "good_or_excellent_rate",
+        ),
         # other names, a sum over units, a factor and a default
         (
             "with a as (select sum(pass_count) as p, sum(scored_count) as n from fct_fitness_rate)"
             " select round(100.0 * coalesce(p, 0) / nullif(n, 0)::double, 1) as x from a",
-            "pass",
+            "pass_share",
         ),
         # a reader of a reader
-        ("select pass_count / scored_count as x from fct_fitness_school_year", "pass"),
+        ("select pass_count / scored_count as x from fct_fitness_school_year", "pass_share"),
         # from the rows themselves
         (
             "select count(*) filter (where r.is_excellent) / count(*) filter (where r.is_scored) as x"
             " from int_fitness__result_unit as r group by school_code",
-            "excellent",
+            "excellent_share",
         ),
         # another population, another denominator, another metric's numerator
         ("select good_or_excellent_count / submitted_count as x from fct_fitness_rate", None),
@@ -111,12 +114,12 @@ def test_a_second_formula_is_found(
 ) -> None:
     compiled, columns = built_models
     models = Models({**compiled, "fct_second": sql}, {**columns, "fct_second": ["x"]})
-    expected = {f"fct_second: fitness_{metric}_share"} if metric else set()
+    expected = {f"fct_second: fitness_{metric}"} if metric else set()
     # The plan's indicators share a source, of which the fitness rate is a part: its columns are theirs.
     of_plan = {f"fct_second: {s['metric']}" for s in QUOTIENTS if s["model"] == "fct_plan_count"}
     found = computed_again(models, ["fct_second"])
     assert found - of_plan == expected
-    assert not found & of_plan or metric == "good_or_excellent"
+    assert not found & of_plan or metric == "good_or_excellent_rate"
 
 
 def divided_by_hand(text: str) -> set[str]:

@@ -31,7 +31,8 @@ def test_a_value_is_the_quotient_of_its_counts_or_has_a_reason(rows: Rows) -> No
     # 12 of the 19 who have a total are good; of the far school all five
     found = rows(
         "select unit_level, unit_code, period, metric_value, numerator, denominator, metric_flags"
-        " from fct_metric_value where metric_code = 'fitness_good_or_excellent_share' and period_year = 2025"
+        " from fct_metric_value where metric_code = 'fitness_good_or_excellent_rate'"
+        " and value_basis = 'counted' and period_year = 2025"
         " and unit_level in ('school', 'city') and denominator > 0 order by unit_level, unit_code"
     )
     assert found == [

@@ -18,7 +18,7 @@ NAMED = re.compile(r"`((?:jobs|dags|dbt|docs|expectations|infra|portal|synthetic
 # A file that is named outside backticks too, in a block of commands say.
 FILE = re.compile(r"(?<![\w/`.\]-])((?:jobs|dags|dbt|expectations|infra|portal|synthetic|tests)/[\w/]+\.\w+)")
 MODULE = re.compile(r"`((?:jobs|portal|synthetic)(?:\.[a-z_]+)+)[`(]")
-COMMAND = re.compile(r"\./edulake ([a-z]+)(?: ([a-z]+))?")
+COMMAND = re.compile(r"\./edulake ([a-z]+)(?: ([a-z]+(?:-[a-z]+)*))?")
 PAGES = pages.markdown()
 
 

@@ -37,7 +37,7 @@ select code as metric_code, zh as metric_zh, zh || '的定义' as definition_zh,
 from (values
     ('a_rate', '某达标率', 2, null),
     ('b_rate', '另一比例', 2, '另一比例的脚注'),
-    ('fitness_good_or_excellent_share', '体质健康优良率', 1, '免测不在分母中'),
+    ('fitness_good_or_excellent_rate', '体质健康优良率', 1, '免测不在分母中'),
     ('fitness_pass_share', '体质健康及格率', 1, null),
     ('fitness_tested_share', '体质健康测试率', 1, null),
     ('refused_share', '退回率', 3, null)
@@ -72,7 +72,7 @@ from (values
     ('school', '2110500001', 600, 80.05, null),
     ('school', '2110500002', 9, 55.55, 'small_number')
 ) as t (unit_level, unit_code, pupils, v, flag),
-    (values ('fitness_good_or_excellent_share', 0), ('fitness_pass_share', 10), ('fitness_tested_share', 12.25))
+    (values ('fitness_good_or_excellent_rate', 0), ('fitness_pass_share', 10), ('fitness_tested_share', 12.25))
         as m (code, lift)
 union all
 select 'refused_share', 'counted', level, unit, '110105', 'central_city', kind, year::varchar, year, v, 1, 800,
@@ -184,8 +184,8 @@ select code as school_code, '110105' as district_code, 'primary' as stage_code, 
     v::decimal(18, 6) as metric_value, 66.625::decimal(18, 6) as set_median_value, said as position_zh,
     null::varchar as missing_reason
 from (values
-    ('2110500001', 'fitness_good_or_excellent_share', 80.05, '高于 86 % 的同类学校'),
-    ('2110500002', 'fitness_good_or_excellent_share', 55.55, '低于 90 % 的同类学校')
+    ('2110500001', 'fitness_good_or_excellent_rate', 80.05, '高于 86 % 的同类学校'),
+    ('2110500002', 'fitness_good_or_excellent_rate', 55.55, '低于 90 % 的同类学校')
 ) as t (code, m, v, said);
 create table fct_balance_change as
 select 'quality_balance_2017' as standard, '110105' as district_code, 2025 as school_year_start,

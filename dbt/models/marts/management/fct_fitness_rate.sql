@@ -123,9 +123,9 @@ select
     joined.overweight_count::integer as overweight_count,
     joined.obese_count::integer as obese_count,
     {% for name, figure in [
-        ('good_or_excellent_share', metric_share('fitness_good_or_excellent_share', 'joined')),
-        ('good_or_excellent_low_share', metric_bound('fitness_good_or_excellent_share', 'low', 'joined')),
-        ('good_or_excellent_high_share', metric_bound('fitness_good_or_excellent_share', 'high', 'joined')),
+        ('good_or_excellent_share', metric_share('fitness_good_or_excellent_rate', 'joined')),
+        ('good_or_excellent_low_share', metric_bound('fitness_good_or_excellent_rate', 'low', 'joined')),
+        ('good_or_excellent_high_share', metric_bound('fitness_good_or_excellent_rate', 'high', 'joined')),
         ('good_or_excellent_with_exempt_share', share('joined.good_or_excellent_count', '(joined.scored_count + joined.exempted_count)')),
         ('pass_share', metric_share('fitness_pass_share', 'joined')),
         ('pass_low_share', metric_bound('fitness_pass_share', 'low', 'joined')),
@@ -145,7 +145,7 @@ select
     targets.target_share::decimal(6, 4) as target_share,
     case
         when not joined.is_void
-            then ({{ metric_share('fitness_good_or_excellent_share', 'joined') }} - targets.target_share)
+            then ({{ metric_share('fitness_good_or_excellent_rate', 'joined') }} - targets.target_share)
     end::decimal(6, 4) as gap_to_target_share,
     case
         when joined.is_void then null

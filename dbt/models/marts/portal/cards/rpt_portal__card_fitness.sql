@@ -37,7 +37,7 @@ stages as (
         ladder_year,
         case
             when not {{ is_void('good_or_excellent_count', 'scored_count', 'unmapped_count') }}
-                then {{ metric_share('fitness_good_or_excellent_share') }}
+                then {{ metric_share('fitness_good_or_excellent_rate') }}
         end as good_or_excellent_share,
     from counted
 )
@@ -67,7 +67,8 @@ select
 from rates
 left join {{ ref('fct_metric_value') }} as told
     on
-        told.metric_code = 'fitness_good_or_excellent_share'
+        told.metric_code = 'fitness_good_or_excellent_rate'
+        and told.value_basis = 'counted'
         and told.unit_level = 'city'
         and rates.school_year_start = told.period_year
 where rates.grade_key = 'all' and rates.scored_count > 0
