@@ -7,7 +7,7 @@ FOLDER is the unpacked npm package of README.md. The same package and fontTools 
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 from fontTools import subset
@@ -51,4 +51,6 @@ def cut(package: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    cut(Path(sys.argv[1]), HERE)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="the unpacked npm package")
+    cut(parser.parse_args().folder, HERE)

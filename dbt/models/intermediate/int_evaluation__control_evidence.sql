@@ -59,7 +59,12 @@ expected as (
         on
             cells.stage_code = ladders.stage_code
             and cells.ladder_year + moved.grades between ladders.first_grade and ladders.last_grade
-    inner join (select min(school_year_start) as first_year, max(school_year_start) as last_year from cells) as span
+    inner join (
+        select
+            min(every_cell.school_year_start) as first_year,
+            max(every_cell.school_year_start) as last_year,
+        from cells as every_cell
+    ) as span
         on true
     where
         moved.grades != 0
@@ -103,7 +108,7 @@ missing_grades as (
         and (
             coalesce(schools.is_registered, false)
             or expected.school_year_start < (
-                select max(unit_years.last_year) from unit_years where unit_years.unit_code = expected.unit_code
+                select max(told.last_year) from unit_years as told where told.unit_code = expected.unit_code
             )
         )
 ),

@@ -7,10 +7,10 @@ offices as (select * from {{ source('standards', 'sender') }}),
 
 printed as (
     select
-        unnest([
-            {'control_kind': 'pupil', 'published_count': totals.published_pupil_count},
-            {'control_kind': 'school', 'published_count': totals.published_school_count},
-            {'control_kind': 'teacher', 'published_count': totals.published_teacher_count}
+        unnest([ -- noqa: AL03
+            { 'control_kind': 'pupil', 'published_count': totals.published_pupil_count },
+            { 'control_kind': 'school', 'published_count': totals.published_school_count },
+            { 'control_kind': 'teacher', 'published_count': totals.published_teacher_count }
         ], recursive := true),
         -- the city by a word of the contract, or by the code or name of an office that is no district's
         totals.unit_code = 'city' or (

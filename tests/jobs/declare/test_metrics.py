@@ -76,7 +76,7 @@ def test_one_declaration_makes_a_metric_of_each_combination(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"wieght": 1}, "wieght: unknown key"),
+        ({"fancy": 1}, "fancy: unknown key"),
         ({"unit": None}, "unit: Field required"),
         ({"direction": "sideways"}, "direction"),
         ({"numerator": None}, "numerator and denominator are told together"),
@@ -100,8 +100,8 @@ def test_a_wrong_metric_is_refused_by_file_and_name(
 
 def test_an_unknown_key_of_a_file_is_refused(tmp_path: Path) -> None:
     path = a_file(tmp_path)
-    path.write_text("serivce: places\n" + path.read_text("utf-8"), "utf-8")
-    with pytest.raises(ContractError, match=r"some\.yaml: unknown keys serivce"):
+    path.write_text("services: places\n" + path.read_text("utf-8"), "utf-8")
+    with pytest.raises(ContractError, match=r"some\.yaml: unknown keys services"):
         list(metrics.read(path))
 
 

@@ -25,10 +25,11 @@ counted as (
         sum(counted_count)::integer as our_count,
     from counts
     where stage_code is not null
-    group by grouping sets (
-        (control_kind, district_code, school_year_start, stage_code),
-        (control_kind, school_year_start, stage_code)
-    )
+    group by
+        grouping sets (
+            (control_kind, district_code, school_year_start, stage_code),
+            (control_kind, school_year_start, stage_code)
+        )
     having grouping(district_code) = 1 or district_code is not null
 ),
 
@@ -84,7 +85,13 @@ apart as (
         / nullif(sum(published.published_count), 0) as apart_share,
         sum(published.published_count) as total_count,
     from published
-    inner join (select distinct control_kind, district_code, school_year_start from counted) as years
+    inner join (
+        select distinct
+            held.control_kind,
+            held.district_code,
+            held.school_year_start,
+        from counted as held
+    ) as years
         on
             published.control_kind = years.control_kind
             and published.district_code = years.district_code

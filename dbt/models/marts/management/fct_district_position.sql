@@ -1,4 +1,4 @@
--- one row per district and metric of its newest period: its rank among the city's districts, shared where no difference is
+-- one row per district and metric of its newest period: its rank in the city, shared where no difference is
 with metrics as (
     select * from {{ ref('dim_metric') }}
     where direction in ('up', 'down') and service in ('fitness', 'balance', 'staff', 'evaluation')
@@ -32,7 +32,8 @@ bounded as (
     from readings
 ),
 
-ranked as ({{ shared_ranks('bounded', ['metric_code', 'value_basis', 'period_year']) }}),
+ranked as ({{ shared_ranks('bounded', ['metric_code', 'value_basis', 'period_year']) }}
+),
 
 districts as (select * from {{ ref('dim_district') }})
 

@@ -2,7 +2,8 @@
 -- dbt and the pins of a build take what is read from here; a test compares with the declarations
 -- depends_on: {{ ref('stg_evaluation__indicator') }}, {{ ref('fct_fitness_rate') }}, {{ ref('fct_fitness_eyesight') }}
 -- depends_on: {{ ref('fct_places_forecast') }}, {{ ref('fct_school_outlook') }}
--- depends_on: {{ ref('fct_places_gap') }}, {{ ref('fct_places_forecast_error') }}, {{ ref('fct_places_plan_progress') }}
+-- depends_on: {{ ref('fct_places_gap') }}, {{ ref('fct_places_forecast_error') }}
+-- depends_on: {{ ref('fct_places_plan_progress') }}
 -- depends_on: {{ ref('fct_safety_hazard') }}, {{ ref('fct_safety_risk') }}, {{ ref('fct_hotline_clock') }}
 -- depends_on: {{ ref('int_safety__hotline_answer') }}, {{ ref('int_enrollment__teacher_stage') }}
 -- depends_on: {{ ref('fct_feed_quality') }}, {{ ref('fct_balance_school_indicator') }}

@@ -56,7 +56,10 @@ asked as (
     inner join sets
         on
             readings.school_code = sets.school_code
-            and (readings.metric_stage_code = sets.stage_code or (readings.metric_stage_code is null and sets.is_main_stage))
+            and (
+                readings.metric_stage_code = sets.stage_code
+                or (readings.metric_stage_code is null and sets.is_main_stage)
+            )
 ),
 
 -- the school itself and those of its set that have the metric in the same period
@@ -156,16 +159,22 @@ select
     case when told.compared_count is not null then ranked.rank_shared_count end as rank_shared_count,
     {%- for language in ['zh', 'en'] %}
     case told.set_position
-        when 'above' then format(
-            {{ evaluation_text('position_above', language) }},
-            round(100 * told.above)::integer, round(100 * told.above_low)::integer, round(100 * told.above_high)::integer
-        )
-        when 'below' then format(
-            {{ evaluation_text('position_below', language) }},
-            round(100 * (1 - told.above))::integer,
-            round(100 * (1 - told.above_high))::integer,
-            round(100 * (1 - told.above_low))::integer
-        )
+        when 'above'
+            then
+                format(
+                    {{ evaluation_text('position_above', language) }},
+                    round(100 * told.above)::integer,
+                    round(100 * told.above_low)::integer,
+                    round(100 * told.above_high)::integer
+                )
+        when 'below'
+            then
+                format(
+                    {{ evaluation_text('position_below', language) }},
+                    round(100 * (1 - told.above))::integer,
+                    round(100 * (1 - told.above_high))::integer,
+                    round(100 * (1 - told.above_low))::integer
+                )
         when 'alike' then {{ evaluation_text('position_alike', language) }}
     end as position_{{ language }},
     {%- endfor %}

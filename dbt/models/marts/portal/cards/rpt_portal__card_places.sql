@@ -19,7 +19,8 @@ past_years as (
 
 -- by how much the same method missed the sum that the card shows in past years, one year ahead
 past_errors as (
-    select format({{ card_text('places', 'note_errors') }}, errors.origin_count, told.metric_value::decimal(8, 1)) as note
+    select
+        format({{ card_text('places', 'note_errors') }}, errors.origin_count, told.metric_value::decimal(8, 1)) as note
     from {{ ref('fct_metric_value') }} as told
     inner join {{ ref('fct_places_forecast_error') }} as errors
         on errors.unit_level = 'city' and errors.grade_span = 'all' and errors.lead_years = 1
