@@ -71,7 +71,8 @@ class _Paper:
     ) -> None:
         weight = ' font-weight="700"' if bold else ""
         self.marks.append(
-            f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" fill="{color}" text-anchor="{anchor}"'
+            # As a style: a page's own rules for texts of charts would win over attributes.
+            f'<text x="{x:.1f}" y="{y:.1f}" style="font-size:{size:g}px;fill:{color}" text-anchor="{anchor}"'
             f"{weight}>"
             f"{escape(text)}</text>"
         )

@@ -23,6 +23,8 @@ from jobs.reports.model import (
 )
 from jobs.settings import ROOT
 
+# Characters.
+_SHORT = 11
 _STYLE = """
 main{display:block}section{margin-bottom:1.2rem}h2{margin-bottom:.6rem}h3{font-size:1rem;margin:1rem 0 .3rem}
 ul{margin:.2rem 0;padding-left:1.2rem}li{margin:.3rem 0}sup{font-size:.7em;line-height:0}
@@ -31,7 +33,7 @@ sup a{color:var(--main)}
 .scroll svg{min-width:34rem;max-width:54rem}table{margin-bottom:.6rem}caption{text-align:left;
 font-weight:600;padding:.6rem 0 .3rem}tbody th{color:var(--ink)}td,th{overflow-wrap:anywhere}
 thead th{border-bottom:2px solid var(--rule)}th.number,td.number{white-space:normal}
-td.number data{white-space:nowrap}
+td.number data,.short{white-space:nowrap}
 .notice{color:var(--quiet);border-left:3px solid var(--rule);padding-left:.8rem}
 .pairs{display:grid;grid-template-columns:repeat(auto-fill,minmax(13rem,1fr));
 gap:.4rem 1.5rem;margin:0 0 .8rem}
@@ -83,17 +85,19 @@ def _block(block: Block) -> str:
 
 
 def _table(table: Table) -> str:
-    numeric = [column.is_number for column in table.columns]
+    kinds = [
+        "number" if column.is_number else "short" if _is_short(column.label, cells) else ""
+        for column, cells in ((c, [row[at] for row in table.rows]) for at, c in enumerate(table.columns))
+    ]
     head = "".join(
-        f'<th scope="col"{_number(column.is_number)}>{escape(column.label)}'
-        f"{_definition(column.definition)}</th>"
-        for column in table.columns
+        f'<th scope="col"{_kind(kind)}>{escape(column.label)}{_definition(column.definition)}</th>'
+        for column, kind in zip(table.columns, kinds, strict=True)
     )
     rows = "".join(
-        f'<tr><th scope="row">{_piece(row[0])}</th>'
+        f'<tr><th scope="row"{_kind(kinds[0])}>{_piece(row[0])}</th>'
         + "".join(
-            f"<td{_number(is_number)}>{_piece(cell, in_table=True)}</td>"
-            for cell, is_number in zip(row[1:], numeric[1:], strict=True)
+            f"<td{_kind(kind)}>{_piece(cell, in_table=True)}</td>"
+            for cell, kind in zip(row[1:], kinds[1:], strict=True)
         )
         + "</tr>"
         for row in table.rows
@@ -104,8 +108,14 @@ def _table(table: Table) -> str:
     )
 
 
-def _number(is_number: bool) -> str:
-    return ' class="number"' if is_number else ""
+def _is_short(label: str, cells: Iterable[Piece]) -> bool:
+    """Whether all words of a column fit a narrow one, where a line break would fall within them."""
+    shown = (cell if isinstance(cell, str) else cell.text for cell in cells)
+    return all(len(text) <= _SHORT for text in (label, *shown))
+
+
+def _kind(kind: str) -> str:
+    return f' class="{kind}"' if kind else ""
 
 
 def _pieces(shown: Iterable[Piece]) -> str:

@@ -59,6 +59,15 @@ def test_the_pdf_says_all_words_of_the_page_in_their_order(page: str, printed: b
         at = found + len(words)
 
 
+def test_words_of_narrow_columns_stay_whole_and_charts_keep_their_colors(page: str) -> None:
+    assert re.search(r'<td class="short">(小学|初中)</td>', page)
+    assert '<th scope="col" class="short">学段' in page
+    assert not re.search(r'class="short">[^<]{12,}<', page)
+    assert "fill:#" in page
+    assert "<text" in page
+    assert not re.search(r"<text [^>]* fill=", page), "the page's own rule would win over it"
+
+
 def test_each_figure_is_its_value_rounded_half_up(report: Report, page: str) -> None:
     values = reading.html(page)[1]
     figures = report.figures()
