@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from jobs.reports import charts, metrics
 from jobs.reports.book import NONE, Book, printed
 from jobs.reports.model import Block, Chart, Column, Figure, Piece
 from jobs.reports.scope import Part, Scope, Sentence, notice
 from jobs.reports.source import Row
 
-TABLE = "fct_plan_indicator"
+TABLE, DIFFERENCE = "fct_plan_indicator", "fct_plan_difference"
 _OF_DISTRICT = "unit_level = 'district' and unit_code = ?"
 _VALUES = ("base_value", "path_value", "target_value", "gap_to_target", "forecast_value")
+_CAUSES = ("by_date", "by_scope", "by_missing", "by_codes", "unexplained")
+# Two decimals are printed: what rounds to nothing is no difference.
+_LEAST = Decimal("0.005")
 _NO_BASE = "本区没有报送基期值。"
 _NO_FORECAST = "目标年已到，或历年值太少，不作预测。"
 
@@ -68,7 +73,30 @@ def _blocks(book: Book, scope: Scope) -> list[Block]:
         [_line(book, row) for row in rows],
     )
     chart = _chart(book, scope, rows)
-    return [table, *([chart] if chart else [])]
+    return [table, *([chart] if chart else []), *_differences(book, scope)]
+
+
+def _differences(book: Book, scope: Scope) -> list[Block]:
+    """Where the reported value is not what the lake counts, and by what cause."""
+    if not book.source.has(DIFFERENCE):
+        return []
+    rows = book.source.rows(
+        f"""select * from {DIFFERENCE} where {_OF_DISTRICT} and indicator_year = ?
+            and abs(value_difference) >= ? order by abs(value_difference) desc, indicator_code""",
+        *(scope.code, scope.year, _LEAST),
+    )
+    if not rows:
+        return []
+    keys = [f"{DIFFERENCE}.{name}" for name in ("value_difference", *_CAUSES)]
+    lines: list[list[Piece]] = []
+    for row in rows:
+        code = row["indicator_code"]
+        name = Figure(book.metric_name(code), None, book.metric_number(code))
+        lines.append(
+            [name, book.metric_unit(code), *(book.figure(k, row[k.partition(".")[2]]) for k in keys)]
+        )
+    columns: list[str | Column] = [Column("单位"), *keys]
+    return [book.table(f"{scope.year}年上报值与湖内核算值的差异及原因", "指标", columns, lines)]
 
 
 def _line(book: Book, row: Row) -> list[Piece]:

@@ -53,6 +53,14 @@ select 'district' as unit_level, '110105' as unit_code, '110105' as district_cod
     if(y < 2025, v + 6, null)::decimal(12, 4) as forecast_high_value, if(v > 80, '已达标', '落后进度') as status_zh
 from (values ('a_rate', 1, 88.125, 80), ('b_rate', 2, 70, null)) as t (code, n, v, base), range(2021, 2026) as b (y);
 
+-- a cause for most of it; a difference that no report prints; another year
+create table fct_plan_difference as
+select 'district' as unit_level, '110105' as unit_code, '110105' as district_code, code as indicator_code,
+    y as indicator_year, d::decimal(12, 4) as value_difference, 0::decimal(12, 4) as by_date,
+    s::decimal(12, 4) as by_scope, 0::decimal(12, 4) as by_missing, 0::decimal(12, 4) as by_codes,
+    (d - s)::decimal(12, 4) as unexplained
+from (values ('a_rate', 2024, 0.004, 0), ('b_rate', 2024, -3.255, -3), ('a_rate', 2023, 9, 9)) as t (code, y, d, s);
+
 -- one school has few pupils: its rate is told with a flag; another has a grade of few
 create table fct_metric_value as
 select indicator_code as metric_code, 'reported' as value_basis, unit_level, unit_code, district_code,

@@ -114,6 +114,8 @@ def test_figures_are_those_of_the_release(release: Release, report: Report) -> N
     assert cells("2024—2025学年各学段学校与在校生")[-1][:3] == ["合计", str(totals[1]), f"{totals[0]:,}"]
     assert cells("2024—2025学年安全隐患")[-1] == ["合计", "11", "3", "2", "8"]
     assert [row[3] for row in cells("2024年规划主要指标")] == ["92.13", "74.00"], "92.125 goes up"
+    told = ["另一比例", "%", "-3.26", "0.00", "-3.00", "0.00", "0.00", "-0.26"]
+    assert cells("2024年上报值与湖内核算值的差异及原因") == [told]
 
 
 def test_a_verdict_names_the_first_gate_that_fails_and_nothing_is_weighed(report: Report, page: str) -> None:
