@@ -120,7 +120,9 @@ def test_readme_runs_as_pasted(desk: Path) -> None:
         "backtest.csv",
         "forecast.csv",
         "alarms.csv",
+        "verdicts.csv",
     }
+    assert {p.suffix for p in (desk / "report").iterdir()} == {".html", ".pdf", ".docx"}, "of a district"
     assert list((desk / "reports").rglob("*.xlsx")), "the sender's report"
     assert (desk / "places.html").is_file()
     assert (desk / "city" / "city-report.html").is_file() or list(desk.rglob("city-report.html"))
