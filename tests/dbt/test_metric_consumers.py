@@ -42,7 +42,9 @@ class Reader:
 
 ALL = "grade_key = 'all' and sex_code = 'all'"
 UPLOAD = f"result_kind = 'upload' and {ALL}"
-GOOD, PASS, TESTED = (f"'fitness_{what}_share'" for what in ("good_or_excellent", "pass", "tested"))
+GOOD, PASS, TESTED = (
+    f"'fitness_{what}'" for what in ("good_or_excellent_rate", "pass_share", "tested_share")
+)
 FITNESS = {"good_or_excellent_share": GOOD, "pass_share": PASS, "scored_of_submitted_share": TESTED}
 EYES = {"poor_vision_share": "'poor_vision_share'", "myopic_share": "'screened_myopia_share'"}
 # The city is `total` where the forecast names it.
