@@ -41,6 +41,9 @@ _REASONS = {
     "one_school": "该学段只有一所学校",
     "no_school": "没有此类学校",
     "beyond_limit": "超出限值",
+    "answered_no": "报送为否",
+    "nobody_to_count": "没有应计人员",
+    "mean_of_zero": "全区均为零",
 }
 _COUNTS = ("met_count", "not_met_count", "not_collected_count", "not_applicable_count")
 _NOT_JUDGED = "不适用或没有数值。"
@@ -187,7 +190,7 @@ def _rule_table(book: Book, scope: Scope, year: int) -> Table | None:
         about = names.get(row["rule_code"], {})
         # As many digits as the mart has, so that a ratio is not rounded twice.
         digits = 4 if about.get("unit") in ("ratio", "ratio_of_threshold") else 2
-        told = _reason(row["reason"])
+        told = _reason(row["reason"], row["state"])
         lines.append(
             [
                 f"{row['rule_code']} {about.get('name_zh', '')}",
@@ -213,12 +216,12 @@ def _rule_table(book: Book, scope: Scope, year: int) -> Table | None:
     return book.table(caption, "项目", keys, lines) if lines else None
 
 
-def _reason(reason: str | None) -> str:
+def _reason(reason: str | None, state: str) -> str:
     if not reason:
         return NONE
     kind, _, rest = reason.partition(":")
     if kind == "schools":
-        return f"{rest}所学校未达到"
+        return f"{rest}所学校{word(_STATES, state)}"
     return _REASONS.get(reason, f"{kind}（{STAGES[rest]}）" if rest in STAGES else reason)
 
 

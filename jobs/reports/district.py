@@ -56,12 +56,7 @@ def years(source: Source, district_code: str) -> list[int]:
 def report(release: Release, code: str, year: int) -> Report:
     """The yearly report of a district. Raises UserError for an unknown district, or a year without data."""
     source, scope = _opened(release, code, year)
-    known = years(source, scope.code)
-    if known and year not in known:
-        raise UserError(
-            f"release {release.number} has no figures of {scope.name} for {year}.",
-            f"Years with figures: {spans(known)}.",
-        )
+    chosen_year(release, years(source, scope.code), year, scope.name)
     book = Book(source)
     sections = [glance(book, scope), *(part.section(book, scope) for part in PARTS), method(book, scope)]
     return finished(

@@ -5,11 +5,10 @@ from __future__ import annotations
 from jobs.publish.release import CITY, Release
 from jobs.reports import fitness
 from jobs.reports.book import Book, facts, school_year
-from jobs.reports.district import finished
+from jobs.reports.district import chosen_year, finished
 from jobs.reports.model import Block, Column, Piece, Report
 from jobs.reports.scope import Part, Scope, notice
 from jobs.reports.source import Row, Source, open_source
-from jobs.settings import UserError
 
 _MEMBERS, _GROUP, _PUPILS = "brg_school_group_member", "dim_school_group", "fct_enrollment_grade"
 _ROLES = {"lead": "牵头校", "member": "成员校"}
@@ -30,13 +29,7 @@ def profile(release: Release, code: str, year: int | None = None) -> Report:
     }
     audience = f"district-{found['district_code']}" if districts <= {found["district_code"]} else CITY
     source = open_source(release, audience)
-    known = _years(source, found["code"])
-    if year is not None and year not in known:
-        raise UserError(
-            f"release {release.number} has no pupils of {found['name']} for {year}.",
-            f"Years with figures: {', '.join(map(str, known)) or 'none'}.",
-        )
-    chosen = year or max(known, default=int(str(release.manifest["as_of_date"])[:4]))
+    chosen = chosen_year(release, _years(source, found["code"]), year, found["name"])
     scope = Scope("group", found["code"], found["name"], chosen, found["district_code"])
     book = Book(source)
     return finished(

@@ -153,6 +153,8 @@ select 'quality_balance_2017' as standard, '110105' as district_code, 2025 as sc
 from (values
     ('resource', 2, 'R2_cv', 'junior', 'not_met', 0.45049, 0.45, 'beyond_limit'),
     ('resource', 2, 'R1_cv', 'junior', 'met', 0.1, 0.45, null),
+    ('government', 3, 'G5b', 'junior', 'not_collected', null, null, 'schools:2'),
+    ('quality', 4, 'Q8', null, 'not_met', null, null, 'answered_no'),
     ('veto', 6, 'V1', null, 'not_collected', null, null, 'not_collected')
 ) as t (gate, n, code, stage, state, v, limit_, reason);
 create table pub_balance_gate as

@@ -126,7 +126,12 @@ def test_a_verdict_names_the_first_gate_that_fails_and_nothing_is_weighed(report
         b for s in report.sections for b in s.blocks if isinstance(b, Table) and "未采集的项目" in b.caption
     ]
     shown = [[piece if isinstance(piece, str) else piece.text for piece in row] for row in rules.rows]
-    assert [row[3] for row in shown] == ["未达到", "未采集"], "what is met is not listed"
+    assert [(row[3], row[6]) for row in shown] == [
+        ("未达到", "超出限值"),
+        ("未采集", "2所学校未采集"),
+        ("未达到", "报送为否"),
+        ("未采集", "未采集"),
+    ], "what is met is not listed"
     assert shown[0][4:6] == ["0.4505", "0.4500"], "rounded once: the mart has four digits of 0.45049"
     assert "综合得分" not in words
 
@@ -282,7 +287,7 @@ def test_a_release_without_a_table_says_so_in_its_section(tmp_path: Path) -> Non
         (lambda r: school.profile(r, RARE[:4]), "2110500003"),
         (lambda r: school.profile(r, "2110500001", 2001), "Years with figures: 2023–2025"),
         (lambda r: group.profile(r, "110105G02"), "110105G01 某教育集团"),
-        (lambda r: group.profile(r, "110105G01", 2001), "2023, 2024, 2025"),
+        (lambda r: group.profile(r, "110105G01", 2001), "2023–2025"),
     ],
 )
 def test_what_is_not_there_is_an_error_that_names_what_is(release: Release, make_it, words: str) -> None:
