@@ -5,6 +5,8 @@ counts as (select * from {{ ref('int_evaluation__control_count') }}),
 
 traces as (select * from {{ ref('int_evaluation__control_evidence') }}),
 
+misdated as (select * from {{ ref('int_evaluation__control_misdated') }}),
+
 receipts as (select * from {{ ref('stg_ops__receipt') }}),
 
 districts as (select * from {{ ref('dim_district') }}),
@@ -72,72 +74,6 @@ keys as (
     where
         published.published_count > 0
         and published.district_code in (select counts.district_code from counts)
-),
-
--- how far a district's figures of a year are from each year's bulletin, all stages together
-apart as (
-    select
-        published.control_kind,
-        published.district_code,
-        years.school_year_start,
-        published.school_year_start as published_year,
-        sum(abs(coalesce(counted.our_count, 0) - published.published_count))
-        / nullif(sum(published.published_count), 0) as apart_share,
-        sum(published.published_count) as total_count,
-    from published
-    inner join (
-        select distinct
-            held.control_kind,
-            held.district_code,
-            held.school_year_start,
-        from counted as held
-    ) as years
-        on
-            published.control_kind = years.control_kind
-            and published.district_code = years.district_code
-    left join counted
-        on
-            published.control_kind = counted.control_kind
-            and published.district_code = counted.district_code
-            and years.school_year_start = counted.school_year_start
-            and published.stage_code = counted.stage_code
-    where published.unit_level = 'district'
-    group by all
-    having count(*) > 1
-),
-
-nearest as (
-    select
-        control_kind,
-        district_code,
-        school_year_start,
-        min(apart_share) filter (where published_year = school_year_start) as own_share,
-        min(apart_share) filter (where published_year != school_year_start) as other_share,
-        arg_min(published_year, apart_share) filter (where published_year != school_year_start) as other_year,
-        arg_min(total_count, apart_share) filter (where published_year != school_year_start) as other_count,
-    from apart
-    group by all
-),
-
--- figures that are another year's
-misdated as (
-    select
-        nearest.control_kind,
-        nearest.district_code,
-        nearest.school_year_start,
-        nearest.other_year,
-    from nearest
-    inner join tolerances
-        on nearest.control_kind = tolerances.control_kind
-    where
-        nearest.other_count >= tolerances.least_same_count::integer
-        and case
-            when nearest.own_share is null then nearest.other_share <= tolerances.same_unpublished_share::double
-            else
-                nearest.other_share <= tolerances.same_year_share::double
-                and nearest.other_share <= nearest.own_share / 4
-                and nearest.own_share > 0
-        end
 ),
 
 traced as (
@@ -210,7 +146,7 @@ compared as (
         -- something of the district and year is there, whatever the stage
         coalesce(bool_or(counted.our_count is not null) over district_year, false) as is_unit_held,
         coalesce(bool_or(counted.our_count is not null) over district_ever, false) as is_unit_known,
-        misdated.other_year,
+        misdated.matched_school_year_start as other_year,
         claimed.school_year_start as claimed_year,
         last_sent.received_date < {{ school_year_begins('keys.school_year_start') }} as is_unsent,
         coalesce(of_stage.missing_school_count, 0) as missing_school_count,
@@ -255,7 +191,7 @@ compared as (
         on
             keys.control_kind = claimed.control_kind
             and keys.district_code = claimed.district_code
-            and keys.school_year_start = claimed.other_year
+            and keys.school_year_start = claimed.matched_school_year_start
     left join last_sent
         on keys.control_kind = last_sent.control_kind and keys.district_code = last_sent.district_code
     left join traced as of_stage

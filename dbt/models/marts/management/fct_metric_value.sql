@@ -23,26 +23,9 @@ counted as (
     {%- endfor %}
 ),
 
--- never a mean of rates: numerators and denominators of the districts of a zone, and of the schools of a group
+-- never a mean of rates: numerators and denominators of the schools of a group
 {%- set summed = 'counted.metric_code, counted.value_basis, counted.per, counted.small_number,
         counted.interval_kind, counted.period_kind, counted.period_year' %}
-of_zones as (
-    select
-        {{ summed }},
-        'zone' as unit_level,
-        districts.zone_code as unit_code,
-        null::varchar as district_code,
-        sum(counted.numerator)::decimal(18, 4) as numerator,
-        sum(counted.denominator)::decimal(18, 4) as denominator,
-        case when count(counted.numerator) < count(*) then 'district_without_numerator' end as told_reason,
-        sum(counted.unmapped_count)::bigint as unmapped_count,
-    from counted
-    inner join districts
-        on counted.unit_level = 'district' and counted.unit_code = districts.district_code
-    where list_contains(counted.sum_to, 'zone') and districts.zone_code is not null
-    group by {{ summed }}, districts.zone_code
-),
-
 of_groups as (
     select
         {{ summed }},
@@ -65,8 +48,6 @@ of_groups as (
 units as (
     select * exclude (sum_to) from counted
     where unit_code is not null
-    union all by name
-    select *, false as is_told from of_zones
     union all by name
     select *, false as is_told from of_groups
 ),
