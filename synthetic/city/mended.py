@@ -19,7 +19,8 @@ from synthetic.city.schools import Schools
 Columns = dict[str, NDArray[Any]]
 
 # The least and the most that a mended school has, as parts of a threshold: coefficients stay below 0.4.
-_LEAST, _MOST = 1.06, 2.1
+# Equipment of junior schools is drawn nearer to the most, so it has more room.
+_LEAST, _MOST, _MOST_EQUIPMENT = 1.06, 2.1, 2.6
 _LEAST_PUPILS = 40.0  # a smaller school is built for so many
 _SENIOR_WEIGHT = 1.2  # what a senior pupil counts where stages of a complete school share rooms
 # Square metres of a special room: of schools planned by 2016, and later (art rooms are smaller).
@@ -51,7 +52,8 @@ def _mend_school(has: Columns, at: int, stage: str, pupils: float, opened: int) 
     def within(rule: str, value: float, step: float = 1.0) -> float:
         per = threshold(rule, stage) * pupils / (100 if rule == "R7" else 1)
         least = np.ceil(_LEAST * per / step) * step
-        return float(np.clip(value, least, max(least, np.floor(_MOST * per / step) * step)))
+        most = _MOST_EQUIPMENT if rule == "R6" else _MOST
+        return float(np.clip(value, least, max(least, np.floor(most * per / step) * step)))
 
     indoor = has["indoor_sports_area_m2"][at]
     has["teaching_area_m2"][at] = within("R4", has["teaching_area_m2"][at] - indoor) + indoor
