@@ -27,7 +27,7 @@ TARGETS = "evaluation/plan_indicators"
 
 Level = Literal["school", "group", "district", "zone", "city"]
 # The level whose rows are summed to a level above: its metrics need numerator and denominator.
-SUMMED_FROM: dict[str, str] = {"zone": "district", "group": "school"}
+SUMMED_FROM: dict[str, str] = {"group": "school"}
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -273,7 +273,7 @@ def rows() -> list[dict[str, str | None]]:
 
 
 def sources() -> list[dict[str, Any]]:
-    """Each metric's sources as the dbt macro `declared_metrics` tells them: flat, one a basis and model."""
+    """Each metric's sources as the dbt macro `metric_sources` tells them: flat, one a basis and model."""
     return [
         {
             "metric": metric.code,
