@@ -120,12 +120,15 @@ class Tables(BaseModel):
 
 
 class TableColumn(BaseModel):
-    """A column: its type in DuckDB, its name in Chinese and what it means."""
+    """A column: its type in DuckDB, its name in Chinese and what it means. `additive_over`: the keys over
+    which a measure may be summed, perhaps none; null for what is no measure.
+    """
 
     name: str
     type: str
     title_zh: str
     description: str
+    additive_over: list[str] | None = None
 
 
 class Table(BaseModel):

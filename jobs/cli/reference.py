@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from pydantic.fields import FieldInfo
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from jobs import declare
-from jobs.files import parse_yaml
+from jobs.cli import marts_page
 from jobs.settings import ROOT, SET_BY_US, VARIABLES
 from jobs.site import CODE_LISTS, Places, RealInput, Site, Sql
 
@@ -57,7 +56,7 @@ def pages(root: TyperGroup) -> dict[Path, str]:
         FOLDER / "modules.md": _modules(),
         FOLDER / "commands.md": _commands(root),
         FOLDER / "settings.md": _settings(),
-        FOLDER / "marts.md": _marts(),
+        FOLDER / "marts.md": marts_page.page(_HEAD),
         FOLDER / "codes.md": _codes(),
     }
 
@@ -195,40 +194,6 @@ def _setting(field: FieldInfo) -> tuple[str, str]:
     if value in (None, ()) or isinstance(value, BaseModel):
         return f"{field.description}", "none"
     return f"{field.description}", f"`{str(value).lower() if isinstance(value, bool) else value}`"
-
-
-def _marts() -> str:
-    lines = [
-        _HEAD,
-        "# Marts 数据集市\n",
-        "Read them with `./edulake sql`. Columns are in each model's YAML.\n",
-    ]
-    folders = {"management": "公共管理", "services": "公共服务", "resources": "公共资源"}
-    for folder, zh in (folders | {"portal": "门户", "public": "公开"}).items():
-        found = [
-            [f"[`{m['name']}`](../../{sql})", _title(m), m["description"]]
-            for m in _models()
-            if (sql := _sql_of(m["name"])).split("/")[3] == folder
-        ]
-        lines += [f"## {zh} {folder}\n", *_table(["mart", "名称", "meaning"], found), ""]
-    return "\n".join(lines)
-
-
-def _title(model: dict[str, Any]) -> str:
-    return str(model.get("config", {}).get("meta", {}).get("title_zh", ""))
-
-
-@cache
-def _models() -> list[dict[str, Any]]:
-    """Every mart that a release shows, by name."""
-    files = sorted((ROOT / "dbt" / "models" / "marts").rglob("*.yml"))
-    found = [m for f in files for m in (parse_yaml(f.read_text("utf-8")) or {}).get("models", ())]
-    return sorted((m for m in found if "meta" in m["config"]), key=lambda model: str(model["name"]))
-
-
-def _sql_of(name: str) -> str:
-    (file,) = (ROOT / "dbt" / "models" / "marts").rglob(f"{name}.sql")
-    return file.relative_to(ROOT).as_posix()
 
 
 def _setting_of(code_list: str) -> str:

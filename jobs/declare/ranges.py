@@ -23,29 +23,34 @@ def told(mart: str, columns: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """
     found: dict[str, dict[str, Any]] = {name: {} for name in columns}
     for name, kind in columns.items():
-        if kind.lower().startswith(_NUMBERS):
+        if is_number(kind):
             found[name]["between"] = _between(mart, name)
     for lower, upper in _pairs():
         if lower in columns and upper in columns:
             found[lower].setdefault("at_most", []).append(upper)
     for name in columns:
-        if (reason := _first(_declared()["single"], mart, name)) is not None:
+        if (reason := first(_declared()["single"], mart, name)) is not None:
             found[name]["may_be_single"] = reason
     return found
+
+
+def is_number(kind: str) -> bool:
+    """Whether a DuckDB type is one of numbers."""
+    return kind.lower().startswith(_NUMBERS)
 
 
 def unused(marts: Mapping[str, Sequence[str]]) -> list[str]:
     """Declared names that fit no column of any mart (name -> its columns)."""
     named = [(mart, column) for mart, columns in marts.items() for column in columns]
     patterns = [*_declared()["values"], *_declared()["single"]]
-    idle = [p for p in patterns if not any(_fits(p, mart, column) for mart, column in named)]
+    idle = [p for p in patterns if not any(fits(p, mart, column) for mart, column in named)]
     together = [{*columns} for columns in marts.values()]
     idle += [f"{a} <= {b}" for a, b in _pairs() if not any({a, b} <= columns for columns in together)]
     return idle
 
 
 def _between(mart: str, column: str) -> list[float | None]:
-    found = _first(_declared()["values"], mart, column)
+    found = first(_declared()["values"], mart, column)
     if found is None:
         found = _fields().get(column, {}).get("refuse_outside")
     if found is None:
@@ -64,11 +69,13 @@ def _pairs() -> list[tuple[str, str]]:
     ]
 
 
-def _first(declared: Mapping[str, Any], mart: str, column: str) -> Any:
-    return next((what for pattern, what in declared.items() if _fits(pattern, mart, column)), None)
+def first(declared: Mapping[str, Any], mart: str, column: str) -> Any:
+    """What the first name that fits a column declares; None where none fits."""
+    return next((what for pattern, what in declared.items() if fits(pattern, mart, column)), None)
 
 
-def _fits(pattern: str, mart: str, column: str) -> bool:
+def fits(pattern: str, mart: str, column: str) -> bool:
+    """Whether a declared name, with `*` and perhaps its mart before it, means a column of a mart."""
     return fnmatchcase(f"{mart}.{column}" if "." in pattern else column, pattern)
 
 

@@ -120,6 +120,11 @@ def described(writer: duckdb.DuckDBPyConnection, model: Model, columns: Mapping[
         "scope": model.scope,
         "pupil_rows": model.pupil_rows,
         "public": model.public,
+        "audience": model.audience,
+        "grain": model.grain,
+        "pick_one": model.pick_one,
+        "total_marks": model.total_marks,
+        "footnotes": [{"zh": zh, "en": en} for zh, en in model.footnotes],
         "columns": [
             {"name": name, "type": kind, **vars(model.columns.get(name, Column()))}
             for name, kind in columns.items()

@@ -3,7 +3,8 @@
 A model's file names its columns. Type, Chinese title and meaning come from `expectations/`, looked up in this
 order: a lake table that the model's SQL names; `mart_columns.yaml` (columns that only dbt makes);
 `fields.yaml` (columns of contracts); the tables that the lake itself makes, where all of them agree. A mart's
-columns also get what they can hold (`jobs.declare.ranges`), which the tests `sane` and `says_nothing` read.
+columns also get what they can hold (`jobs.declare.ranges`), which the tests `sane` and `says_nothing` read,
+and over which keys a measure may be summed (`jobs.declare.additive`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import yaml
 
 from jobs import declare
-from jobs.declare import EXPECTATIONS, ContractError, ranges
+from jobs.declare import EXPECTATIONS, ContractError, additive, ranges
 from jobs.files import parse_yaml
 from jobs.settings import ROOT
 
@@ -101,7 +102,7 @@ def _filled_in(path: Path) -> str:
     def block(found: re.Match[str]) -> str:
         try:
             meanings = {c["name"]: meaning(c["name"], tables) for c in parse_yaml(found["listed"])}
-            held = _held(path, meanings)
+            held = _held(path, meanings, _grain(text))
             return _COLUMNS + "".join(_line(name, told, held[name]) for name, told in meanings.items())
         except ContractError as error:
             raise ContractError(f"{path.name}: {error}") from error
@@ -109,11 +110,22 @@ def _filled_in(path: Path) -> str:
     return _BLOCK.sub(block, text)
 
 
-def _held(path: Path, meanings: Mapping[str, Meaning]) -> dict[str, dict[str, Any]]:
-    """What each column can hold, of a mart; steps have no such declaration, for each ends in a mart."""
+def _grain(text: str) -> list[str] | None:
+    """The key that a mart's `meta` names; none of what no release shows."""
+    (model,) = parse_yaml(text)["models"]
+    grain: list[str] | None = model.get("config", {}).get("meta", {}).get("grain")
+    return grain
+
+
+def _held(path: Path, meanings: Mapping[str, Meaning], grain: list[str] | None) -> dict[str, dict[str, Any]]:
+    """What each column of a mart can hold and be summed over; steps have no such declaration, for each ends
+    in a mart.
+    """
     if "marts" not in path.relative_to(MODELS).parts:
         return {name: {} for name in meanings}
-    return ranges.told(path.stem, {name: kind for name, (kind, _, _) in meanings.items()})
+    kinds = {name: kind for name, (kind, _, _) in meanings.items()}
+    sums = additive.told(path.stem, kinds, grain) if grain else {}
+    return {name: {**sums.get(name, {}), **held} for name, held in ranges.told(path.stem, kinds).items()}
 
 
 def _line(column: str, told: Meaning, held: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import orjson
 
+from jobs.declare import additive
 from jobs.publish.release import CITY, ReleaseError
 
 _PUPIL_COLUMN = re.compile(
@@ -26,6 +27,8 @@ class Column:
 
     title_zh: str = ""
     description: str = ""
+    # The keys of the grain over which it may be summed, perhaps none; None: it is no measure.
+    additive_over: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,34 @@ class Model:
     title_en: str = ""
     description: str = ""
     columns: Mapping[str, Column] = field(default_factory=dict)
+    # The columns that tell each row from every other.
+    grain: tuple[str, ...] = ()
+    # What a reader could misread, in Chinese and English.
+    footnotes: tuple[tuple[str, str], ...] = ()
     # Of a public table: its key, what it counts and what adds up (jobs.publish.protect.rules).
     protect: Mapping[str, Any] | None = None
+
+    @property
+    def audience(self) -> str:
+        """The widest circle that sees it: `public`; `city`, whole for every district too; `district`, each
+        its own rows and the city all; `full`, the steward alone.
+        """
+        if self.public:
+            return "public"
+        if self.pupil_rows:
+            return "full"
+        return CITY if self.scope == CITY else "district"
+
+    @property
+    def pick_one(self) -> tuple[str, ...]:
+        """Columns of the grain of which one value is picked before anything is summed."""
+        return tuple(additive.one_of(self.grain))
+
+    @property
+    def total_marks(self) -> dict[str, str]:
+        """Key -> the column that is true where a row is the total over that key."""
+        marks = {key: additive.mark_of(key) for key in self.grain}
+        return {key: mark for key, mark in marks.items() if mark in self.columns}
 
 
 def read_models(dbt_manifest: Path) -> dict[str, Model]:
@@ -59,23 +88,37 @@ def read_models(dbt_manifest: Path) -> dict[str, Model]:
         if node["resource_type"] != "model" or "scope" not in meta:
             continue
         name = node.get("alias") or node["name"]
-        models[name] = Model(
-            name=name,
-            scope=meta["scope"],
-            platform=meta.get("platform"),
-            pupil_rows=bool(meta.get("pupil_rows", False)),
-            public=bool(meta.get("public", False)),
-            city_rows=bool(meta.get("city_rows", False)),
-            title_zh=meta.get("title_zh", ""),
-            title_en=meta.get("title_en", ""),
-            description=node.get("description", ""),
-            columns={
-                column: Column(_meta(entry).get("title_zh", ""), entry.get("description", ""))
-                for column, entry in node.get("columns", {}).items()
-            },
-            protect=meta.get("protect"),
-        )
+        models[name] = model_of(name, node)
     return models
+
+
+def model_of(name: str, node: Mapping[str, Any]) -> Model:
+    """What a node of dbt's manifest says of a model; its columns by name."""
+    meta, columns = _meta(node), node.get("columns", {})
+    own = zip(meta.get("footnotes_zh", ()), meta.get("footnotes_en", ()), strict=True)
+    return Model(
+        name=name,
+        scope=meta["scope"],
+        platform=meta.get("platform"),
+        pupil_rows=bool(meta.get("pupil_rows", False)),
+        public=bool(meta.get("public", False)),
+        city_rows=bool(meta.get("city_rows", False)),
+        title_zh=meta.get("title_zh", ""),
+        title_en=meta.get("title_en", ""),
+        description=node.get("description", ""),
+        columns={column: _column(entry) for column, entry in columns.items()},
+        grain=tuple(meta.get("grain", ())),
+        footnotes=(*own, *additive.footnotes(name, tuple(columns))),
+        protect=meta.get("protect"),
+    )
+
+
+def _column(entry: Mapping[str, Any]) -> Column:
+    meta = _meta(entry)
+    over = meta.get("additive_over")
+    return Column(
+        meta.get("title_zh", ""), entry.get("description", ""), None if over is None else tuple(over)
+    )
 
 
 def _meta(node: Mapping[str, Any]) -> dict[str, Any]:

@@ -358,6 +358,8 @@ def test_release_takes_every_mart_with_its_meaning(city: marts.BuildResult) -> N
     for name, model in models.items():
         assert all((model.title_zh, model.title_en, model.description)), name
         assert all(column.title_zh and column.description for column in model.columns.values()), name
+        assert model.grain, f"{name} names no grain"
+        assert set(model.grain) <= set(model.columns), name
 
 
 def test_published_measures_are_no_binary_floats(rows: Rows) -> None:

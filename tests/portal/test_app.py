@@ -132,6 +132,7 @@ def test_table_tells_columns_and_values_as_they_are(served: TestClient) -> None:
         "type": "VARCHAR",
         "title_zh": "学校标识码",
         "description": "ten digits, given by the Ministry",
+        "additive_over": None,
     }
     assert told.json()["rows"] == [
         {

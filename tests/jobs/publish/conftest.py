@@ -23,7 +23,7 @@ MODELS = {
             scope="district_code",
             platform="management",
             title_zh="学校体质结果",
-            columns={"pass_share": Column("及格率", "share of pupils, 0 to 1")},
+            columns={"pass_share": Column("及格率", "share of pupils, 0 to 1", additive_over=())},
         ),
         Model("dim_indicator", scope=CITY, platform="management"),
         Model(

@@ -188,6 +188,7 @@ def test_manifest_tells_where_the_release_is_from(publish: Callable[..., Release
         "type": "DECIMAL(5,4)",
         "title_zh": "及格率",
         "description": "share of pupils, 0 to 1",
+        "additive_over": [],
     }
 
 
