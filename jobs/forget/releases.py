@@ -90,17 +90,14 @@ def _copy(
     fresh.unlink(missing_ok=True)
     with duckdb.connect(config={"threads": 2, "memory_limit": "1GB"}) as db:
         db.execute(f"attach {literals(before)} as old (read_only)")
-        db.execute(f"attach {literals(fresh)} as build (block_size 16384)")
+        audience_files.attach_new(db, fresh, "build", sum(table["rows"] for table in about.values()))
         gone = _gone(db, tokens)
-        told = db.execute(
-            "select table_name, comment from duckdb_tables() where database_name = 'old' order by all"
-        ).fetchall()
-        for table, comment in told:
+        told = audience_files.comments(db, "old")
+        for table in sorted(told):
             name = identifier(table)
             is_gone = f"coalesce({gone.get(table, 'false')}, false)"
             db.execute(f"create table build.main.{name} as from old.{name} where not {is_gone}")
-            if comment:
-                db.execute(f"comment on table build.main.{name} is {literals(comment)}")
+        audience_files.comment(db, "build", told)
         db.execute("checkpoint build")
         columns = {table: [(c["name"], c["type"]) for c in about[table]["columns"]] for table in about}
         return {

@@ -25,7 +25,31 @@ from jobs.sql import identifier, literals
 
 # Rows of a file from which on large blocks are the smaller file.
 _MANY_ROWS = 200_000
+# The oldest DuckDB whose clients read a release.
+STORAGE_VERSION = "v1.4.0"
 _DISTRICT_CODE = re.compile(r"[0-9A-Za-z]{1,20}")
+
+# Table -> column -> comment on the two tables that tell about a file; "" is the table.
+_OWN_COMMENTS = {
+    "_release": {
+        "": "本文件的来历 — What this file is: release, run, site, audience and dates",
+        "release": "发布序号 — Number of the release",
+        "run_id": "运行编号 — Run that made it",
+        "site": "站点 — Site whose lake it is of",
+        "audience": "读者范围 — Who may see it: full, city, public or a district",
+        "as_of_date": "数据所示日期 — The day that it shows",
+        "known_at": "数据截止时刻 — What was recorded later is not in it",
+        "is_synthetic": "是否合成数据 — Whether it is of a made-up city",
+    },
+    "_column": {
+        "": "字段含义 — What each column of each table means",
+        "table_name": "数据表 — Table",
+        "column_name": "字段 — Column",
+        "column_type": "类型 — Type of the column",
+        "title_zh": "中文名称 — Chinese name of the column",
+        "description": "含义 — Meaning of the column",
+    },
+}
 
 
 def write(
@@ -53,10 +77,7 @@ def write(
     for model in models:
         if model.public:
             sources[model.name] += f" order by {hide.order(rules.read_rule(model.name, model.protect))}"
-    # A column takes a block at least: 256 kB, the default, would make small files mostly air (6 MB for 150
-    # rows of 23 tables), and 16 kB would double large ones.
-    block_size = 16384 if sum(rows.values()) < _MANY_ROWS else 262144
-    writer.execute(f"attach {literals(path)} as release (block_size {block_size})")
+    attach_new(writer, path, "release", sum(rows.values()))
     # One transaction a file, not one a table: each would wait for the disk.
     writer.execute("begin")
     for name, source in sources.items():
@@ -71,6 +92,43 @@ def write(
     path.chmod(0o400)
     fsync(path)
     return {"sha256": sha256(path), "bytes": path.stat().st_size, "tables": rows}
+
+
+def attach_new(writer: duckdb.DuckDBPyConnection, path: Path, name: str, row_count: int) -> None:
+    """Attach a new file of a release, in the form that clients of `STORAGE_VERSION` and later read."""
+    # A column takes a block at least: 256 kB, the default, would make small files mostly air (6 MB for 150
+    # rows of 23 tables), and 16 kB would double large ones.
+    block_size = 16384 if row_count < _MANY_ROWS else 262144
+    form = f"storage_version {literals(STORAGE_VERSION)}, block_size {block_size}"
+    writer.execute(f"attach {literals(path)} as {name} ({form})")
+
+
+def comment(writer: duckdb.DuckDBPyConnection, on: str, told: Mapping[str, Mapping[str, str]]) -> None:
+    """Comment on tables and columns of the attached file `on`. `told`: table -> column -> comment; the
+    table's own stands under "".
+    """
+    statements = [
+        f"comment on {'column' if column else 'table'} {of}{f'.{identifier(column)}' if column else ''}"
+        f" is {literals(words)}"
+        for table, columns in told.items()
+        for of in [f"{on}.main.{identifier(table)}"]
+        for column, words in columns.items()
+        if words
+    ]
+    if statements:
+        writer.execute(";".join(statements))
+
+
+def comments(connection: duckdb.DuckDBPyConnection, on: str) -> dict[str, dict[str, str]]:
+    """The comments of an attached file, as `comment` takes them."""
+    told: dict[str, dict[str, str]] = {}
+    for table, column, words in connection.execute(
+        "select table_name, '' as column_name, comment from duckdb_tables() where database_name = $1"
+        " union all select table_name, column_name, comment from duckdb_columns() where database_name = $1",
+        [on],
+    ).fetchall():
+        told.setdefault(table, {})[column] = words or ""
+    return told
 
 
 def _source(model: Model) -> str:
@@ -102,9 +160,21 @@ def _write_about(
         f"create table release.main._column as select {lists}",
         [[row[place] for row in meanings] for place in range(len(names))],
     )
-    for model in models:
-        comment = " — ".join(part for part in (model.title_zh, model.description) if part)
-        writer.execute(f"comment on table release.main.{identifier(model.name)} is {literals(comment)}")
+    of_models = {
+        model.name: {
+            "": _words(f"{model.title_zh} {model.title_en}".strip(), model.description),
+            **{
+                column["name"]: _words(column["title_zh"], column["description"])
+                for column in about["tables"][model.name]["columns"]
+            },
+        }
+        for model in models
+    }
+    comment(writer, "release", of_models | _OWN_COMMENTS)
+
+
+def _words(*parts: str) -> str:
+    return " — ".join(part for part in parts if part)
 
 
 def described(writer: duckdb.DuckDBPyConnection, model: Model, columns: Mapping[str, str]) -> dict[str, Any]:
