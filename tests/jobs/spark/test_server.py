@@ -240,10 +240,13 @@ def test_session_brings_its_own_server_in_packaged_java_and_ends_all_of_it(
         spark.range(10).mapInPandas(same, "id long").write.format("delta").save(table)
         spark.sql(f"delete from delta.`{table}` where id = 3")
         assert spark.read.format("delta").load(table).count() == 9
-        family = [psutil.Process(started.pid), *psutil.Process(started.pid).children(recursive=True)]
+        own_server = psutil.Process(started.pid)
+        family = [
+            processes.noted(process.pid) for process in (own_server, *own_server.children(recursive=True))
+        ]
         assert len(family) > 1, "a Python worker should be there"
     assert server.running(own) is None
-    assert _wait(lambda: not any(process.is_running() for process in family), 10)
+    assert _wait(lambda: not any(processes.living(process) for process in family))
     assert sorted(path.name for path in own.run.iterdir()) == ["spark.lock", "spark.users"]
     server.stop(own)
 
