@@ -26,6 +26,7 @@ from jobs.cli import (
     identity,
     lake,
     places,
+    publishing,
     release,
     safety,
 )
@@ -52,6 +53,7 @@ PANELS: dict[str, dict[str, Any]] = {
         "lake": damage.app,
         "airflow": lake.airflow,
         "release": release.app,
+        "publish": publishing.app,
         "identity": identity.app,
         "forget": forget.forget,
         "correct": forget.correct,

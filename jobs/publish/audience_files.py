@@ -195,6 +195,7 @@ def described(writer: duckdb.DuckDBPyConnection, model: Model, columns: Mapping[
         "pick_one": model.pick_one,
         "total_marks": model.total_marks,
         "footnotes": [{"zh": zh, "en": en} for zh, en in model.footnotes],
+        "city_rows": model.city_rows,
         "columns": [
             {"name": name, "type": kind, **vars(model.columns.get(name, Column()))}
             for name, kind in columns.items()
