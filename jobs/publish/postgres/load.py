@@ -99,8 +99,9 @@ def _copy(
     shown = ", ".join(_shown(column["name"], column["type"]) for column in columns)
     # An empty text is written in quotation marks, null without them: COPY reads both back as they were.
     options = arrow_csv.WriteOptions(include_header=False, quoting_style="needed")
+    batches = reader.sql(f"select {shown} from {identifier(table)}").to_arrow_reader(_BATCH_ROWS)
     with connection.cursor().copy(SQL("copy {} from stdin (format csv)").format(where)) as copy:
-        for batch in reader.execute(f"select {shown} from {identifier(table)}").to_arrow_reader(_BATCH_ROWS):
+        for batch in batches:
             text = io.BytesIO()
             arrow_csv.write_csv(pa.Table.from_batches([batch]), text, options)
             copy.write(text.getvalue())
