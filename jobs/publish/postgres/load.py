@@ -56,10 +56,12 @@ def load(
     name: str,
     schema: str,
     tables: Mapping[str, Mapping[str, Any]],
+    told: Mapping[str, Mapping[str, str]],
     progress: Progress,
 ) -> None:
-    """Make `schema` with these tables, read from a release that `reader` has open. One transaction, the
-    caller's. Raises UserError where PostgreSQL has other rows than the manifest says.
+    """Make `schema` with these tables and comments, read from a release that `reader` has open.
+
+    One transaction, the caller's. Raises UserError where PostgreSQL has other rows than the manifest says.
     """
     connection.execute(SQL("create schema {}").format(Identifier(schema)))
     for table, entry in tables.items():
@@ -74,7 +76,7 @@ def load(
             )
         for statement in (
             *_keys(reader, where, table, entry),
-            *comments(where, entry, "table"),
+            *comments(where, told.get(table, {}), "table"),
             *access.rules(name, where, entry),
         ):
             connection.execute(statement)
@@ -134,17 +136,11 @@ def _keys(
     return statements
 
 
-def comments(where: Composed, entry: Mapping[str, Any], kind: str) -> list[Composed]:
-    """Comments of a table or view and its columns, in Chinese and English, as the dictionary has them."""
-    titled = " ".join(text for text in (entry["title_zh"], entry["title_en"]) if text)
-    statements: list[Composed] = [
-        SQL("comment on {} {} is {}").format(
-            SQL(kind), where, Literal(" — ".join(text for text in (titled, entry["description"]) if text))
-        )
+def comments(where: Composed, told: Mapping[str, str], kind: str) -> list[Composed]:
+    """Comments of a table or view and its columns; `told`: column -> text, and the table's as ""."""
+    return [
+        SQL("comment on column {}.{} is {}").format(where, Identifier(column), Literal(text))
+        if column
+        else SQL("comment on {} {} is {}").format(SQL(kind), where, Literal(text))
+        for column, text in told.items()
     ]
-    for column in entry["columns"]:
-        text = " — ".join(part for part in (column["title_zh"], column["description"]) if part)
-        statements.append(
-            SQL("comment on column {}.{} is {}").format(where, Identifier(column["name"]), Literal(text))
-        )
-    return statements

@@ -15,6 +15,7 @@ from psycopg.sql import SQL, Identifier, Literal
 
 from jobs import origin
 from jobs.publish import release as releases
+from jobs.publish.audience_files import comments
 from jobs.publish.postgres import access
 from jobs.publish.postgres.load import Progress, load
 from jobs.publish.postgres.switch import drop_old, switch
@@ -64,6 +65,7 @@ def publish(
         for table in release.manifest["files"][f"{audience}.duckdb"]["tables"]
     }
     reader = releases.open_release(release, audience)
+    told = comments(reader, release.file(audience).stem)
     with _connected(url) as connection:
         _prepare(connection, name, release)
         # One publisher of a schema at a time; the server frees it when the connection ends.
@@ -72,9 +74,9 @@ def publish(
         schema, is_new = _schema(connection, name, release, with_pupils)
         if is_new:
             with connection.transaction():
-                load(connection, reader, name, schema, tables, progress)
+                load(connection, reader, name, schema, tables, told, progress)
                 _note(connection, name, schema, release, with_pupils)
-        switch(connection, name, schema, tables)
+        switch(connection, name, schema, tables, told)
         dropped, kept = drop_old(connection, name, grace_days)
     return Published(
         schema, is_new, len(tables), sum(entry["rows"] for entry in tables.values()), dropped, kept

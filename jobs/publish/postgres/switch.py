@@ -21,7 +21,11 @@ _PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 
 
 def switch(
-    connection: Connection[Any], name: str, schema: str, tables: Mapping[str, Mapping[str, Any]]
+    connection: Connection[Any],
+    name: str,
+    schema: str,
+    tables: Mapping[str, Mapping[str, Any]],
+    told: Mapping[str, Mapping[str, str]],
 ) -> None:
     """Make `<name>.<table>` show `schema.<table>`, for all tables or for none.
 
@@ -32,7 +36,7 @@ def switch(
         try:
             with connection.transaction():
                 connection.execute(SQL("set local lock_timeout = {}").format(Literal(_LOCK_WAIT)))
-                _replace_views(connection, name, schema, tables)
+                _replace_views(connection, name, schema, tables, told)
             return
         except LockNotAvailable as error:
             if pause is None:
@@ -49,7 +53,11 @@ def switch(
 
 
 def _replace_views(
-    connection: Connection[Any], name: str, schema: str, tables: Mapping[str, Mapping[str, Any]]
+    connection: Connection[Any],
+    name: str,
+    schema: str,
+    tables: Mapping[str, Mapping[str, Any]],
+    told: Mapping[str, Mapping[str, str]],
 ) -> None:
     there = {
         found
@@ -71,7 +79,7 @@ def _replace_views(
         except InvalidTableDefinition:  # a column went, or has another type
             connection.execute(SQL("drop view {}").format(view))
             connection.execute(SQL("create {}").format(made))
-        for statement in (*comments(view, entry, "view"), *_grants(name, view, entry)):
+        for statement in (*comments(view, told.get(table, {}), "view"), *_grants(name, view, entry)):
             connection.execute(statement)
     connection.execute(
         SQL(
