@@ -14,6 +14,17 @@
 {# The first day of the school year that begins in a year. #}
 {% macro school_year_begins(year) -%} make_date({{ year }}, 9, 1) {%- endmacro %}
 
+{# The half-year that a day lies in: the first term ends with January, the second with the school year. #}
+{% macro term_of(day) -%}
+    (
+        case
+            when {{ day }} >= make_date(year({{ day }}), 2, 1) and {{ day }} < {{ school_year_begins('year(' ~ day ~ ')') }}
+                then 2
+            else 1
+        end
+    )
+{%- endmacro %}
+
 {# The first school year that a place opened on this day serves from its beginning. #}
 {% macro first_school_year(day) -%} ({{ school_year_of('(' ~ day ~ ' - 1)') }} + 1) {%- endmacro %}
 

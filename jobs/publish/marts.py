@@ -212,7 +212,8 @@ def _dbt(
     pins_file = file.with_suffix(".pins.json")
     pinned = {t: {"path": str(tables.path(settings, t)), "version": v} for t, v in sorted(pins.items())}
     dates = {"as_of_date": as_of_date.isoformat(), "known_at": known_at.isoformat()}
-    pins_file.write_text(json.dumps(dates | {"tables": pinned}, indent=1))
+    days = str(settings.calendar) if settings.calendar else None
+    pins_file.write_text(json.dumps(dates | {"calendar": days, "tables": pinned}, indent=1))
     of_site = {
         "site": settings.site,
         "small_cell": settings.small_cell,
@@ -368,7 +369,7 @@ def _sources_yaml() -> str:
             "name": "standards",
             "schema": pinning.STANDARDS_SCHEMA,
             "description": "Code lists and dated targets of expectations/, all columns as text.",
-            "tables": [{"name": name} for name in sorted(pinning.standard_queries())],
+            "tables": [{"name": name} for name in sorted([*pinning.standard_queries(), pinning.CALENDAR])],
         }
     )
     declared = {"version": 2, "sources": sources}

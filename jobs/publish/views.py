@@ -26,6 +26,7 @@ from jobs.sql import file_literals, literals
 # What models read of the window; its other views would only take time.
 VIEWS = ("every_statement", "newest_by_scope", "chosen")
 STANDARDS_SCHEMA = "standards"
+CALENDAR = "school_calendar"
 # Dated standards that marts join, beside all code lists.
 STANDARDS = {
     "plan_indicator_target": "evaluation/plan_indicators",
@@ -65,6 +66,8 @@ def create_views(conn: DuckDBPyConnection, asked: Mapping[str, Any]) -> None:
     conn.execute(f"create schema if not exists {STANDARDS_SCHEMA}")
     for name, query in standard_queries().items():
         conn.execute(f"create or replace view {STANDARDS_SCHEMA}.{name} as {query}")
+    days = _calendar(asked.get("calendar"))
+    conn.execute(f"create or replace view {STANDARDS_SCHEMA}.{CALENDAR} as {days}")
 
 
 def standard_queries() -> dict[str, str]:
@@ -87,6 +90,13 @@ def standard_queries() -> dict[str, str]:
         for view, name in EDITION_STANDARDS.items()
     }
     return lists | dated | editions | {"metric": _declared_metrics()}
+
+
+def _calendar(file: str | None) -> str:
+    """The site's school calendar as text; without rows where the site brings none."""
+    empty = ", ".join(f"null::varchar as {name}" for name in ("date", "is_school_day", "term", "reason"))
+    stated = f" union all by name ({_csv(Path(file))})" if file else ""
+    return f"(select {empty} where false){stated}"
 
 
 def _declared_metrics() -> str:

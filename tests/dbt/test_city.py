@@ -349,6 +349,7 @@ def test_release_takes_every_mart_with_its_meaning(city: marts.BuildResult) -> N
     models = published_models.read_models(city.file.with_name(f"{city.file.stem}.manifest.json"))
     assert set(models) == set(city.rows)
     assert {name for name, model in models.items() if model.pupil_rows} == {
+        "dim_pupil",
         "fct_fitness_result",
         "rpt_services__fitness_report",
     }

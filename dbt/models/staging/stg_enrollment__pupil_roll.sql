@@ -8,6 +8,7 @@ select
     school_code,
     grade_key,
     class_name,
+    entry_month,
     sex_code,
     attendance_mode_code,
     pupil_status_code,
