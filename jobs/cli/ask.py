@@ -27,8 +27,18 @@ def sql(
     query: Annotated[str, typer.Argument(help="One SELECT over the marts of the release.")],
     site: Site = None,
     release: Annotated[str | None, typer.Option(help="Number or name of an older release.")] = None,
+    audience: Annotated[
+        str, typer.Option(help="Whose file of the release: full, city, public or district-<code>.")
+    ] = "full",
     lake: Annotated[
-        bool, typer.Option("--lake", help="Query the Delta tables of the lake instead of the marts.")
+        bool,
+        typer.Option(
+            "--lake", help="Query the lake's Delta tables instead: what is in force on the newest run's day."
+        ),
+    ] = False,
+    every_statement: Annotated[
+        bool,
+        typer.Option("--every-statement", help="With --lake: all statements, superseded ones too."),
     ] = False,
     csv: Csv = False,
     limit: Limit = 50,
@@ -42,10 +52,15 @@ def sql(
     from jobs.publish import kept, questions
 
     settings = site_settings.load(site)
-    if lake and release is not None:
-        raise UserError("--release and --lake ask two different things.", "Leave one of them out.")
+    if lake and (release is not None or audience != "full"):
+        raise UserError("--lake asks no release and no file of it.", "Leave --lake out, or the other one.")
+    if every_statement and not lake:
+        raise UserError("--every-statement is about the lake's tables.", "Give --lake, too.")
     number = None if release is None else kept.numbered(settings, release)
-    asked = questions.on_lake(settings, query) if lake else questions.on_release(settings, query, number)
+    if lake:
+        asked = questions.on_lake(settings, query, every_statement=every_statement)
+    else:
+        asked = questions.on_release(settings, query, number, audience)
     with asked as answer:
         print_answer(answer, csv=csv, limit=limit)
 

@@ -10,7 +10,7 @@ from jobs import cells, origin
 from jobs.screen import console, remarks
 
 if TYPE_CHECKING:
-    from jobs.publish.questions import Answer
+    from jobs.publish.confined import Answer
     from jobs.settings import Settings
 
 

@@ -21,7 +21,7 @@ import duckdb
 
 from jobs import clock
 from jobs.lake import tables, window
-from jobs.publish import marts, published_models, questions
+from jobs.publish import confined, marts, published_models, questions
 from jobs.publish.protect import archive, hide, rules
 from jobs.settings import Settings, UserError
 from jobs.sql import literals
@@ -30,7 +30,7 @@ from jobs.sql import literals
 @contextmanager
 def on_day(
     settings: Settings, text: str, as_of_date: date, known: date | None = None
-) -> Iterator[questions.Answer]:
+) -> Iterator[confined.Answer]:
     """One SELECT over the lake as of a day.
 
     `known` is the last day whose deliveries count (whole, in the site's time zone); the newest landed day
@@ -41,7 +41,7 @@ def on_day(
     with tempfile.TemporaryDirectory(prefix="edulake-asof-") as private:
         opening = partial(_open, settings, text, as_of_date, known_at, Path(private))
         listing = settings.command("asof", as_of_date.isoformat(), "show tables")
-        with questions.asked(settings, text, opening, _WAY_OUT.format(command=listing)) as answer:
+        with confined.asked(settings, text, opening, _WAY_OUT.format(command=listing)) as answer:
             yield answer
 
 
@@ -66,7 +66,7 @@ def _open(
     known_at: datetime,
     private: Path,
     connection: duckdb.DuckDBPyConnection,
-) -> questions.Opened:
+) -> confined.Opened:
     readable = tables.readable(settings)
     named = [name for name in marts.models() if re.search(rf"\b{name}\b", text)]
     asked = [table for table in readable if not table.startswith("ops__")]
@@ -82,7 +82,7 @@ def _open(
         path += [hide.SCHEMA, "marts.main"]
         notes = questions.marked(connection, "marts", text)
     connection.execute(f"set search_path = '{','.join(path)}'")
-    return questions.Opened(files, notes)
+    return confined.Opened(files, notes)
 
 
 def _built(

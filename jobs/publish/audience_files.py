@@ -160,17 +160,24 @@ def _write_about(
         f"create table release.main._column as select {lists}",
         [[row[place] for row in meanings] for place in range(len(names))],
     )
-    of_models = {
-        model.name: {
-            "": _words(f"{model.title_zh} {model.title_en}".strip(), model.description),
-            **{
-                column["name"]: _words(column["title_zh"], column["description"])
-                for column in about["tables"][model.name]["columns"]
-            },
-        }
-        for model in models
-    }
+    of_models = {model.name: _comments(model, about["tables"][model.name]["columns"]) for model in models}
     comment(writer, "release", of_models | _OWN_COMMENTS)
+
+
+def _comments(model: Model, columns: list[dict[str, Any]]) -> dict[str, str]:
+    """Column -> comment; that of the table under "", with its footnotes."""
+    told = {"": _words(f"{model.title_zh} {model.title_en}".strip(), model.description)}
+    told[""] += "".join(f" {zh} {en}" for zh, en in model.footnotes)
+    for column in columns:
+        words = _words(column["title_zh"], column["description"])
+        over = column.get("additive_over")
+        if words and over is not None:
+            keys = ", ".join(over)
+            words += (
+                f"；可沿 {keys} 相加 (sum over {keys} only)" if over else "；不可相加 (never to be summed)"
+            )
+        told[column["name"]] = words
+    return told
 
 
 def _words(*parts: str) -> str:

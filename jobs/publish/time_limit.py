@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import duckdb
@@ -13,12 +13,21 @@ import duckdb
 class Clock:
     """The time that the engine has worked for a question; interrupts it when that is used up.
 
-    A reader that takes its rows slowly, such as a pager, uses up nothing.
+    A reader that takes its rows slowly, such as a pager, uses up nothing. While the engine plans a query it
+    hears no interrupt: `unheard` is called after `grace` more seconds, if it is given.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, seconds: float) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        seconds: float,
+        unheard: Callable[[], None] | None = None,
+        grace: float = 0,
+    ) -> None:
         self._connection = connection
         self._left = seconds
+        self._unheard = unheard
+        self._grace = grace
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -35,7 +44,10 @@ class Clock:
 
     def _interrupt_unless(self, is_done: threading.Event) -> None:
         wait = max(0.0, self._left)
+        last = time.monotonic() + wait + self._grace
         while not is_done.wait(wait):
             self._connection.interrupt()
+            if self._unheard and time.monotonic() > last:
+                self._unheard()
             # Between two queries an interrupt is lost, so there is another one.
             wait = 0.05

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from jobs import declare
-from jobs.lake import tables
-from jobs.publish import asof, marts
+from jobs.lake import runs, tables
+from jobs.publish import asof, marts, questions
 from jobs.settings import Settings, UserError
 
 BIRTH = {"unit_code": "110101", "birth_year": 2024, "valid_from": date(2024, 1, 1)}
@@ -71,6 +71,26 @@ def lake(settings: Settings) -> Settings:
 def ask(lake: Settings, day: str, query: str, known: str | None = None) -> list[tuple[Any, ...]]:
     last = date.fromisoformat(known) if known else None
     return asof.query(lake, query, date.fromisoformat(day), last)[1]
+
+
+def test_sql_on_the_lake_counts_each_key_once_and_on_request_every_statement(lake: Settings) -> None:
+    def counted(query: str, **options: bool) -> list[tuple[Any, ...]]:
+        with questions.on_lake(lake, query, **options) as answer:
+            return list(answer.rows())
+
+    births = "select birth_count from clean_places__birth order by all"
+    assert counted(births) == [(7,)]
+    assert counted(births, every_statement=True) == [(5,), (7,)]
+    roll = f"select count(*) from {ROLL}"
+    assert counted(roll) == ask(lake, "2025-05-05", roll) != counted(roll, every_statement=True)
+    assert counted(f"select count(*) from newest_by_scope.{ROLL}") == [(7,)]
+    run = runs.Run(
+        "2025-03-20.1", "beijing", date(2025, 3, 20), datetime(2025, 3, 20, 15, 59, tzinfo=UTC),
+        "command", "0", None, "published", 1, {},
+    )  # fmt: skip
+    row = runs._row(run) | {"started_at": run.known_at}
+    tables.append_rows(lake, runs.TABLE, [row], run.run_id, run.run_id)
+    assert counted(births) == [(5,)], "the day of the newest run counts, and what was known then"
 
 
 def test_what_was_known_then_is_not_what_is_known_now(lake: Settings) -> None:
@@ -145,7 +165,7 @@ def test_a_mart_that_cannot_be_built_says_so(
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("delete from clean_places__birth", "only one SELECT"),
+        ("delete from clean_places__birth", "only SELECT can be asked"),
         ("select 1; select 2", "only one SELECT"),
         ("select * from nothing_there", "refused"),
         ("select * from read_csv('/etc/hostname')", "refused"),
