@@ -11,6 +11,7 @@ select
     forecasts.grade_span,
     forecasts.stage_code,
     coalesce(stages.meaning_zh, '全部') as stage_zh,
+    forecasts.is_stage_total,
     forecasts.school_year_start,
     forecasts.school_year,
     forecasts.origin_school_year_start,
