@@ -13,9 +13,17 @@ from pathlib import Path
 
 from dbt.cli.main import dbtRunner
 
+# The catalog of types is left empty: nothing is built, and the models' YAML has them.
+_BUILDS_NOTHING = {
+    "compile": [("models", ["compile", "--select", "resource_type:model"])],
+    "docs": [("models", ["docs", "generate", "--static", "--empty-catalog"])],
+}
+
 
 def main(target: Path, kind: str, options: list[str]) -> int:
-    """kind: `with_unit_tests`, `without_unit_tests` or `without_tests`; `options` may end in a selection."""
+    """kind: `with_unit_tests`, `without_unit_tests`, `without_tests`, or `compile` or `docs`, which build
+    nothing; `options` may end in a selection.
+    """
     at = options.index("--select") if "--select" in options else len(options)
     common, selected = [*options[:at], "--target-path", str(target)], options[at:]
     parsed = dbtRunner().invoke(["parse", *common])
@@ -24,11 +32,13 @@ def main(target: Path, kind: str, options: list[str]) -> int:
     runner = dbtRunner(manifest=parsed.result)
     data_only = [] if kind == "with_unit_tests" else ["--exclude-resource-type", "unit_test"]
     steps = [("models", ["run", *selected]), ("tests", ["test", *data_only])]
-    for step, command in steps[:1] if kind == "without_tests" else steps:
+    steps = _BUILDS_NOTHING.get(kind, steps[:1] if kind == "without_tests" else steps)
+    for step, command in steps:
         done = runner.invoke([*command, *common])
         if done.exception:
             return 2
-        shutil.move(target / "run_results.json", target / f"run_results.{step}.json")
+        if kind != "docs":
+            shutil.move(target / "run_results.json", target / f"run_results.{step}.json")
         if step == "models" and not done.success:
             return 1
     return 0

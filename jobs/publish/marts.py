@@ -148,7 +148,7 @@ def build(
     _remove_builds(settings, run.run_id)
     kind = "with_unit_tests" if with_unit_tests else "without_unit_tests"
     logs = settings.restricted / "logs" / "dbt"
-    _dbt(settings, run.as_of_date, run.known_at, pins, file, target, logs, kind)
+    run_dbt(settings, run.as_of_date, run.known_at, pins, file, target, logs, kind)
     shutil.copyfile(target / "manifest.json", manifest(settings, run.run_id))
     return _read(file, run.run_id, _results(target, "models"), _results(target, "tests"), target)
 
@@ -169,7 +169,7 @@ def build_models(
     file = folder / "asof.duckdb"
     selected = ("--select", *(f"+{name}" for name in names))
     target, logs = folder / "dbt", folder / "logs"
-    _dbt(settings, as_of_date, known_at, pins, file, target, logs, "without_tests", selected)
+    run_dbt(settings, as_of_date, known_at, pins, file, target, logs, "without_tests", selected)
     return file
 
 
@@ -197,7 +197,7 @@ _REF = re.compile(r"""ref\(\s*['"](\w+)['"]\s*\)""")
 SOURCE = re.compile(r"""source\(\s*['"](\w+)['"]\s*,\s*['"](\w+)['"]\s*\)""")
 
 
-def _dbt(
+def run_dbt(
     settings: Settings,
     as_of_date: date,
     known_at: datetime,
