@@ -141,7 +141,7 @@ def of_models(manifest: Mapping[str, Any], dates: Mapping[str, str] = _DATES) ->
     Raises LineageError naming a model that cannot be read.
     """
     models = {n["name"]: n for n in manifest["nodes"].values() if n["resource_type"] == "model"}
-    schema = lineage_sql.schema_of(_columns(models, manifest["sources"].values()))
+    schema = lineage_sql.schema_of(_columns(models))
     columns, rows = _lake()
     for name, node in models.items():
         found = lineage_sql.reads(name, node["compiled_code"], schema, dates)
@@ -153,27 +153,20 @@ def of_models(manifest: Mapping[str, Any], dates: Mapping[str, str] = _DATES) ->
     return Lineage(columns, rows, {name: node["fqn"][1] for name, node in models.items()})
 
 
-def _columns(models: Mapping[str, Mapping[str, Any]], sources: Any) -> dict[str, dict[str, dict[str, str]]]:
+def _columns(models: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, dict[str, str]]]:
     """Schema -> relation -> column -> type, of all that models read."""
-    found: dict[str, dict[str, dict[str, str]]] = defaultdict(dict)
+    found: dict[str, dict[str, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))
     for name, node in models.items():
         found[node["schema"]][name] = {c: told["data_type"] for c, told in node["columns"].items()}
-    standards = _standards()
-    for source in sources:
-        table = source["name"]
-        is_standard = source["schema"] == views.STANDARDS_SCHEMA
-        names = standards[table] if is_standard else declare.table_columns(table)
-        found[source["schema"]][table] = dict.fromkeys(names, "varchar")
-    return found
-
-
-@cache
-def _standards() -> dict[str, list[str]]:
     with duckdb.connect() as connection:
-        return {
-            name: [column[0] for column in connection.execute(f"from ({query}) limit 0").description]
-            for name, query in views.standard_queries().items()
-        }
+        asked = {"as_of_date": _AS_OF.isoformat(), "known_at": _KNOWN_AT.isoformat(), "tables": {}}
+        views.create_views(connection, asked)
+        for schema, table, column, kind in connection.execute(
+            "select schema_name, table_name, column_name, data_type from duckdb_columns()"
+            " where not internal order by all"
+        ).fetchall():
+            found[schema][table][column] = kind
+    return found
 
 
 # The lake's own layers: declared, not written in SQL
