@@ -213,7 +213,8 @@ def run_dbt(
     pinned = {t: {"path": str(tables.path(settings, t)), "version": v} for t, v in sorted(pins.items())}
     dates = {"as_of_date": as_of_date.isoformat(), "known_at": known_at.isoformat()}
     days = str(settings.calendar) if settings.calendar else None
-    pins_file.write_text(json.dumps(dates | {"calendar": days, "tables": pinned}, indent=1))
+    asked = dates | {"calendar": days, "jurisdictions": settings.jurisdictions, "tables": pinned}
+    pins_file.write_text(json.dumps(asked, indent=1))
     of_site = {
         "site": settings.site,
         "small_cell": settings.small_cell,
@@ -364,12 +365,13 @@ def _sources_yaml() -> str:
         }
         for view, (meaning, read) in of_view.items()
     ]
+    names = [*pinning.standard_queries(), pinning.CALENDAR, pinning.REPORTING]
     sources.append(
         {
             "name": "standards",
             "schema": pinning.STANDARDS_SCHEMA,
             "description": "Code lists and dated targets of expectations/, all columns as text.",
-            "tables": [{"name": name} for name in sorted([*pinning.standard_queries(), pinning.CALENDAR])],
+            "tables": [{"name": name} for name in sorted(names)],
         }
     )
     declared = {"version": 2, "sources": sources}

@@ -2,14 +2,15 @@
 
 Reads a pins file that `jobs.publish.marts` writes once per build (the two dates; table -> path and version).
 As the connection opens it makes schema `lake` (every declared table as written; empty and typed where this
-site has none), a schema for each view of the window that models read, and schema `standards` (code lists and
-dated targets of `expectations/`, as text).
+site has none), a schema for each view of the window that models read, and schema `standards` (code lists,
+dated targets and the site's reporting calendar of `expectations/`, as text).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from deltalake import DeltaTable
 from duckdb import DuckDBPyConnection
 
 from jobs import declare
-from jobs.declare import EXPECTATIONS, metrics, standards
+from jobs.declare import EXPECTATIONS, metrics, reporting, standards
 from jobs.lake import window
 from jobs.sql import file_literals, literals
 
@@ -27,6 +28,7 @@ from jobs.sql import file_literals, literals
 VIEWS = ("every_statement", "newest_by_scope", "chosen")
 STANDARDS_SCHEMA = "standards"
 CALENDAR = "school_calendar"
+REPORTING = "reporting_period"
 # Dated standards that marts join, beside all code lists.
 STANDARDS = {
     "plan_indicator_target": "evaluation/plan_indicators",
@@ -54,8 +56,9 @@ class Plugin(BasePlugin):
 def create_views(conn: DuckDBPyConnection, asked: Mapping[str, Any]) -> None:
     """Views of every declared table at its pinned version and at the dates asked about.
 
-    asked: `as_of_date` and `known_at` in ISO's form, `tables` as name -> path and version. Raises PinError
-    for a table that cannot be read so, ContractError for one that nobody declares.
+    asked: `as_of_date` and `known_at` in ISO's form, `tables` as name -> path and version, the site's
+    `calendar` and `jurisdictions` where it has them. Raises PinError for a table that cannot be read so,
+    ContractError for one that nobody declares.
     """
     found: dict[str, DeltaTable | None] = dict.fromkeys(declare.all_tables())
     for name, pin in asked["tables"].items():
@@ -66,13 +69,14 @@ def create_views(conn: DuckDBPyConnection, asked: Mapping[str, Any]) -> None:
     conn.execute(f"create schema if not exists {STANDARDS_SCHEMA}")
     for name, query in standard_queries().items():
         conn.execute(f"create or replace view {STANDARDS_SCHEMA}.{name} as {query}")
-    days = _calendar(asked.get("calendar"))
+    days, owed = _calendar(asked.get("calendar")), _reporting_periods(asked, dates[0])
     conn.execute(f"create or replace view {STANDARDS_SCHEMA}.{CALENDAR} as {days}")
+    conn.execute(f"create or replace view {STANDARDS_SCHEMA}.{REPORTING} as {owed}")
 
 
 def standard_queries() -> dict[str, str]:
-    """View name -> its SELECT: all code lists, the dated standards that marts join, and the tables of every
-    edition of the fitness standard, told apart by `standard_version`.
+    """View name -> its SELECT: all code lists, the dated standards that marts join, the tables of every
+    edition of the fitness standard, told apart by `standard_version`, and the declared metrics and datasets.
     """
     lists = {
         path.stem: _csv(declare.code_file(path.stem))
@@ -89,7 +93,8 @@ def standard_queries() -> dict[str, str]:
         )
         for view, name in EDITION_STANDARDS.items()
     }
-    return lists | dated | editions | {"metric": _declared_metrics()}
+    declared = {"metric": _values(metrics.rows()), "dataset": _values(_datasets())}
+    return lists | dated | editions | declared
 
 
 def _calendar(file: str | None) -> str:
@@ -99,11 +104,34 @@ def _calendar(file: str | None) -> str:
     return f"(select {empty} where false){stated}"
 
 
-def _declared_metrics() -> str:
-    rows = metrics.rows()
-    told = ", ".join(
-        f"({', '.join('null' if cell is None else literals(cell) for cell in row.values())})" for row in rows
-    )
+def _datasets() -> list[dict[str, Any]]:
+    return [
+        {
+            "dataset": one.dataset,
+            "feed": one.feed,
+            "dataset_zh": one.zh,
+            "dataset_en": one.en,
+            "is_snapshot": str(one.delivery == "snapshot").lower(),
+        }
+        for one in declare.load().values()
+    ]
+
+
+def _reporting_periods(asked: Mapping[str, Any], as_of: date) -> str:
+    """The periods of the site's reporting calendar that have opened by a day, as text."""
+    calendar = asked.get("calendar")
+    due = reporting.load(asked.get("jurisdictions", ()))
+    found = reporting.periods(due, reporting.days_of(Path(calendar) if calendar else None), as_of)
+    rows = [asdict(one) | {"types": "|".join(one.types)} for one in found]
+    nothing = dict.fromkeys((field.name for field in fields(reporting.Period)), "")
+    return _values(rows) if rows else f"{_values([nothing])} where false"
+
+
+def _values(rows: Sequence[Mapping[str, Any]]) -> str:
+    def cells(row: Mapping[str, Any]) -> str:
+        return ", ".join("null" if cell is None else literals(str(cell)) for cell in row.values())
+
+    told = ", ".join(f"({cells(row)})" for row in rows)
     return f"select * from (values {told}) as declared ({', '.join(rows[0])})"
 
 
