@@ -24,7 +24,7 @@ import yaml
 from jobs.files import keep_from_others, misread, parse_yaml, readable, replacing
 
 if TYPE_CHECKING:
-    from jobs.site import KeptReleases, Places, RealInput, Sql
+    from jobs.site import KeptReleases, Places, RealInput, ReleaseRule, Sql
 
 ROOT = Path(__file__).resolve().parent.parent
 SITES = ROOT / "infra" / "sites"
@@ -131,6 +131,7 @@ class Settings:
     places: Places
     sql: Sql
     kept_releases: KeptReleases
+    release: ReleaseRule
     jurisdictions: tuple[str, ...]
     districts: Path | None
     senders: Path | None

@@ -76,6 +76,18 @@ class KeptReleases(_Part):
     ] = True
 
 
+class ReleaseRule(_Part):
+    """How a release comes to be published."""
+
+    approval: Annotated[
+        Literal["checklist", "person"],
+        Field(
+            description="`checklist`: a release without a red check is published at once;"
+            " `person`: somebody must approve each"
+        ),
+    ] = "checklist"
+
+
 class RealInput(_Part):
     """A file that stands with the site and is landed by the first run."""
 
@@ -129,6 +141,7 @@ class Site(_Part):
     kept_releases: Annotated[
         KeptReleases, Field(description="Which releases stay, beside those that have a name")
     ] = KeptReleases()
+    release: Annotated[ReleaseRule, Field(description="How a release comes to be published")] = ReleaseRule()
     jurisdictions: Annotated[
         tuple[str, ...], Field(description="Whose safety rules hold here beside the national ones")
     ] = ()
@@ -252,6 +265,7 @@ def _model(path: tuple[str | int, ...]) -> type[BaseModel]:
         "real_input": RealInput,
         "sql": Sql,
         "kept_releases": KeptReleases,
+        "release": ReleaseRule,
     }
     return parts.get(path[0], Site) if path else Site
 

@@ -38,7 +38,8 @@ def run(
     A synthetic site writes its own files first. Example: `./edulake run --scale 0.05`
 
     Exit codes: 0 all well; 1 the run failed, and the last release serves on; 3 it is published, and files are
-    left out on which this machine or our code failed. Held and refused files are their senders' matter: 0.
+    left out on which this machine or our code failed; 4 it waits for approval. Held and refused files are
+    their senders' matter: 0.
     """
     from jobs.run import command
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
@@ -19,6 +19,9 @@ Site = Annotated[
     str | None, typer.Option("--site", help="A site of infra/sites. Default: the site that ran last.")
 ]
 Csv = Annotated[bool, typer.Option("--csv", help="Print all rows as CSV.")]
+TableOrJson = Annotated[
+    Literal["table", "json"], typer.Option("--format", help="A table for people, or JSON for programs.")
+]
 Limit = Annotated[int, typer.Option(min=1, help="Most rows to show.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")]
 ReceivedDay = Annotated[

@@ -25,7 +25,7 @@ from jobs.forget.trace import Trace
 from jobs.ingest import journal, landed
 from jobs.ingest.landed import Place
 from jobs.lake import deliveries, forgotten, persons, receipt_text, runs, spare, tables
-from jobs.publish import publication
+from jobs.publish import drafts, publication
 from jobs.publish.release import current, numbers, publishing_alone, read
 from jobs.settings import Settings, UserError
 from jobs.sql import literals, parquet
@@ -309,7 +309,10 @@ def _releases(settings: Settings, found: Trace) -> dict[str, int]:
 
 
 def amend_releases(settings: Settings, found: Trace, because: str = "forgotten") -> None:
-    """Take the pupil's rows out of the kept releases; the manifests say why."""
+    """Take the pupil's rows out of the kept releases; the manifests say why. A draft goes: the next run makes
+    another.
+    """
+    drafts.remove(settings)
     pointed = current(settings)
     for number in numbers(settings.releases):
         kept = read(settings.releases / str(number))

@@ -26,6 +26,8 @@ TABLE = "ops__run"
 RUNNING, PUBLISHED, FAILED, INTERRUPTED = "running", "published", "failed", "interrupted"
 # It found what the current release shows, which therefore stays.
 UNCHANGED = "unchanged"
+# Its release is a draft that a person must approve.
+WAITING = "waiting"
 DONE = frozenset({PUBLISHED, UNCHANGED})
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 
 from jobs.files import fsync, sha256
+from jobs.publish import contract
 from jobs.publish.protect import hide, rules
 from jobs.publish.published_models import (
     Column,
@@ -48,6 +49,17 @@ _OWN_COMMENTS = {
         "column_type": "类型 — Type of the column",
         "title_zh": "中文名称 — Chinese name of the column",
         "description": "含义 — Meaning of the column",
+    },
+    "_checklist": {
+        "": "发布检查单 — What was checked before the release went out",
+        "check": "检查项 — The check",
+        "state": "结果 — green, amber (somebody should look) or red (a person must approve)",
+        "measured": "实测值 — What was found; null where it could not be measured",
+        "amber_from": "留意起点 — From this value on it is amber",
+        "red_from": "审批起点 — From this value on it is red",
+        "title_zh": "中文名称 — The check in Chinese",
+        "title_en": "英文名称 — The check in English",
+        "detail": "说明 — What the value is made of",
     },
 }
 
@@ -132,8 +144,12 @@ def comments(connection: duckdb.DuckDBPyConnection, on: str) -> dict[str, dict[s
 
 
 def _source(model: Model) -> str:
-    """The table of a model in the writer: of a public one the copy whose small counts are hidden."""
-    return f"{f'memory.{hide.SCHEMA}' if model.public else 'build.main'}.{identifier(model.name)}"
+    """The table of a model in the writer, with the old names of its columns: of a public one the copy whose
+    small counts are hidden.
+    """
+    table = f"{f'memory.{hide.SCHEMA}' if model.public else 'build.main'}.{identifier(model.name)}"
+    old = "".join(f", {identifier(one.new)} as {identifier(one.old)}" for one in model.renamed)
+    return f"(select *{old} from {table})" if old else table
 
 
 def _write_about(
@@ -160,8 +176,11 @@ def _write_about(
         f"create table release.main._column as select {lists}",
         [[row[place] for row in meanings] for place in range(len(names))],
     )
+    if is_told := audience in ("full", CITY):
+        _write_checklist(writer, about["checklist"])
     of_models = {model.name: _comments(model, about["tables"][model.name]["columns"]) for model in models}
-    comment(writer, "release", of_models | _OWN_COMMENTS)
+    own = {table: told for table, told in _OWN_COMMENTS.items() if table != "_checklist" or is_told}
+    comment(writer, "release", of_models | own)
 
 
 def _comments(model: Model, columns: list[dict[str, Any]]) -> dict[str, str]:
@@ -184,9 +203,32 @@ def _words(*parts: str) -> str:
     return " — ".join(part for part in parts if part)
 
 
+# What `_checklist` says of each check.
+_CHECK_COLUMNS = {
+    "check": "varchar",
+    "state": "varchar",
+    "measured": "double",
+    "amber_from": "double",
+    "red_from": "double",
+    "title_zh": "varchar",
+    "title_en": "varchar",
+    "detail": "varchar",
+}
+
+
+def _write_checklist(writer: duckdb.DuckDBPyConnection, checks: list[Mapping[str, Any]]) -> None:
+    """Write `_checklist`: what was measured before the release went out, for those who ask by SQL."""
+    lists = ", ".join(f"unnest(?::{kind}[]) as {identifier(name)}" for name, kind in _CHECK_COLUMNS.items())
+    writer.execute(
+        f"create table release.main._checklist as select {lists}",
+        [[check[name] for check in checks] for name in _CHECK_COLUMNS],
+    )
+
+
 def described(writer: duckdb.DuckDBPyConnection, model: Model, columns: Mapping[str, str]) -> dict[str, Any]:
     """What the manifest says about a table: rows, digest, scope, and its columns with their meaning."""
     rows, made = digest(writer, _source(model), list(columns.items()))
+    old = {one.old: {"alias_of": one.new} for one in model.renamed}
     return {
         "rows": rows,
         "digest": made,
@@ -198,13 +240,15 @@ def described(writer: duckdb.DuckDBPyConnection, model: Model, columns: Mapping[
         "pupil_rows": model.pupil_rows,
         "public": model.public,
         "audience": model.audience,
-        "grain": model.grain,
+        "grain": list(model.grain),
         "pick_one": model.pick_one,
         "total_marks": model.total_marks,
         "footnotes": [{"zh": zh, "en": en} for zh, en in model.footnotes],
         "city_rows": model.city_rows,
+        "major": model.major,
+        "members": contract.members(writer, _source(model), model.grain, columns),
         "columns": [
-            {"name": name, "type": kind, **vars(model.columns.get(name, Column()))}
+            {"name": name, "type": kind, **vars(model.columns.get(name, Column())), **old.get(name, {})}
             for name, kind in columns.items()
         ],
     }

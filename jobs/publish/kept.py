@@ -10,6 +10,7 @@ from pathlib import Path
 
 import orjson
 
+from jobs.declare.words import Text
 from jobs.files import fsync, replacing
 from jobs.publish import release as releases
 from jobs.publish.release import Release, publishing_alone
@@ -48,6 +49,35 @@ def why(settings: Settings, kept: Collection[Release]) -> dict[int, list[str]]:
         release.number: [reason for reason, numbers in reasons if release.number in numbers]
         for release in kept
     }
+
+
+def until(settings: Settings, kept: Collection[Release]) -> dict[int, Text]:
+    """Number of each release -> how long it is kept, in words."""
+    given, rule = names(settings), settings.kept_releases
+    newest = sorted((release.number for release in kept), reverse=True)
+    months = {release.number: release.manifest["as_of_date"][:7] for release in kept}
+    found = {}
+    for number, reasons in why(settings, kept).items():
+        month, left = months[number], rule.newest - newest.index(number)
+        called = "、".join(sorted(text for text, named in given.items() if named == number))
+        if NAMED in reasons:
+            found[number] = Text(f"长期，直到取消名称 {called}", f"for good, while it is called {called}")
+        elif MONTH in reasons and month < max(months.values()):
+            found[number] = Text(f"长期，{month} 月末版本", f"for good, as the last of {month}")
+        elif NEWEST in reasons:
+            month_too = MONTH in reasons
+            zh = f"直到再发布 {left} 个版本" + (f"；若为 {month} 最后一版则长期" if month_too else "")
+            en = f"until {left} newer ones are out" + (
+                f"; for good if it stays the last of {month}" if month_too else ""
+            )
+            found[number] = Text(zh, en)
+        elif reasons:
+            found[number] = Text(
+                "直到不再是当前或当月最后版本", "while it is current or the last of its month"
+            )
+        else:
+            found[number] = Text("下次发布时删除", "goes with the next")
+    return found
 
 
 def names(settings: Settings) -> dict[str, int]:
@@ -100,6 +130,14 @@ def unname(settings: Settings, text: str) -> int:
         number = given.pop(text)
         _write(settings, given)
     return number
+
+
+def published(settings: Settings, number: int) -> Release:
+    """A kept release. Raises UserError for one that is not kept."""
+    found = releases.find(settings, number)
+    if found is None:
+        raise _unknown(settings, str(number))
+    return found
 
 
 def numbered(settings: Settings, text: str) -> int:

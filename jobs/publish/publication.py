@@ -1,8 +1,9 @@
-"""Publish the marts of one run: build all files aside, rename the folder, then move the one pointer.
+"""Publish the marts of one run: build all files aside, as a draft, then move the one pointer.
 
-`restricted/builds/build-<run_id>.duckdb` → `releases/<n>/{full,city,district-<code>,public}.duckdb` and
-`manifest.json` → `releases/CURRENT`. Renaming CURRENT into place is the one act of publication. What the
-current release shows already is not published again.
+`restricted/builds/build-<run_id>.duckdb` → `releases/drafts/<n>/` with a checklist → approval →
+`releases/<n>/{full,city,district-<code>,public}.duckdb` and `manifest.json` → `releases/CURRENT`. Renaming
+CURRENT into place is the one act of publication. What the current release shows already is not published
+again. A draft without a red check approves itself, unless the site wants a person to do it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ import orjson
 from jobs import faults
 from jobs.files import fsync, sha256
 from jobs.lake import runs
-from jobs.publish import kept
+from jobs.publish import checklist, contract, drafts, journal, kept
 from jobs.publish.audience_files import (
     described,
     district_codes,
@@ -46,6 +48,20 @@ from jobs.publish.release import (
 from jobs.settings import Settings, UserError, writing
 from jobs.sql import literals
 
+CHECKLIST = "checklist"
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the marts of a run are to become: of which files, about what, and compared with which release."""
+
+    build_file: Path
+    models: Mapping[str, Model]
+    columns: Columns
+    about: Mapping[str, Any]
+    past: archive.Archive
+    before: Release | None
+
 
 def publish(
     settings: Settings,
@@ -60,25 +76,29 @@ def publish(
 ) -> Release:
     """Publish the marts of one run, all or nothing. Returns the release; of a published run, the one it has.
 
-    A run whose marts, with what is declared of them, are those of the current release gets that one, and
-    nothing is written. `inputs` are the versions of the Delta tables that the run read. Whenever this is
-    killed, CURRENT names a complete release, and the next call removes what was left half built. Releases
-    that the site's rule does not keep go (`kept`). Raises ReleaseError when a model would show pupils to
-    those who may not see them, is not built or has no such scope column; UserError when the disk is full or
-    locked.
+    The release that is returned `is_draft` where a person must approve it first: by the site's settings, or
+    because a check is red. A run whose marts, with what is declared of them, are those of the current release
+    or of the draft that waits gets that one, and nothing is written. `inputs` are the versions of the Delta
+    tables that the run read. Whenever this is killed, CURRENT names a complete release, and the next call
+    removes what was left half built. Releases that the site's rule does not keep go (`kept`). Raises
+    ReleaseError when a model would show pupils to those who may not see them, is not built or has no such
+    scope column; UserError when the disk is full or locked.
     """
     with faults.told(settings), writing(settings.releases):
         settings.releases.mkdir(parents=True, exist_ok=True)
         with publishing_alone(settings.releases):
             _sweep(settings.releases)
             pointed = current(settings)
-            release = _of_run(settings.releases, run_id)
+            release = _of_run(settings, run_id)
             if release is None:
-                columns = checked_columns(build_file, models)
+                day = datetime.fromisoformat(as_of_date).date()
+                shown = {name: model.on(day) for name, model in models.items()}
+                columns = checked_columns(build_file, shown)
                 past = archive.read(settings)
                 # A release that was set aside as damaged has had its number: no path is used twice.
                 former = [run.release_number or 0 for run in runs.all_runs(settings)]
-                number = past.next_number(max([0, *former, *numbers(settings.releases)]), run_id)
+                last = max([0, *former, *numbers(settings.releases), *drafts.numbers(settings.releases)])
+                number = past.next_number(last, run_id)
                 about = {
                     "format": 1,
                     "release": number,
@@ -93,16 +113,121 @@ def publish(
                     "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
                     "inputs": dict(sorted(inputs.items())),
                 }
-                release = _build(settings, about, build_file, models, columns, past.before(number), pointed)
-            if pointed is None or pointed.number < release.number:
-                try:
-                    point(settings.releases, release)
-                except OSError:
-                    # Nobody may find it among the releases: it was never published.
-                    shutil.rmtree(release.folder, ignore_errors=True)
-                    raise
+                made = Made(build_file, shown, columns, about, past.before(number), pointed)
+                release = _build(settings, made)
+            if release.is_draft and drafts.approves_itself(settings, release):
+                journal.write(settings, release.number, journal.APPROVED, CHECKLIST)
+                release = _put_out(settings, release)
+            elif not release.is_draft and (pointed is None or pointed.number < release.number):
+                _point_or_take_back(settings, release)
             _forget_others(settings)
     return release
+
+
+def approve(settings: Settings, number: int, by: str, note: str = "", at: datetime | None = None) -> Release:
+    """Approve a draft: it is published at once, or from `at` on by whoever calls `publish_due`.
+
+    Doing it again, or after a kill, finishes it. Raises UserError for what is no draft that waits, and where
+    a check is red and no note says why it goes out.
+    """
+    with faults.told(settings), writing(settings.releases), publishing_alone(settings.releases):
+        release = drafts.find(settings, number)
+        if release is None:
+            return _finish(settings, number)
+        if not note and checklist.state(release.manifest["checklist"]) == checklist.RED:
+            raise UserError(
+                f"the checklist of release {number} is red.",
+                f"See `{settings.command('release', 'check', str(number))}`, and say with --note why it goes "
+                "out nevertheless.",
+            )
+        if not is_sound(release):
+            raise UserError(
+                f"the draft of release {number} is no longer what was checked.",
+                f"Make another: {settings.command('run')}",
+            )
+        is_later = at is not None and at > datetime.now(UTC)
+        when = at.astimezone(UTC).isoformat(timespec="seconds") if at is not None and is_later else ""
+        journal.write(settings, number, journal.APPROVED, by, note, when)
+        return release if is_later else _published(settings, release)
+
+
+def reject(settings: Settings, number: int, by: str, note: str) -> Release:
+    """Reject a draft: it stays to be looked at until the next one is made. Raises UserError for none."""
+    with writing(settings.releases), publishing_alone(settings.releases):
+        release = drafts.find(settings, number)
+        if release is None:
+            raise drafts.unknown(settings, number)
+        journal.write(settings, number, journal.REJECTED, by, note)
+    return release
+
+
+def publish_due(settings: Settings) -> Release | None:
+    """Publish the draft that was approved for a time that has come. None where there is none."""
+    release = drafts.waiting(settings)
+    if release is None or not drafts.is_due(settings, release.number):
+        return None
+    with faults.told(settings), writing(settings.releases), publishing_alone(settings.releases):
+        again = drafts.find(settings, release.number)
+        return _published(settings, again) if again else None
+
+
+def amend(settings: Settings, number: int, by: str, note: str) -> None:
+    """Attach a public note to a published release; no file of it changes. Raises UserError for none."""
+    kept.published(settings, number)
+    with writing(settings.releases), publishing_alone(settings.releases):
+        kept.published(settings, number)
+        journal.write(settings, number, journal.AMENDED, by, note)
+
+
+def _finish(settings: Settings, number: int) -> Release:
+    """A release that a killed approval left unpointed is pointed to; a published one stays."""
+    if number not in numbers(settings.releases):
+        raise drafts.unknown(settings, number)
+    release = read(settings.releases / str(number))
+    pointed = current(settings)
+    if pointed is None or pointed.number < number:
+        _point_or_take_back(settings, release)
+    drafts.remove(settings)
+    return _noted(settings, release)
+
+
+def _published(settings: Settings, release: Release) -> Release:
+    published = _put_out(settings, release)
+    _forget_others(settings)
+    return _noted(settings, published)
+
+
+def _noted(settings: Settings, release: Release) -> Release:
+    """The same, after its run was noted to be published."""
+    waiting = [run for run in runs.all_runs(settings) if run.run_id == release.run_id]
+    if waiting and waiting[0].state == runs.WAITING:
+        runs.finish(settings, release.run_id, runs.PUBLISHED, release.number)
+    return release
+
+
+def _put_out(settings: Settings, draft: Release) -> Release:
+    """Move a draft among the releases and the pointer to it."""
+    # Kept before anybody can read the release: what was once shown is never forgotten.
+    past = archive.read(settings).before(draft.number)
+    archive.append(settings, draft.number, draft.run_id, past, drafts.cells(settings, draft.number))
+    folder = settings.releases / str(draft.number)
+    draft.folder.rename(folder)
+    fsync(settings.releases)
+    release = read(folder)
+    _point_or_take_back(settings, release)
+    drafts.remove(settings)
+    return release
+
+
+def _point_or_take_back(settings: Settings, release: Release) -> None:
+    try:
+        point(settings.releases, release)
+    except OSError:
+        # Nobody may find it among the releases: it was never published.
+        drafts.take_back(settings, release)
+        raise
+    if journal.last(settings.releases, release.number, journal.PUBLISHED) is None:
+        journal.write(settings, release.number, journal.PUBLISHED, "")
 
 
 def is_sound(release: Release) -> bool:
@@ -114,32 +239,29 @@ def is_sound(release: Release) -> bool:
     return True
 
 
-def _build(
-    settings: Settings,
-    about: Mapping[str, Any],
-    build_file: Path,
-    models: Mapping[str, Model],
-    columns: Columns,
-    past: archive.Archive,
-    before: Release | None,
-) -> Release:
-    """The files of a release in a folder of its number; `before` where that one shows the same."""
-    releases = settings.releases
+def _build(settings: Settings, made: Made) -> Release:
+    """The draft of a release; or the current release, or the draft that waits, where that shows the same."""
+    models, about = made.models, made.about
     public = [rules.read_rule(name, model.protect) for name, model in sorted(models.items()) if model.public]
-    aside = releases / f".build-{about['release']}-{os.getpid()}"
+    aside = settings.releases / f".build-{about['release']}-{os.getpid()}"
     aside.mkdir()
     published = [models[name] for name in sorted(models)]
     shown = [model for model in published if not model.pupil_rows]
     try:
         # One file at a time, so that two cores and a small memory are enough.
         with duckdb.connect(config={"threads": 2, "memory_limit": "1GB"}) as writer:
-            writer.execute(f"attach {literals(build_file)} as build (read_only)")
-            done = hide.protect(writer, "build.main", public, past, settings)
-            tables = {model.name: described(writer, model, columns[model.name]) for model in published}
-            is_shown = before and content({**about, "tables": tables}) == content(before.manifest)
-            if before and is_shown and is_sound(before):
-                aside.rmdir()
-                return before
+            writer.execute(f"attach {literals(made.build_file)} as build (read_only)")
+            done = hide.protect(writer, "build.main", public, made.past, settings)
+            tables = {model.name: described(writer, model, made.columns[model.name]) for model in published}
+            for same in filter(None, (made.before, drafts.waiting(settings))):
+                if content({**about, "tables": tables}) == content(same.manifest) and is_sound(same):
+                    aside.rmdir()
+                    return same
+            about = {**about, "tables": tables, **_compared(made.before, tables)}
+            checks = checklist.measure(
+                settings, writer, about, made.before.manifest if made.before else None, public, done.counted
+            )
+            about["checklist"] = [vars(item) for item in checks]
             audiences: list[tuple[str, list[Model], str | None]] = [
                 ("full", published, None),
                 (CITY, shown, None),
@@ -147,7 +269,7 @@ def _build(
                 ("public", [model for model in shown if model.public], None),
             ]
             files = {
-                f"{audience}.duckdb": write(writer, aside, audience, {**about, "tables": tables}, own, code)
+                f"{audience}.duckdb": write(writer, aside, audience, about, own, code)
                 for audience, own, code in audiences
             }
     except duckdb.IOException as error:
@@ -160,16 +282,22 @@ def _build(
         shutil.rmtree(aside, ignore_errors=True)
         raise
 
-    manifest = {**about, "files": files, "tables": tables, "suppression": done.counted}
+    manifest = {**about, "files": files, "suppression": done.counted}
     _write_durably(aside / "manifest.json", manifest)
     (aside / "manifest.json").chmod(0o400)
     fsync(aside)
-    # Kept before anybody can read the release: what was once shown is never forgotten.
-    archive.append(settings, about["release"], about["run_id"], past, done.cells)
-    folder = releases / str(about["release"])
-    aside.rename(folder)
-    fsync(releases)
-    return read(folder)
+    return drafts.keep(settings, aside, about["release"], done.cells)
+
+
+def _compared(before: Release | None, tables: Mapping[str, Any]) -> dict[str, Any]:
+    """How the tables differ from those of the last release, and the version that each gets by that."""
+    old: Mapping[str, Any] = before.manifest if before else {"tables": {}}
+    changed = contract.changes(old["tables"], tables) if before else []
+    return {
+        "compared_with": before.number if before else None,
+        "changes": [vars(change) for change in changed],
+        "versions": contract.versions(old["tables"], tables, old.get("versions", {}), changed),
+    }
 
 
 def point(releases: Path, release: Release) -> None:
@@ -183,9 +311,10 @@ def point(releases: Path, release: Release) -> None:
     fsync(releases)
 
 
-def _of_run(releases: Path, run_id: str) -> Release | None:
-    kept = (read(releases / str(number)) for number in numbers(releases))
-    return next((release for release in kept if release.run_id == run_id), None)
+def _of_run(settings: Settings, run_id: str) -> Release | None:
+    waiting = drafts.waiting(settings)
+    kept = (read(settings.releases / str(number)) for number in numbers(settings.releases))
+    return next((release for release in (*kept, waiting) if release and release.run_id == run_id), None)
 
 
 def _forget_others(settings: Settings) -> None:
@@ -195,6 +324,7 @@ def _forget_others(settings: Settings) -> None:
         return  # While it is not known which have names, all stay.
     for number, reasons in why.items():
         if not reasons:
+            drafts.keep_manifest(settings, number)
             # Renamed first: a folder with a number is complete, even while its files are going.
             folder = settings.releases / str(number)
             shutil.rmtree(folder.rename(settings.releases / f".gone-{number}-{os.getpid()}"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,15 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Renamed:
+    """A column that had another name, under which it can still be read until a day."""
+
+    old: str
+    new: str
+    until: date
+
+
+@dataclass(frozen=True)
 class Model:
     """What a dbt model says about its place in a release.
 
@@ -55,6 +65,20 @@ class Model:
     footnotes: tuple[tuple[str, str], ...] = ()
     # Of a public table: its key, what it counts and what adds up (jobs.publish.protect.rules).
     protect: Mapping[str, Any] | None = None
+    # The number of the promise that the table makes: a change that breaks it takes the next one.
+    major: int = 1
+    renamed: tuple[Renamed, ...] = ()
+
+    def on(self, day: date) -> Model:
+        """The model as a release of this day shows it: old names of columns whose time is over are gone."""
+        standing = tuple(one for one in self.renamed if day <= one.until)
+        told = dict(self.columns)
+        for one in standing:
+            meaning = told.get(one.new, Column())
+            title = f"{meaning.title_zh}（{one.new} 的旧名，用至 {one.until}）"
+            words = f"Old name of {one.new}, until {one.until}. {meaning.description}".strip()
+            told[one.old] = replace(meaning, title_zh=title, description=words)
+        return replace(self, renamed=standing, columns=told)
 
     @property
     def audience(self) -> str:
@@ -110,6 +134,7 @@ def model_of(name: str, node: Mapping[str, Any]) -> Model:
         grain=tuple(meta.get("grain", ())),
         footnotes=(*own, *additive.footnotes(name, tuple(columns))),
         protect=meta.get("protect"),
+        **of_contract(meta),
     )
 
 
@@ -121,13 +146,24 @@ def _column(entry: Mapping[str, Any]) -> Column:
     )
 
 
+def of_contract(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """What the `meta` of a model says of the promise that its table makes."""
+    renamed = (
+        Renamed(one["from"], one["to"], date.fromisoformat(str(one["until"])))
+        for one in meta.get("renamed", ())
+    )
+    return {"major": int(meta.get("major", 1)), "renamed": tuple(renamed)}
+
+
 def _meta(node: Mapping[str, Any]) -> dict[str, Any]:
     # dbt keeps `meta` under `config`, for a model and for a column alike.
     return node.get("config", {}).get("meta", {})
 
 
 def checked_columns(build_file: Path, models: Mapping[str, Model]) -> Columns:
-    """The columns of the models to publish. Raises ReleaseError for a model that must not be published."""
+    """The columns of the models to publish, old names of columns last. Raises ReleaseError for a model that
+    must not be published.
+    """
     if not build_file.is_file():
         raise ReleaseError(f"there is no {build_file.name}: the marts of this run are not built")
     with duckdb.connect(str(build_file), read_only=True) as build:
@@ -145,6 +181,10 @@ def checked_columns(build_file: Path, models: Mapping[str, Model]) -> Columns:
             raise ReleaseError(f"{name}: its scope is the column {model.scope}, which it has not")
         if model.public and model.pupil_rows:
             raise ReleaseError(f"{name} has a row per pupil and cannot be public")
+        for one in model.renamed:
+            if one.new not in columns[name] or one.old in columns[name]:
+                raise ReleaseError(f"{name}: {one.old} is no old name of a column {one.new} that it has")
+            columns[name][one.old] = columns[name][one.new]
         personal = [column for column in columns[name] if _PUPIL_COLUMN.search(column)]
         if personal and not model.pupil_rows:
             raise ReleaseError(f"{name} has {', '.join(personal)} without `pupil_rows: true`")

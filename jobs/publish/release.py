@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import duckdb
 
 CITY = "city"
+# The folder of complete releases that wait to be published.
+DRAFTS = "drafts"
 
 # Every connection that a process opens on one file must have the same configuration, or DuckDB refuses it.
 # With these, a query can neither read nor write anything but the release.
@@ -62,6 +64,11 @@ class Release:
     def is_synthetic(self) -> bool:
         """Whether it was made of the data of a made-up city."""
         return bool(self.manifest.get("is_synthetic"))
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether it is complete and not published: nobody who looks for releases finds it."""
+        return self.folder.parent.name == DRAFTS
 
     def file(self, audience: str) -> Path:
         """The file of `full`, `city`, `public` or `district-<code>`; KeyError where the release has none."""
@@ -186,7 +193,10 @@ def publishing_alone(releases: Path) -> Iterator[None]:
 
 # What a manifest says of the act of publishing, or repeats. All else is what the release shows.
 _OF_THE_ACT = frozenset(
-    {"release", "run_id", "code_version", "published_at", "inputs", "files", "amended", "suppression"}
+    {
+        *("release", "run_id", "code_version", "published_at", "inputs", "files", "amended", "suppression"),
+        *("checklist", "changes", "versions", "compared_with"),
+    }
 )
 
 

@@ -14,23 +14,23 @@ from rich.text import Text
 
 from jobs import faults
 from jobs.lake import deliveries, identity, runs, withdrawals
-from jobs.publish import release
+from jobs.publish import drafts, publication, release
 from jobs.run import summary
 from jobs.screen import Screen
 from jobs.settings import Settings, UserError
 from jobs.spark import make_archive, server
 
 # Exit codes of `run`; an error that a person must put right ends with 1, a wrong call with 2.
-ALL_WELL, FILES_FAILED = 0, 3
+ALL_WELL, FILES_FAILED, WAITS = 0, 3, 4
 
 
 def run(settings: Settings, scale: float | None, seed: int | None, console: Screen) -> int:
     """Take all landed files into the lake, publish a release, and print what was done.
 
     `scale` and `seed` are of a synthetic city; where they are None, those of the landed one hold. Returns the
-    exit code: FILES_FAILED while files are left out of the release because our code or this
-    machine failed on them. Files that were held or refused are their senders' to mend. Raises UserError with
-    the way out.
+    exit code: WAITS while a person must approve the release; FILES_FAILED while files are left out of it
+    because our code or this machine failed on them. Files that were held or refused are their senders' to
+    mend. Raises UserError with the way out.
     """
     begun = time.monotonic()
     settings.prepare()
@@ -41,7 +41,12 @@ def run(settings: Settings, scale: float | None, seed: int | None, console: Scre
         stages: dict[str, float] = {}
         with _timed(stages, "input"):
             prepare_input(settings, scale, seed, console)
+        if due := publication.publish_due(settings):
+            console.say(f"release {due.number} is published: it was approved for this time.")
         if not _has_news(settings):
+            if summary.waiting(settings, console):
+                settings.remember()
+                return WAITS
             current = release.current(settings)
             number = current.number if current else 0
             settings.remember()
@@ -59,6 +64,8 @@ def run(settings: Settings, scale: float | None, seed: int | None, console: Scre
         summary.finished(settings, stages, console)
         if settings.spark_url is None:
             make_archive.make_later()
+        if runs.all_runs(settings)[-1].state == runs.WAITING:
+            return WAITS
         return _exit_code(settings, console)
 
 
@@ -124,11 +131,12 @@ def _has_news(settings: Settings) -> bool:
     from jobs.ingest import failures, journal
 
     last = runs.all_runs(settings)[-1:]
-    if not last or last[0].state not in runs.DONE or last[0].code_version != runs.fingerprint(settings):
+    ended = runs.DONE | {runs.WAITING}
+    if not last or last[0].state not in ended or last[0].code_version != runs.fingerprint(settings):
         return True
-    current = release.current(settings)
+    current, draft = release.current(settings), drafts.waiting(settings)
     # The one of the last run, unless a repair has set that aside.
-    if current is None or current.number != last[0].release_number:
+    if last[0].release_number not in {one.number for one in (current, draft) if one is not None}:
         return True
     if last[0].inputs.get(withdrawals.TABLE) != withdrawals.version(settings):
         return True

@@ -9,7 +9,7 @@ from jobs import origin
 from jobs.declare import reasons
 from jobs.ingest import failures
 from jobs.lake import deliveries, receipt_text, runs, tables, withdrawals
-from jobs.publish import release
+from jobs.publish import checklist, drafts, release
 from jobs.screen import Screen
 from jobs.settings import DamagedError, Settings, UserError
 
@@ -48,7 +48,9 @@ def finished(settings: Settings, stages: dict[str, float], console: Screen) -> N
     headings = ("feed", "files", "lines", "accepted", "flagged", "refused", "held files")
     console.table(headings, feeds, title="feeds of this run")
     current = release.current(settings)
-    if run.state == runs.UNCHANGED:
+    if waiting(settings, console):
+        pass
+    elif run.state == runs.UNCHANGED:
         console.say(f"Nothing to publish: release {run.release_number} shows the same already.")
     elif current:
         marts = sorted(current.manifest["files"]["full.duckdb"]["tables"].items())
@@ -66,6 +68,35 @@ def finished(settings: Settings, stages: dict[str, float], console: Screen) -> N
     _failed_files(settings, receipts, console)
     left_aside(settings, deliveries.survey(settings), console)
     next_steps(settings, console)
+
+
+def waiting(settings: Settings, console: Screen) -> bool:
+    """Print what is to be done about the draft; returns whether there is one."""
+    draft = drafts.waiting(settings)
+    if draft is None:
+        return False
+    number = str(draft.number)
+    state = drafts.state(settings, draft.number)
+    if state == drafts.REJECTED:
+        console.say(
+            ("已退回 rejected", "red"), f": the draft of release {number}; nothing new has come since."
+        )
+    elif state == drafts.SCHEDULED:
+        at = drafts.publish_at(settings, draft.number)
+        console.say(
+            ("已批准，待发布 approved", "green"),
+            f": release {number} goes out from {at:%Y-%m-%d %H:%M} UTC on.",
+        )
+    else:
+        worst = checklist.WORDS[checklist.state(draft.manifest["checklist"])]
+        console.say(
+            ("等待审批 waiting for approval", "yellow"),
+            f": release {number} is a draft, its checklist is {worst.zh} {worst.en}. "
+            "The release before it keeps serving.",
+        )
+    console.say(f"  {settings.command('release', 'check', number)}")
+    console.say(f"  {settings.command('release', 'approve', number, '--by', '…')}")
+    return True
 
 
 def _origin(settings: Settings, console: Screen) -> None:
@@ -133,6 +164,7 @@ def status(settings: Settings, console: Screen) -> None:
     if not settings.home.exists():
         raise UserError(f"there is no lake for {settings.site} yet.", settings.command("run"))
     console.say(_release(settings))
+    waiting(settings, console)
     landing = deliveries.survey(settings)
     console.say(f"landed files that wait: {len(deliveries.pending(settings, landing.files))}")
     left_aside(settings, landing, console)

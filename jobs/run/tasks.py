@@ -112,7 +112,8 @@ def build_marts(run_id: str) -> Counts:
 def publish_release(run_id: str) -> Counts:
     """Marts of the run -> a release folder, then the pointer CURRENT; the run is then published.
 
-    Where the current release shows the same, it stays, and the run is unchanged.
+    Where the current release shows the same, it stays, and the run is unchanged. Where a person must approve
+    it, the release is a draft, and the run waits.
     """
     from jobs.publish import marts, publication, published_models
 
@@ -135,6 +136,10 @@ def publish_release(run_id: str) -> Counts:
         code_version=run.code_version,
     )
     marts.remove_build(settings, run_id)
+    if published.is_draft:
+        runs.finish(settings, run_id, runs.WAITING, published.number, pins)
+        spare.keep(settings)
+        return {"release": published.number, "waiting": 1}
     is_new = published.run_id == run_id
     runs.finish(settings, run_id, runs.PUBLISHED if is_new else runs.UNCHANGED, published.number, pins)
     spare.keep(settings)
@@ -194,7 +199,7 @@ def _standing_release(settings: Settings, run: Run) -> int | None:
 
 
 def _last_done(settings: Settings) -> Run | None:
-    done = [run for run in runs.all_runs(settings) if run.state in runs.DONE]
+    done = [run for run in runs.all_runs(settings) if run.state in runs.DONE | {runs.WAITING}]
     return done[-1] if done else None
 
 

@@ -180,7 +180,8 @@ def test_whatever_readers_would_see_is_published(
             told = replace(MODELS["dim_indicator"], description="what the plan asks for")
             said["models"] = {**MODELS, told.name: told}
         case "who may see it":
-            shown = replace(MODELS["fct_school_fitness"], scope=CITY)
+            # Without the step of `major` a person would be asked.
+            shown = replace(MODELS["fct_school_fitness"], scope=CITY, major=2)
             said["models"] = {**MODELS, shown.name: shown}
         case "a damaged file":
             damaged = settings.releases / "1" / "city.duckdb"

@@ -49,8 +49,8 @@ def test_each_audience_finds_its_own_rows(publish: Callable[..., Release]) -> No
         "public.duckdb",
     ]
     shared = {"_release", "_column", "fct_school_fitness", "dim_indicator", "rpt_public__outlook"}
-    assert tables(release, "full") == shared | {"fct_pupil_fitness"}
-    assert tables(release, CITY) == shared
+    assert tables(release, "full") == shared | {"_checklist", "fct_pupil_fitness"}
+    assert tables(release, CITY) == shared | {"_checklist"}
     assert tables(release, "district-110108") == shared
     assert tables(release, "public") == {"_release", "_column", "rpt_public__outlook"}
     by_district = "select district_code, count(*) from fct_school_fitness group by all order by all"
