@@ -23,7 +23,8 @@ app = typer.Typer(
     help="版本的检查、审批、比较与保留。 Releases: checklist, approval, versions, and how long each stays.",
     no_args_is_help=True,
 )
-app.command()(release_compare.changes)
+for compare in (release_compare.diff, release_compare.changes, release_compare.make):
+    app.command()(compare)
 
 Number = Annotated[int, typer.Argument(metavar="N", help="Number of the release.")]
 By = Annotated[str, typer.Option(help="Who says so: a name that others know.")]

@@ -26,6 +26,7 @@ from jobs.ingest import journal, landed
 from jobs.ingest.landed import Place
 from jobs.lake import deliveries, forgotten, persons, receipt_text, runs, spare, tables
 from jobs.publish import drafts, publication
+from jobs.publish import journal as journal_of_releases
 from jobs.publish.release import current, numbers, publishing_alone, read
 from jobs.settings import Settings, UserError
 from jobs.sql import literals, parquet
@@ -106,6 +107,7 @@ def forget(settings: Settings, planned: Plan) -> Proof:
         remove_derived(settings, planned.trace)
         left, namesakes = _search(settings, planned.trace)
         if not left:
+            journal_of_releases.write(settings, 0, journal_of_releases.FORGOTTEN, "")
             _note(settings).unlink()
             spare.keep(settings)
     return Proof(went, left, namesakes)

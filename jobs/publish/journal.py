@@ -17,6 +17,8 @@ import orjson
 from jobs.settings import Settings
 
 DRAFTED, APPROVED, REJECTED, PUBLISHED, AMENDED = "drafted", "approved", "rejected", "published", "amended"
+# A pupil was: of no release by itself, so its number is 0.
+FORGOTTEN = "forgotten"
 
 
 @dataclass(frozen=True)
