@@ -64,6 +64,7 @@ _WORDS = {
     "opened": Text("对公众开放", "now public"),
     "member_added": Text("{subject} 新增 {after}", "{subject} has new {after}"),
     "member_gone": Text("{subject} 不再有 {before}", "{subject} no longer has {before}"),
+    "additive": Text("{subject} 不再可沿 {before} 相加", "{subject} may no longer be summed over {before}"),
     "words": Text("{subject} 的名称或说明有改动", "{subject} is named or explained otherwise"),
     "values": Text("数值更新（{before} 行，现 {after} 行）", "values corrected ({before} rows, now {after})"),
 }
@@ -157,6 +158,7 @@ def _of_table(table: str, before: Mapping[str, Any], after: Mapping[str, Any]) -
         found.append(Change(table, MINOR, "opened"))
     if is_step and not any(change.level == MAJOR for change in found):
         found.append(Change(table, MAJOR, "meaning", after=str(after["major"])))
+    found += _of_sums(table, before, after, is_step=is_step)
     found += _of_members(table, before.get("members", {}), after.get("members", {}))
     if before.get("digest") != after.get("digest"):
         rows = (str(before.get("rows", 0)), str(after.get("rows", 0)))
@@ -200,6 +202,17 @@ def _of_columns(
         yield Change(table, PATCH, "words", _listed(other))
 
 
+def _of_sums(
+    table: str, before: Mapping[str, Any], after: Mapping[str, Any], *, is_step: bool
+) -> Iterator[Change]:
+    """A measure that may be summed over fewer keys than before: a reader's sum is wrong from now on."""
+    old = {column["name"]: column.get("additive_over") for column in before["columns"]}
+    for column in after["columns"]:
+        was, now = old.get(column["name"]), column.get("additive_over")
+        if was and now is not None and (gone := [key for key in was if key not in now]):
+            yield Change(table, MAJOR, "additive", column["name"], _listed(gone), is_announced=is_step)
+
+
 def _of_members(
     table: str, before: Mapping[str, Sequence[str]], after: Mapping[str, Sequence[str]]
 ) -> Iterator[Change]:
@@ -233,8 +246,6 @@ def declared() -> dict[str, Any]:
 
 
 def _declared(model: Mapping[str, Any], meta: Mapping[str, Any]) -> dict[str, Any]:
-    tests = [test["unique_grain"] for test in model.get("data_tests", ()) if "unique_grain" in test]
-    tested = [name for test in tests if isinstance(test, dict) for name in test["arguments"]["columns"]]
     columns: list[dict[str, str]] = [
         {"name": column["name"], "type": column["data_type"].upper()} for column in model.get("columns", ())
     ]
@@ -245,7 +256,7 @@ def _declared(model: Mapping[str, Any], meta: Mapping[str, Any]) -> dict[str, An
     ]
     return {
         "major": int(meta.get("major", 1)),
-        "grain": list(meta.get("grain") or tested),
+        "grain": list(meta.get("grain", ())),
         "scope": meta["scope"],
         "public": bool(meta.get("public", False)),
         "columns": columns,

@@ -27,7 +27,13 @@ PROMISE: dict[str, Any] = {
         "columns": [
             {"name": "district_code", "type": "VARCHAR", "title_zh": "区", "description": "District"},
             {"name": "sex_code", "type": "VARCHAR", "title_zh": "性别", "description": "Sex"},
-            {"name": "pass_share", "type": "DECIMAL(6,4)", "title_zh": "及格率", "description": "0 to 1"},
+            {
+                "name": "pass_share",
+                "type": "DECIMAL(6,4)",
+                "title_zh": "及格率",
+                "description": "0 to 1",
+                "additive_over": ["sex_code"],
+            },
         ],
         "members": {"district_code": ["110101", "110108"], "sex_code": ["1", "2"]},
     }
@@ -49,6 +55,7 @@ CASES: list[tuple[str, Callable[[dict[str, Any]], Any], list[str], str, bool]] =
     ("a type", lambda t: t["columns"][2].update(type="DOUBLE"), ["type"], "2.0.0", True),
     ("a type written otherwise", lambda t: t["columns"][2].update(type="decimal(6, 4)"), [], "1.2.3", False),
     ("the grain", lambda t: t.update(grain=["district_code"]), ["grain"], "2.0.0", True),
+    ("its sums", lambda t: t["columns"][2].update(additive_over=[]), ["additive"], "2.0.0", True),
     ("who sees it", lambda t: t.update(scope="city"), ["scope"], "2.0.0", True),
     ("the public sees it", lambda t: t.update(public=True), ["opened"], "1.3.0", False),
     ("its meaning, told", lambda t: t.update(major=2), ["meaning"], "2.0.0", False),
