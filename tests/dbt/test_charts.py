@@ -1,0 +1,27 @@
+"""The charts of the dashboard in infra/superset ask what the marts have."""
+
+from __future__ import annotations
+
+import json
+
+import duckdb
+
+from jobs.publish import marts
+from jobs.settings import ROOT
+
+
+def test_every_chart_asks_what_the_marts_have(city: marts.BuildResult) -> None:
+    charts = json.loads((ROOT / "infra/superset/charts.json").read_text(encoding="utf-8"))
+    assert len(charts) == 4
+    with duckdb.connect(str(city.file), read_only=True) as build:
+        for chart in charts:
+            answer = build.execute(" ".join(chart["sql"]).replace("{schema}", "main"))
+            columns = [column[0] for column in answer.description or []]
+            params = chart["params"]
+            shown = params.get("all_columns") or [
+                params["x_axis"],
+                *params["groupby"],
+                *(metric["column"]["column_name"] for metric in params["metrics"]),
+            ]
+            assert sorted(columns) == sorted(shown), chart["name"]
+            assert answer.fetchall(), chart["name"]
