@@ -19,6 +19,8 @@ from rich.console import Console
 from rich.text import Text
 
 _GAP = "  "
+# Cells of a line where a line may have any length.
+_ENDLESS = 1_000_000
 # A column that may be broken is not made narrower than this.
 _NARROWEST = 16
 _NUMBER = re.compile(r"[-+−]?[\d,]*\.?\d+( ?%)?")
@@ -64,22 +66,24 @@ class Screen(Console):
         title: str = "",
         breakable: Iterable[str] = (),
         spare: Sequence[str] = (),
+        vertical: bool = False,
     ) -> None:
         """Print rows; null is blank. Only the columns in `breakable` may go over several lines.
 
-        Columns in `spare` are left out, and named, where the table has no room for them.
+        Columns in `spare` are left out, and named, where the table has no room for them. `vertical`: a block
+        for each row, though a line had room.
         """
         cells = [["" if value is None else shown(str(value)) for value in row] for row in rows]
         if title:
             self.say((title, "bold"))
         names, room = frozenset(breakable), self.room
-        lines = _beside(columns, cells, room, names)
-        if lines is None and spare:
+        lines = None if vertical and cells else _beside(columns, cells, room, names)
+        if lines is None and spare and not vertical:
             kept = [at for at, name in enumerate(columns) if name not in spare]
             of_kept = [[row[at] for at in kept] for row in cells]
             lines = _beside([columns[at] for at in kept], of_kept, room, names)
             lines = lines and [*lines, *_broken(f"no room for: {', '.join(spare)}", room or 0)]
-        lines = lines or _blocks(columns, cells, room or 0, names)
+        lines = lines or _blocks(columns, cells, room or _ENDLESS, names)
         self.print(Text("\n".join(lines)), soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""Commands that read: the portal, SQL on the release, SQL on the lake as it was."""
+"""Commands that read: the portal, SQL on the lake as it was. SQL on the release: `jobs.cli.sql`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import typer
 from jobs import settings as site_settings
 from jobs.cli.options import Csv, Limit, Port, Site
 from jobs.cli.screen import print_answer
-from jobs.settings import UserError
 
 
 def serve(site: Site = None, port: Port = 8090) -> None:
@@ -21,48 +20,6 @@ def serve(site: Site = None, port: Port = 8090) -> None:
     from portal.serve import serve as serve_portal
 
     serve_portal(site_settings.load(site), port)
-
-
-def sql(
-    query: Annotated[str, typer.Argument(help="One SELECT over the marts of the release.")],
-    site: Site = None,
-    release: Annotated[str | None, typer.Option(help="Number or name of an older release.")] = None,
-    audience: Annotated[
-        str, typer.Option(help="Whose file of the release: full, city, public or district-<code>.")
-    ] = "full",
-    lake: Annotated[
-        bool,
-        typer.Option(
-            "--lake", help="Query the lake's Delta tables instead: what is in force on the newest run's day."
-        ),
-    ] = False,
-    every_statement: Annotated[
-        bool,
-        typer.Option("--every-statement", help="With --lake: all statements, superseded ones too."),
-    ] = False,
-    csv: Csv = False,
-    limit: Limit = 50,
-) -> None:
-    """Query the published release (or the lake) with SQL. Nothing can be written.
-
-    用 SQL 查询已发布的数据，只读。
-
-    Example: `./edulake sql "from dim_school limit 5"`
-    """
-    from jobs.publish import kept, questions
-
-    settings = site_settings.load(site)
-    if lake and (release is not None or audience != "full"):
-        raise UserError("--lake asks no release and no file of it.", "Leave --lake out, or the other one.")
-    if every_statement and not lake:
-        raise UserError("--every-statement is about the lake's tables.", "Give --lake, too.")
-    number = None if release is None else kept.numbered(settings, release)
-    if lake:
-        asked = questions.on_lake(settings, query, every_statement=every_statement)
-    else:
-        asked = questions.on_release(settings, query, number, audience)
-    with asked as answer:
-        print_answer(answer, csv=csv, limit=limit)
 
 
 def asof(

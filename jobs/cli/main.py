@@ -30,6 +30,7 @@ from jobs.cli import (
     publishing,
     release,
     safety,
+    sql,
 )
 from jobs.screen import remarks
 from jobs.settings import UserError
@@ -42,7 +43,7 @@ _INPUTS = {
 PANELS: dict[str, dict[str, Any]] = {
     "每日 Every day": {"run": lake.run, "status": lake.status, "serve": ask.serve},
     "报送 Files from senders": {"land": lake.land, "delivery": delivery.app, "feed": feed.app},
-    "查询 Questions": {"sql": ask.sql, "asof": ask.asof, "lineage": lineage.lineage},
+    "查询 Questions": {"sql": sql.sql, "asof": ask.asof, "lineage": lineage.lineage},
     "服务 Services": {
         "fitness": fitness.app,
         "places": places.app,

@@ -21,7 +21,7 @@ import duckdb
 import psutil
 
 from jobs import origin
-from jobs.publish import refusals
+from jobs.publish import catalog, refusals
 from jobs.publish.time_limit import Clock
 from jobs.settings import Settings, UserError
 from jobs.sql import literals
@@ -53,6 +53,7 @@ class Opened:
     notes: Sequence[str] = ()
     remarks: Callable[[str], Sequence[str]] = _no_remarks
     is_synthetic: bool = False
+    tables: Sequence[catalog.Table] = ()
 
 
 @dataclass
@@ -114,6 +115,11 @@ class Session:
         """What belongs to every answer."""
         made_up = self._settings.is_synthetic or self._opened.is_synthetic
         return [*([origin.LINE] if made_up else []), *self._opened.notes]
+
+    @property
+    def tables(self) -> Sequence[catalog.Table]:
+        """What can be asked, with its meaning."""
+        return self._opened.tables
 
     def known(self) -> dict[str, list[str]]:
         """The tables that a bare name means, with their columns."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from jobs import clock
+from jobs.publish import catalog
 from jobs.publish import release as releases
 from jobs.publish.confined import Answer, Opened, Opening, asked
 from jobs.settings import Settings, UserError
@@ -49,9 +50,11 @@ def on_lake(settings: Settings, text: str, *, every_statement: bool = False) -> 
         yield answer
 
 
-def of_release(settings: Settings, number: int | None = None, audience: str = "full") -> tuple[Opening, str]:
-    """Opens the file of one audience of a release, and no other; the way out of a refusal. Raises UserError
-    where there is none.
+def of_release(
+    settings: Settings, number: int | None = None, audience: str = "full", *, in_chinese: bool = False
+) -> tuple[Opening, str]:
+    """Opens the file of one audience of a release, and no other; the way out of a refusal. `in_chinese`: with
+    a view of Chinese names beside each table. Raises UserError where there is none.
     """
     found = releases.current(settings) if number is None else releases.find(settings, number)
     if found is None:
@@ -71,14 +74,23 @@ def of_release(settings: Settings, number: int | None = None, audience: str = "f
         connection.execute(f"attach {literals(file)} as release (read_only)")
         connection.execute("use release")
         releases.check(connection, found, audience)
+        told = catalog.of_release(connection, "release")
+        if in_chinese:
+            told = catalog.create_chinese_views(connection, told, "release.main")
+            connection.execute("set search_path = 'release.main,memory.zh'")
+        names = {table.name_zh: table.name for table in told if table.name_zh}
         return Opened(
-            remarks=lambda text: marked(connection, "release", text), is_synthetic=found.is_synthetic
+            remarks=lambda text: marked(connection, "release", _in_english(text, names)),
+            is_synthetic=found.is_synthetic,
+            tables=told,
         )
 
-    return opening, f"`{settings.command('sql', 'show tables')}` lists what can be asked."
+    return opening, f"`{settings.command('sql', '--list')}` lists what can be asked."
 
 
-def of_lake(settings: Settings, *, every_statement: bool = False) -> tuple[Opening, str]:
+def of_lake(
+    settings: Settings, *, every_statement: bool = False, in_chinese: bool = False
+) -> tuple[Opening, str]:
     """Opens the lake's tables: the statements in force on the day of the newest run, or, on request, the
     tables as written.
     """
@@ -87,13 +99,25 @@ def of_lake(settings: Settings, *, every_statement: bool = False) -> tuple[Openi
     def opening(connection: duckdb.DuckDBPyConnection) -> Opened:
         readable = tables.readable(settings)
         if every_statement:
-            files = tables.create_views(connection, settings, readable)
-            return Opened(files, remarks=lambda text: _told(_EVERY_STATEMENT, text, readable))
-        day, files = _open_window(settings, connection, readable)
-        line = _IN_FORCE.replace("{day}", day.isoformat())
-        return Opened(files, remarks=lambda text: _told(line, text, readable))
+            files, schema, line = (
+                tables.create_views(connection, settings, readable),
+                "main",
+                _EVERY_STATEMENT,
+            )
+        else:
+            day, files = _open_window(settings, connection, readable)
+            schema, line = "in_force", _IN_FORCE.replace("{day}", day.isoformat())
+        shown = "select view_name from duckdb_views() where not internal and schema_name = ?"
+        told = catalog.of_lake(name for (name,) in connection.execute(shown, [schema]).fetchall())
+        if in_chinese:
+            told = catalog.create_chinese_views(connection, told, f"memory.{schema}")
+        connection.execute(f"set search_path = '{schema}{',memory.zh' * in_chinese}'")
+        names = {table.name_zh: table.name for table in told if table.name_zh}
+        return Opened(
+            files, remarks=lambda text: _told(line, _in_english(text, names), readable), tables=told
+        )
 
-    return opening, f"`{settings.command('sql', '--lake', 'show tables')}` lists what can be asked."
+    return opening, f"`{settings.command('sql', '--lake', '--list')}` lists what can be asked."
 
 
 def _open_window(
@@ -112,7 +136,6 @@ def _open_window(
             connection.execute(f"create view in_force.{name} as from {window.WRITTEN}.{name}")
     for name in facts.keys() - found.keys():
         connection.execute(f"drop view if exists in_force.{name}")
-    connection.execute("set search_path = 'in_force'")
     return day, files
 
 
@@ -134,6 +157,11 @@ def _told(line: str, text: str, readable: list[str]) -> list[str]:
     """The line, where a question names a table that holds statements."""
     named = sorted(name for name in readable if not name.startswith("ops__") and _names(text, name))
     return [line.format(", ".join(named))] if named else []
+
+
+def _in_english(text: str, names: Mapping[str, str]) -> str:
+    """A question with the tables' own names in place of their Chinese ones."""
+    return re.sub(r"\w+", lambda word: names.get(word[0], word[0]), text) if names else text
 
 
 def _names(text: str, table: str) -> bool:
