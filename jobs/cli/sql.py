@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jobs.publish.confined import Opening
 
 
+# Long because each option is declared here.
 def sql(
     query: Annotated[
         str | None,
