@@ -21,6 +21,9 @@
         'fct_school_position',
         'fct_district_position',
         'fct_enrollment_grade',
+        'fct_pupil_move',
+        'fct_pupil_background',
+        'fct_staff',
         'fct_places_forecast',
         'fct_places_gap',
         'fct_places_forecast_part',
@@ -28,6 +31,8 @@
         'fct_places_supply',
         'fct_places_plan_progress',
         'fct_places_forecast_error',
+        'fct_catchment',
+        'fct_housing_delivery',
         'fct_fitness_school_year',
         'fct_fitness_rate',
         'fct_fitness_item',
@@ -43,6 +48,7 @@
         'fct_safety_campus_status',
         'fct_safety_campus_criterion',
         'fct_hotline_clock',
+        'fct_hotline_topic',
         'fct_safety_incident_month',
         'fct_control_total',
         'fct_feed_quality',
@@ -68,6 +74,7 @@
         'dim_school_group',
         'brg_school_group_member',
         'fct_capacity_project',
+        'fct_teacher_rotation',
     ]) -}}
 {% endmacro %}
 

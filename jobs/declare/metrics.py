@@ -120,7 +120,7 @@ class Metric(_Part):
     """
 
     code: Name
-    service: Literal["evaluation", "balance", "places", "fitness", "safety", "staff", "ops"]
+    service: Literal["evaluation", "balance", "places", "fitness", "safety", "enrollment", "staff", "ops"]
     name: Words
     definition: Words
     numerator: Words | None = None

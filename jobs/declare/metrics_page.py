@@ -11,6 +11,7 @@ _SERVICES_ZH = {
     "places": "学位",
     "fitness": "体质健康",
     "safety": "校园安全",
+    "enrollment": "学生",
     "staff": "师资",
     "ops": "数据质量",
 }

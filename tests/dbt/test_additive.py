@@ -23,6 +23,26 @@ CITY_UPLOAD = "unit_level = 'city' and result_kind = 'upload'"
 SOURCES = [
     ("sum(pupil_count) from fct_enrollment_grade", "true", PUPILS),
     ("sum(pupil_count) from pub_enrollment_district_year", "unit_level = 'city'", PUPILS),
+    *(
+        (
+            f"sum({side}_count) from fct_pupil_move",
+            "school_year_start = 2025",
+            "count(distinct pupil_key) from staging.stg_enrollment__pupil_roll"
+            f" where school_year_start = {year} and pupil_status_code in ('1', '2')",
+        )
+        for side, year in (("before", 2024), ("now", 2025))
+    ),
+    (
+        "sum(on_roll_count) from fct_pupil_background",
+        "true",
+        "count(*) from staging.int_enrollment__pupil_year",
+    ),
+    ("sum(staff_count) from fct_staff", "true", "count(*) from staging.stg_enrollment__staff"),
+    (
+        "sum(topic_case_count) from fct_hotline_topic",
+        "true",
+        "count(*) from staging.stg_evaluation__hotline_case",
+    ),
     ("sum(our_count) from fct_control_total", "control_kind = 'pupil' and unit_level = 'city'", PUPILS),
     (
         "sum(submitted_count) from fct_fitness_rate",

@@ -173,8 +173,14 @@ READERS += [
 ]
 # What these say of many units' values is no metric: quartiles, shares of a set, ranks, sentences.
 COMPARING = {"fct_school_position", "fct_district_position"}
-# Shown by sender or by class of case, of which the home has no rows: they share the declared formula.
-FINER = {("fct_feed_quality", "refused_row_share"), ("fct_hotline_clock", "in_time_share")}
+# Shown by sender, class of case, topic or stage, of which the home has no rows: they share the formula.
+FINER = {
+    ("fct_feed_quality", "refused_row_share"),
+    ("fct_hotline_clock", "in_time_share"),
+    # by month and topic; by stage
+    *(("fct_hotline_topic", f"{answer}_share") for answer in ("responded", "resolved", "satisfied")),
+    *(("fct_pupil_background", f"{group}_share") for group in ("migrant", "boarder")),
+}
 # Made of two values of the home: how far they are apart, and whether they are.
 APART = {
     ("fct_plan_indicator", "is_computed_different"),

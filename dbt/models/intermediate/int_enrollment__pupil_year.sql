@@ -11,6 +11,7 @@ select
     grade_key,
     sex_code,
     is_migrant_child,
+    attendance_mode_code,
     pupil_status_code is null as is_status_unmapped,
 from rolls
 where pupil_status_code = '1' or pupil_status_code is null

@@ -14,4 +14,5 @@ select
     pupil_status_code,
     is_migrant_child,
     sender_code,
+    stated_on,
 from {{ source('newest_by_scope', 'clean_enrollment__pupil_roll') }}

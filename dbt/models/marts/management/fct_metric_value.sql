@@ -6,6 +6,7 @@
 -- depends_on: {{ ref('fct_places_plan_progress') }}
 -- depends_on: {{ ref('fct_safety_hazard') }}, {{ ref('fct_safety_risk') }}, {{ ref('fct_hotline_clock') }}
 -- depends_on: {{ ref('int_safety__hotline_answer') }}, {{ ref('int_enrollment__teacher_stage') }}
+-- depends_on: {{ ref('fct_pupil_background') }}
 -- depends_on: {{ ref('fct_feed_quality') }}, {{ ref('fct_balance_school_indicator') }}
 -- depends_on: {{ ref('fct_balance_coefficient') }}, {{ ref('fct_balance_rule') }}, {{ ref('fct_plan_count') }}
 with districts as (select * from {{ ref('dim_district') }}),
