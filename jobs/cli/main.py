@@ -61,7 +61,12 @@ PANELS: dict[str, dict[str, Any]] = {
         "correct": forget.correct,
         "clean": lake.clean,
     },
-    "开发 Development": {"test": develop.run_tests, "dictionary": develop.dictionary, **_INPUTS},
+    "开发 Development": {
+        "test": develop.run_tests,
+        "dictionary": develop.dictionary,
+        "docs": develop.docs,
+        **_INPUTS,
+    },
 }
 
 

@@ -39,8 +39,8 @@ STANDARDS = "standards."
 DELIVERY, RUN, WRITTEN = "delivery", "run", "written"
 
 # Dates that nobody would write into a model: where they stand in compiled SQL, a date of the run stands.
-_AS_OF, _KNOWN_AT = date(2001, 2, 3), datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
-_DATES = {_AS_OF.isoformat(): "as_of_date", _KNOWN_AT.isoformat(): "known_at"}
+AS_OF, KNOWN_AT = date(2001, 2, 3), datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
+_DATES = {AS_OF.isoformat(): "as_of_date", KNOWN_AT.isoformat(): "known_at"}
 # Columns of every statement, and what of the delivery they tell.
 _OF_DELIVERY = {
     **dict.fromkeys(
@@ -130,7 +130,7 @@ def keep(settings: Settings, made: Lineage) -> None:
 
 def compiled(settings: Settings, folder: Path) -> dict[str, Any]:
     """dbt's manifest with every model's compiled SQL. Nothing is built; no table of the lake is read."""
-    marts.run_dbt(settings, _AS_OF, _KNOWN_AT, {}, folder / "empty.duckdb", folder / "dbt", folder, "compile")
+    marts.run_dbt(settings, AS_OF, KNOWN_AT, {}, folder / "empty.duckdb", folder / "dbt", folder, "compile")
     found: dict[str, Any] = json.loads((folder / "dbt" / "manifest.json").read_text("utf-8"))
     return found
 
@@ -159,7 +159,7 @@ def _columns(models: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, dic
     for name, node in models.items():
         found[node["schema"]][name] = {c: told["data_type"] for c, told in node["columns"].items()}
     with duckdb.connect() as connection:
-        asked = {"as_of_date": _AS_OF.isoformat(), "known_at": _KNOWN_AT.isoformat(), "tables": {}}
+        asked = {"as_of_date": AS_OF.isoformat(), "known_at": KNOWN_AT.isoformat(), "tables": {}}
         views.create_views(connection, asked)
         for schema, table, column, kind in connection.execute(
             "select schema_name, table_name, column_name, data_type from duckdb_columns()"

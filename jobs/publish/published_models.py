@@ -103,6 +103,11 @@ class Model:
         return {key: mark for key, mark in marks.items() if mark in self.columns}
 
 
+def is_personal(column: str) -> bool:
+    """Whether a column names one person."""
+    return bool(_PUPIL_COLUMN.search(column))
+
+
 def read_models(dbt_manifest: Path) -> dict[str, Model]:
     """The models to publish (their `meta` names a `scope`), from dbt's `target/manifest.json`."""
     nodes = orjson.loads(dbt_manifest.read_bytes())["nodes"].values()
@@ -185,7 +190,7 @@ def checked_columns(build_file: Path, models: Mapping[str, Model]) -> Columns:
             if one.new not in columns[name] or one.old in columns[name]:
                 raise ReleaseError(f"{name}: {one.old} is no old name of a column {one.new} that it has")
             columns[name][one.old] = columns[name][one.new]
-        personal = [column for column in columns[name] if _PUPIL_COLUMN.search(column)]
+        personal = [column for column in columns[name] if is_personal(column)]
         if personal and not model.pupil_rows:
             raise ReleaseError(f"{name} has {', '.join(personal)} without `pupil_rows: true`")
     return columns

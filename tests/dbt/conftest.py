@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -29,7 +30,8 @@ from jobs import declare
 from jobs import settings as site
 from jobs.lake import tables
 from jobs.lake.runs import Run
-from jobs.publish import marts
+from jobs.publish import lineage, marts
+from jobs.publish.lineage import Lineage
 from jobs.settings import Settings
 
 CASES = Path(__file__).with_name("cases")
@@ -143,6 +145,13 @@ def built(make_lake: Callable[[str], Lake]) -> Callable[[str], marts.BuildResult
 def city(built: Callable[[str], marts.BuildResult]) -> marts.BuildResult:
     """Two districts of Beijing with a little of everything."""
     return built("city")
+
+
+@pytest.fixture(scope="session")
+def found(city: marts.BuildResult) -> Lineage:
+    """The lineage of today's models."""
+    manifest = json.loads(city.file.with_name(f"{city.file.stem}.manifest.json").read_text("utf-8"))
+    return lineage.of_models(manifest, {AS_OF.isoformat(): "as_of_date"})
 
 
 @pytest.fixture

@@ -11,18 +11,12 @@ from typer.testing import CliRunner
 
 from jobs import declare
 from jobs.cli.main import app
-from jobs.publish import lineage, marts, meanings
+from jobs.publish import lineage, meanings
 from jobs.publish.lineage import Lineage
 from jobs.publish.lineage_sql import ROWS, Point
 from jobs.settings import Settings, UserError
 
 VALUES = ("copied", "renamed", "computed", "counted")
-
-
-@pytest.fixture(scope="module")
-def found(city: marts.BuildResult) -> Lineage:
-    told = json.loads(city.file.with_name(f"{city.file.stem}.manifest.json").read_text("utf-8"))
-    return lineage.of_models(told, {"2025-11-20": "as_of_date"})
 
 
 def sources(found: Lineage, name: str, kinds: tuple[str, ...] = VALUES) -> dict[str, str]:
