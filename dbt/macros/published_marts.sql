@@ -52,6 +52,7 @@
         'fct_safety_incident_month',
         'fct_control_total',
         'fct_feed_quality',
+        'fct_reporting_calendar',
         'dim_school',
         'dim_district',
         'dim_area',
