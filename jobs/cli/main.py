@@ -26,6 +26,7 @@ from jobs.cli import (
     identity,
     lake,
     lineage,
+    notebook,
     places,
     publishing,
     release,
@@ -43,7 +44,12 @@ _INPUTS = {
 PANELS: dict[str, dict[str, Any]] = {
     "每日 Every day": {"run": lake.run, "status": lake.status, "serve": ask.serve},
     "报送 Files from senders": {"land": lake.land, "delivery": delivery.app, "feed": feed.app},
-    "查询 Questions": {"sql": sql.sql, "asof": ask.asof, "lineage": lineage.lineage},
+    "查询 Questions": {
+        "sql": sql.sql,
+        "asof": ask.asof,
+        "notebook": notebook.notebook,
+        "lineage": lineage.lineage,
+    },
     "服务 Services": {
         "fitness": fitness.app,
         "places": places.app,

@@ -117,7 +117,7 @@ def test_an_unknown_command_option_or_kind_of_value_is_found() -> None:
         ["feed", "nothing"],
         ["run", "--size", "1"],
         ["land"],
-        ["sql"],
+        ["sql", "--release"],
         ["asof", "DAY", "x"],
         ["serve", "--port", "x"],
         ["feed", "retry"],
