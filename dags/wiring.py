@@ -158,6 +158,17 @@ def publish_release(run_id: str) -> Counts:
 
 @task
 @_stop_where_a_person_must_act
+def publish_approved(run_id: str, said: Mapping[str, Any]) -> Counts:
+    """Publish the draft that a person approved; `said` is the answer: who, and a note."""
+    from jobs.run import tasks
+
+    user = said.get("responded_by_user") or {}
+    by = str(user.get("name") or user.get("id") or "Airflow")
+    return tasks.publish_approved(run_id, by, str((said.get("params_input") or {}).get("note") or ""))
+
+
+@task
+@_stop_where_a_person_must_act
 def check_files(run_id: str) -> Counts:
     """Fail where files are left out of the release because we failed on them. The release serves on."""
     from jobs.run import tasks
@@ -194,9 +205,22 @@ def release(run_id: str, outlets: tuple[Asset, ...] = ()) -> Any:
     return publish_release.override(**_emits(outlets))(run_id=run_id)
 
 
-def files_checked(run_id: str) -> Any:
-    """The task `check_files`."""
-    return check_files(run_id=run_id)
+def approved_release(run_id: str, outlets: tuple[Asset, ...] = ()) -> Any:
+    """publish_release >> approve_release >> publish_approved, where a person must approve; the last two are
+    skipped where the release was there already. Returns the task after which the files are checked.
+    """
+    from dags.approval import NOTE, ApproveRelease
+
+    asked = ApproveRelease(task_id="approve_release", params=NOTE, doc_md=ApproveRelease.__doc__)
+    release(run_id) >> asked
+    said: Any = asked.output
+    return publish_approved.override(**_emits(outlets))(run_id=run_id, said=said)
+
+
+def files_checked(run_id: str, *, after_skipped: bool = False) -> Any:
+    """The task `check_files`; `after_skipped`: also where nothing had to be approved."""
+    rule = {"trigger_rule": "none_failed"} if after_skipped else {}
+    return check_files.override(**rule)(run_id=run_id)
 
 
 def _emits(outlets: tuple[Asset, ...]) -> dict[str, Any]:

@@ -46,7 +46,10 @@ Current = Annotated[Snapshot, Depends(_current)]
 @router.get("/release", summary="当前发布版本", response_model=ReleaseInfo, tags=["release"])
 async def release(request: Request, snapshot: Current) -> Response:
     """The release that is served."""
-    return await _answer(request, snapshot, replies.release_info)
+    noted = await run_in_threadpool(replies.notes, snapshot)
+    key = f"release, {len(noted)} notes"
+    reply = await run_in_threadpool(snapshot.reply, key, lambda asked: replies.release_info(asked, noted))
+    return _respond(request, snapshot, reply.body, reply.etag)
 
 
 @router.get("/cards", summary="四项决策服务的指标卡", response_model=Cards, tags=["services"])

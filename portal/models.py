@@ -10,6 +10,13 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 
+class Note(BaseModel):
+    """A public note on a release, written after it went out."""
+
+    at: str
+    note: str
+
+
 class ReleaseInfo(BaseModel):
     """Which release is served, and what it was made from."""
 
@@ -26,6 +33,8 @@ class ReleaseInfo(BaseModel):
     table_count: int
     synthetic: bool
     inputs: dict[str, int]
+    notes: list[Note]
+    versions: dict[str, str] = {}
 
 
 class Point(BaseModel):

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from jobs.publish import journal
 from jobs.sql import identifier
 from portal.models import ReleaseInfo
 from portal.snapshot import Snapshot
@@ -24,11 +25,20 @@ PLATFORMS = {
 }
 
 
-def release_info(snapshot: Snapshot) -> bytes:
-    """Which release is served, and what it was made from."""
+def notes(snapshot: Snapshot) -> list[dict[str, str]]:
+    """The public notes on the release; one may come at any time."""
+    release = snapshot.release
+    return [{"at": one.at, "note": one.note} for one in journal.notes(release.folder.parent, release.number)]
+
+
+def release_info(snapshot: Snapshot, noted: list[dict[str, str]]) -> bytes:
+    """Which release is served, what it was made from, and what was noted about it since."""
     manifest = snapshot.release.manifest
     fields = {name: manifest[name] for name in ReleaseInfo.model_fields if name in manifest}
-    return _answer(snapshot, {**fields, "audience": snapshot.audience, "table_count": len(snapshot.tables)})
+    shown = snapshot.tables
+    versions = {name: version for name, version in fields.pop("versions", {}).items() if name in shown}
+    told = {"audience": snapshot.audience, "table_count": len(shown), "notes": noted, "versions": versions}
+    return _answer(snapshot, {**fields, **told})
 
 
 def cards(snapshot: Snapshot) -> bytes:

@@ -72,7 +72,7 @@ class Snapshot:
     def tables(self) -> dict[str, Mapping[str, Any]]:
         """What the manifest says of each table in this audience's file; `rows` are the rows of this file."""
         manifest = self.release.manifest
-        rows = manifest["files"][self.release.file(self.audience).name]["tables"]
+        rows = manifest["files"][f"{self.audience}.duckdb"]["tables"]
         return {name: {**manifest["tables"][name], "rows": rows[name]} for name in sorted(rows)}
 
     def damage(self) -> str | None:

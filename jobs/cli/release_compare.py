@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from jobs.settings import Settings
 
 _MOST_LINES = 6
+# Characters of a value in an example.
+_CUT = 40
 
 
 def diff(
@@ -54,7 +56,7 @@ def diff(
             one.rows.added or "",
             one.rows.gone or "",
             one.rows.changed or "",
-            "\n".join(_lines(one)),
+            "\n".join(_lines(one, 10 if table else 1)),
         )
         for one in found.tables
     ]
@@ -63,11 +65,11 @@ def diff(
     _say_causes(found)
 
 
-def _lines(one: Table) -> list[str]:
+def _lines(one: Table, examples: int) -> list[str]:
     """What differs in a table, a line each, the first ones of many."""
     lines = [f"{c.words().zh} {c.words().en}" for c in one.changes if c.kind != "values"]
     for column in one.columns[:_MOST_LINES]:
-        most = "" if column.greatest is None else f", ≤ {column.greatest:g}"
+        most = f", ≤ {column.greatest:g}" if column.greatest else ""
         lines.append(f"{column.name}: {column.changed:,}{most}")
     if len(one.columns) > _MOST_LINES:
         lines.append(f"… {len(one.columns) - _MOST_LINES} columns more")
@@ -76,12 +78,13 @@ def _lines(one: Table) -> list[str]:
         lines.append(
             "按区 by district: " + ", ".join(f"{code or '—'} {_count(rows):,}" for code, rows in worst)
         )
-    for cell in one.examples:
+    for cell in one.examples[:examples]:
         key = ", ".join(cell.key.values())
-        lines.append(f"例 e.g. {key}: {cell.column} {cell.before} → {cell.after}")
+        lines.append(f"例 e.g. {key}: {cell.column} {cell.before[:_CUT]} → {cell.after[:_CUT]}")
     if one.causes:
         feeds = sorted({delivery.dataset for delivery in one.causes})
-        lines.append("报送 deliveries: " + ", ".join(feeds[:_MOST_LINES]))
+        more = f" … {len(feeds) - _MOST_LINES}" if len(feeds) > _MOST_LINES else ""
+        lines.append(f"报送 deliveries: {', '.join(feeds[:_MOST_LINES])}{more}")
     return lines
 
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from jobs import clock
-from jobs.publish import catalog
+from jobs.publish import catalog, journal
 from jobs.publish import release as releases
 from jobs.publish.confined import Answer, Opened, Opening, asked
 from jobs.settings import Settings, UserError
@@ -79,8 +79,12 @@ def of_release(
             told = catalog.create_chinese_views(connection, told, "release.main")
             connection.execute("set search_path = 'release.main,memory.zh'")
         names = {table.name_zh: table.name for table in told if table.name_zh}
+        noted = [
+            f"公告 note on release {found.number} ({note.at[:10]}): {note.note}"
+            for note in journal.notes(settings.releases, found.number)
+        ]
         return Opened(
-            remarks=lambda text: marked(connection, "release", _in_english(text, names)),
+            remarks=lambda text: [*noted, *marked(connection, "release", _in_english(text, names))],
             is_synthetic=found.is_synthetic,
             tables=told,
         )

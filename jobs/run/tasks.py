@@ -139,11 +139,27 @@ def publish_release(run_id: str) -> Counts:
     if published.is_draft:
         runs.finish(settings, run_id, runs.WAITING, published.number, pins)
         spare.keep(settings)
-        return {"release": published.number, "waiting": 1}
+        told = [
+            f"- **{c['state']}** {c['title_zh']} {c['title_en']}: {c['measured']} {c['detail']}"
+            for c in published.manifest["checklist"]
+        ]
+        return {"release": published.number, "waiting": 1, "checklist": "\n".join(told)}
     is_new = published.run_id == run_id
     runs.finish(settings, run_id, runs.PUBLISHED if is_new else runs.UNCHANGED, published.number, pins)
     spare.keep(settings)
     return {"release": published.number} | ({} if is_new else {"unchanged": 1})
+
+
+@guarded
+def publish_approved(run_id: str, by: str, note: str) -> Counts:
+    """The draft of the run -> a published release, approved by a person. Again: nothing."""
+    from jobs.publish import publication
+
+    settings, run = _context(run_id)
+    if run.release_number is None:
+        raise UserError(f"run {run_id} has made no release.", f"See `{settings.command('status')}`.")
+    words = note or "在 Airflow 中批准 approved in Airflow"
+    return {"release": publication.approve(settings, run.release_number, by, words).number}
 
 
 @guarded

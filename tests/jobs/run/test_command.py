@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import fcntl
 import io
+import json
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from jobs.cli.main import app
 from jobs.ingest import failures
 from jobs.judging import audit
 from jobs.lake import deliveries, runs, tables
-from jobs.publish import marts, release
+from jobs.publish import drafts, marts, publication, release
 from jobs.reading import isolated, reader
 from jobs.run import airflow, command, tasks
 from jobs.screen import Screen
@@ -152,6 +153,33 @@ def own_copy(
         return site_settings.load().prepare()
 
     return copy
+
+
+@pytest.mark.usefixtures("nothing_may_start")
+def test_a_draft_that_waits_for_a_person_ends_the_run_at_once(own_copy: Callable[[], Settings]) -> None:
+    mine = own_copy()
+    draft = mine.releases / "drafts" / "2"
+    shutil.copytree(mine.releases / "1", draft)
+    (draft / "manifest.json").chmod(0o600)
+    told = json.loads((draft / "manifest.json").read_text("utf-8")) | {"release": 2}
+    (draft / "manifest.json").write_text(json.dumps(told), "utf-8")
+    runs.finish(mine, runs.all_runs(mine)[-1].run_id, runs.WAITING, 2)
+
+    def called() -> tuple[int, str]:
+        done = CliRunner().invoke(app, ["run", "--scale", "0.002"], catch_exceptions=False)
+        return done.exit_code, done.output
+
+    code, output = called()
+    assert (code, "等待审批 waiting for approval" in output) == (command.WAITS, True), output
+    assert "release approve 2" in output
+    assert "等待审批" in CliRunner().invoke(app, ["status"], catch_exceptions=False).output
+    publication.reject(mine, 2, "李明", "海淀区少一所学校")
+    code, output = called()
+    assert (code, "已退回 rejected" in output) == (command.WAITS, True), output
+    # Somebody who was forgotten took the draft along: the next run makes another.
+    drafts.remove(mine)
+    with pytest.raises(AssertionError, match="a service was started"):
+        said(mine)
 
 
 # In the reading process: our own code fails on every file.
