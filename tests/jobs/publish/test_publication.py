@@ -309,5 +309,7 @@ def test_the_commands(publish: Publish, settings: Settings, monkeypatch: pytest.
     code, shown = call("list")
     assert "当前 current" in shown
     assert "有一处更正" in shown
+    asked = CliRunner().invoke(app, ["sql", "select 1"], catch_exceptions=False)
+    assert "有一处更正" in asked.output, "who asks the release reads it"
     assert "首个版本" in call("changes")[1]
     assert '"state": "amber"' in call("check", "--format", "json")[1]
