@@ -395,19 +395,3 @@ def test_every_response_forbids_the_outside(served: TestClient) -> None:
 def test_another_sites_name_for_this_machine_is_refused(served: TestClient) -> None:
     problem(served.get("/api/v1/cards", headers={"host": "evil.example:8080"}), 421, "wrong-host")
     assert served.get("/api/v1/cards", headers={"host": "localhost:8080"}).status_code == 200
-
-
-def test_a_note_on_the_release_is_told_at_once(
-    client: TestClient, publish: Publish, settings: Settings
-) -> None:
-    publish(1)
-    first = client.get("/api/v1/release")
-    assert first.json()["notes"] == []
-    assert set(first.json()["versions"]) == {
-        table["name"] for table in client.get("/api/v1/tables").json()["tables"]
-    }
-    publication.amend(settings, 1, "王芳", "海淀区肥胖人数偏低，第2版更正")
-    told = client.get("/api/v1/release", headers={"if-none-match": first.headers["etag"]})
-    assert told.status_code == 200
-    assert [note["note"] for note in told.json()["notes"]] == ["海淀区肥胖人数偏低，第2版更正"]
-    assert "王芳" not in told.text, "who wrote it is not public"
