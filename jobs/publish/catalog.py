@@ -154,6 +154,8 @@ def _once(words: str, name: str, taken: set[str]) -> str:
     found = re.sub(r"\W+", "_", words).strip("_")
     if found.lower() in taken or not found:
         found = f"{found}_{name}".strip("_")
+    if found[0].isdigit():
+        found = f"_{found}"
     taken.add(found.lower())
     return found
 

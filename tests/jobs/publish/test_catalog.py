@@ -67,7 +67,7 @@ def test_each_table_and_column_has_a_chinese_name_of_its_own(opened: duckdb.Duck
             # Without quotes: a name that needs none.
             columns = [c[0] for c in opened.execute(f"describe memory.zh.{table.name_zh}").fetchall()]
             assert len({*columns}) == len(columns) == len(table.columns), table.name
-            assert opened.execute(f"select {columns[0]} from memory.zh.{table.name_zh} limit 1")
+            assert opened.execute(f"select {', '.join(columns)} from memory.zh.{table.name_zh} limit 1")
 
 
 def test_names_that_would_be_one_are_told_apart() -> None:
