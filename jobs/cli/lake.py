@@ -70,7 +70,7 @@ def land(
 
     交入一个报送文件，下次运行时处理。
 
-    Example: `./edulake land 体质健康测试成绩_模板.xlsx --feed physical_fitness --sender 110105`
+    Example: `./edulake land 体质健康测试成绩_模板.xlsx --feed physical_fitness --sender 2111901001`
     """
     from jobs.lake import deliveries
     from jobs.replies import report

@@ -21,7 +21,8 @@ _HEAD = "<!-- Written by `./edulake dictionary` from expectations/; a test compa
 _PRIVACY_ZH = {"direct": "直接标识", "quasi": "准标识", "sensitive": "敏感", "ordinary": "一般"}
 _SENDERS_ZH = {
     "school": "学校",
-    "reporting_unit": "填报单位 (区)",
+    "district": "区",
+    "reporting_unit": "填报单位 (区或学校)",
     "city": "市级部门",
     "contributor": "资源提供单位",
 }

@@ -172,6 +172,8 @@ class Contract:
     scope: tuple[str, ...] = ()
     among_senders: str | None = None
     chosen_whole: tuple[str, ...] = ()
+    # A line may name a school of another district than its sender's.
+    across_districts: bool = False
     period: str | None = None
     identity: str | None = None
     person: str = "pupil"

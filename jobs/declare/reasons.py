@@ -40,6 +40,13 @@ _KINDS = {
     "database": {"zh": "数据库文件", "en": "a database file"},
 }
 
+# Kinds of sender.
+_SENDERS = {
+    "district": {"zh": "区", "en": "a district"},
+    "city": {"zh": "市级部门", "en": "an office of the city"},
+    "school": {"zh": "学校", "en": "a school"},
+}
+
 
 def text(code: str, **details: Detail | None) -> str:
     """Return a reason as receipts keep it. Details that are None are left out; `because` is a reason itself.
@@ -114,6 +121,8 @@ def _in_words(details: Mapping[str, Any], language: Language) -> dict[str, Any]:
         contract = load()[details["dataset"]]
         name_of = words.column_zh if language == "zh" else words.column_en
         found["columns"] = _listed([name_of(contract, name) for name in details["columns"]], language)
+    if "senders" in details:
+        found["senders"] = _listed([_SENDERS[kind][language] for kind in details["senders"]], language)
     if "kind" in details:
         found["kind"] = _KINDS[details["kind"]][language]
     if "because" in details:

@@ -33,6 +33,7 @@ SenderKind = Literal["district", "city", "school"]
 Every = Literal["school_year", "term", "calendar_year", "half_year", "month"]
 # Which kinds of sender a contract's `sender` may be owed by.
 OWED_BY: dict[str, tuple[str, ...]] = {
+    "district": ("district",),
     "reporting_unit": ("district", "school"),
     "school": ("school",),
     "city": ("city",),

@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 
 from jobs import declare
 from jobs.declare import Contract, reasons
-from jobs.ingest import journal, raw, receipts, reopening, staged, verdicts
+from jobs.ingest import admission, journal, raw, receipts, reopening, staged, verdicts
 from jobs.ingest.journal import Batch, FileNote
 from jobs.ingest.staged import Judged
 from jobs.ingest.verdicts import ACCEPTED, HELD
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 # Codes of no list that a receipt names; a column that holds something else would name each of its cells.
 MOST_UNMAPPED = 1000
+REGISTER = "school_register"
 
 
 class LostLinesError(RuntimeError):
@@ -72,6 +73,7 @@ def clean_rows(settings: Settings, spark: SparkSession, run_id: str, feed: str) 
             for batch in waiting:
                 _clean(settings, spark, run_id, batch)
                 reopened |= reopening.reopen_changed(settings, feed, batch.batch_id)
+                reopened |= admission.reopen_admitted(settings, feed)
                 journal.remove(settings, batch)
                 counts["files"] += len(batch.files)
                 counts["accepted"] += sum(n.accepted_count for n in batch.files if n.outcome == ACCEPTED)
@@ -87,7 +89,10 @@ def _clean(settings: Settings, spark: SparkSession, run_id: str, batch: Batch) -
     for note in batch.files:
         if note.outcome is None and note.dataset is not None:
             by_dataset[note.dataset].append(note)
-    for dataset, notes in sorted(by_dataset.items()):
+    # Registers first: by them the lines of other districts' schools are known.
+    for dataset, notes in sorted(
+        by_dataset.items(), key=lambda item: (item[0] != "school_register", item[0])
+    ):
         begun = time.monotonic()
         _clean_part(Part(settings, spark, run_id, batch, declare.load()[dataset], notes))
         took, lines = time.monotonic() - begun, sum(note.line_count for note in notes)

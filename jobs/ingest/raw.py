@@ -10,10 +10,11 @@ import pyarrow as pa
 
 from jobs import declare
 from jobs.declare import reasons
-from jobs.ingest import failures, journal, receipts, resent, verdicts
+from jobs.ingest import admission, failures, journal, receipts, resent, verdicts
 from jobs.ingest.journal import Batch, FileNote
 from jobs.ingest.verdicts import FAILED, REFUSED, UNREAD
-from jobs.lake import deliveries, forgotten, tables, withdrawals
+from jobs.lake import deliveries, forgotten, senders, tables, withdrawals
+from jobs.lake.senders import Senders
 from jobs.reading import isolated, reader, shape
 from jobs.settings import Settings
 
@@ -51,6 +52,8 @@ def _read(settings: Settings, run_id: str, batch: Batch, before: list[Batch]) ->
 
     `before` are the batches that will have their receipts earlier.
     """
+    known = senders.load(settings)
+    admission.refuse_strangers(known, batch.files)
     fresh, withheld = _fresh(settings, batch, before), forgotten.load(settings).withheld
     stage = settings.restricted / "stage" / batch.feed
     shutil.rmtree(stage, ignore_errors=True)
@@ -59,7 +62,7 @@ def _read(settings: Settings, run_id: str, batch: Batch, before: list[Batch]) ->
         paths = [deliveries.located(settings, note.delivery_id, Path(note.path).name) for note in fresh]
         reading = isolated.read_all(paths, declare.datasets_of(batch.feed), stage)
         for note, (found, lines) in zip(fresh, reading, strict=True):
-            _note_found(note, found)
+            _note_found(note, found, known)
             if count := withheld.get(note.sha256):
                 note.remarks = [*note.remarks, reasons.text("forgotten_lines", count=count)]
             failures.log(settings, note.receipt_id, run_id, found.traceback)
@@ -75,7 +78,7 @@ def _fresh(settings: Settings, batch: Batch, before: list[Batch]) -> list[FileNo
     known, gone = receipts.filed(settings), withdrawals.load(settings)
     known += [receipts.as_filed(b, n, gone) for b in before for n in b.files if n.outcome not in UNREAD]
     fresh: list[FileNote] = []
-    for note in batch.files:
+    for note in (note for note in batch.files if note.outcome is None):
         this = receipts.as_filed(batch, note, gone)
         if again := verdicts.repeated(this, known, declare.load()):
             note.outcome, note.reasons = again.outcome, list(again.reasons)
@@ -88,13 +91,16 @@ def _fresh(settings: Settings, batch: Batch, before: list[Batch]) -> list[FileNo
     return fresh
 
 
-def _note_found(note: FileNote, found: isolated.Found) -> None:
+def _note_found(note: FileNote, found: isolated.Found, known: Senders) -> None:
     note.container, note.encoding, note.duration_ms = found.container, found.encoding, found.milliseconds
     note.remarks, note.tables = found.remarks, found.tables
     if found.dataset is None:
         note.outcome, note.reasons = REFUSED if found.traceback is None else FAILED, found.reasons
         return
     note.dataset = found.dataset
+    if reason := admission.of_dataset(known, note.sender, found.dataset):
+        note.outcome, note.reasons = REFUSED, [reason]
+        return
     contract = declare.load()[found.dataset]
     note.extra_headings = shape.unknown_columns(contract, found.tables)
     note.missing_columns = shape.missing_columns(contract, found.tables)

@@ -10,7 +10,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -19,9 +19,11 @@ import pyarrow as pa
 
 from jobs import clock, declare
 from jobs.declare import Contract, headings
+from jobs.ingest import journal
 from jobs.ingest.journal import Batch, FileNote
 from jobs.judging import judge
-from jobs.lake import forgotten, identity, persons, tables
+from jobs.lake import forgotten, identity, persons, senders, tables
+from jobs.lake.senders import Senders
 from jobs.reading import shape
 from jobs.settings import Settings
 from jobs.spark.launch import CORES
@@ -108,7 +110,18 @@ def parsed(
     scheme = settings.places.grade_scheme
     scaled = shape.scaled(contract, (table for note in notes for table in note.tables))
     files = files_table(settings, notes)
-    return judge.parse(db, raw, files, contract, scheme, scaled, settings.timezone)
+    return judge.parse(
+        db, raw, files, contract, scheme, scaled, settings.timezone, _senders(settings, contract)
+    )
+
+
+def _senders(settings: Settings, contract: Contract) -> Senders:
+    """The site's senders. While registers of other feeds' schools are under way, no school is another's."""
+    known = senders.load(settings)
+    register = declare.statements_of(senders.REGISTER)
+    if register is None or contract.feed == register.feed or not journal.unfinished(settings, register.feed):
+        return known
+    return replace(known, schools=None)
 
 
 def identifiers(contract: Contract) -> list[Identifier]:

@@ -16,10 +16,11 @@ import pyarrow as pa
 from jobs import clock
 from jobs.declare import STATING, WITHDRAWING, Contract, duckdb_type, is_open
 from jobs.declare import Column as Declared
-from jobs.judging import aside, classes, days, identifiers, row_bounds, texts
+from jobs.judging import aside, classes, days, identifiers, of_sender, row_bounds, texts
 from jobs.judging import expressions as sql
 from jobs.judging.expressions import Sql, choose, coalesce, col, lit, substring
 from jobs.judging.values import tells_no_result, value_of
+from jobs.lake.senders import Senders
 
 # Written where there is nothing to write.
 NOTHING = ("", "NULL", "null", "-", "--", "–", "—", "——", "−", "/", "N/A", "\\N")
@@ -33,6 +34,7 @@ def parse(
     grade_scheme: str,
     scaled: Collection[str] = (),
     timezone: str = "UTC",
+    known: Senders | None = None,
 ) -> str:
     """Return the query of one dataset's clean columns, with `refused` and `unmapped` (varchar[]) beside them.
 
@@ -46,7 +48,7 @@ def parse(
     may have at most, blank ones included), `sender_code, received_date, delivery_no, recorded_at,
     school_year_start, term`. It is registered in `db` for the query. `scaled` are columns whose heading names
     another unit in some file; `files` then has `factors list<double>` too. An instant is the day that it was
-    in `timezone`.
+    in `timezone`. `known`: the site's senders, where lines are to be refused that are not their sender's.
 
     The contract's `identity` comes out as `_identifier` and the identity document as `_document`, for the
     caller to turn into the person's key and `document_key`.
@@ -58,7 +60,8 @@ def parse(
     rows = _with_values(rows, contract, grade_scheme, scaled, timezone)
     rows = classes.with_classes(rows, contract)
     rows = row_bounds.with_bounds(db, rows, contract, _valid_from(contract))
-    rows = _with_reasons(rows, contract, scaled)
+    rows = of_sender.with_districts(db, rows, contract, known)
+    rows = _with_reasons(rows, contract, scaled, known)
     rows = aside.with_aside(rows, contract, files, grade_scheme)
     rows = _with_place_among_key(rows, contract)
     is_repeated = (col("_nth") > 1) & (col("_refused") == "")
@@ -113,9 +116,13 @@ def _with_values(
     return _beside(rows, beside)
 
 
-def _with_reasons(rows: str, contract: Contract, scaled: Collection[str]) -> str:
+def _with_reasons(
+    rows: str, contract: Contract, scaled: Collection[str], known: Senders | None = None
+) -> str:
     """Why each line is refused or flagged, and the identifiers it carries."""
     refused, flags = _judgements(contract, scaled)
+    # The key of a line that is withdrawn is its sender's, too.
+    refused += of_sender.faults(contract, known)
     identifier = col(f"_text_{contract.identity}") if contract.identity else lit(None).cast("varchar")
     return _beside(
         rows,

@@ -37,13 +37,14 @@ def open_scheduled_run() -> str:
 
 @guarded
 def write_raw(run_id: str, feed: str) -> Counts:
-    """Landing -> `raw_<feed>`; files on which earlier code failed, and those that a withdrawal judges anew,
-    are read again.
+    """Landing -> `raw_<feed>`; files on which earlier code failed, those that a withdrawal judges anew, and
+    those whose sender has become known are read again.
     """
-    from jobs.ingest import failures, journal, raw
+    from jobs.ingest import admission, failures, journal, raw
 
     settings, run = _context(run_id)
     failures.reopen_due(settings, feed)
+    admission.look_again(settings, feed)
     journal.reopen_after_withdrawals(settings, feed)
     if not journal.has_work(settings, feed):
         return {"files": 0}

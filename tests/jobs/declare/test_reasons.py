@@ -109,6 +109,8 @@ OUR_OWN = {
         "before",
         "least",
         "lines",
+        "sender",
+        "senders",
     ),
 }
 

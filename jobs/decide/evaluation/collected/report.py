@@ -20,6 +20,7 @@ COLUMNS = (
 _SENDERS = {
     "city": "市级部门",
     "school": "学校",
+    "district": "区级教育部门",
     "reporting_unit": "区级教育部门或学校",
     "contributor": "资源提供单位",
 }
