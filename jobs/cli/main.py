@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from jobs import settings as site_settings
 from jobs.cli import (
     ask,
+    calendar,
     damage,
     delivery,
     develop,
@@ -43,7 +44,12 @@ _INPUTS = {
 }
 PANELS: dict[str, dict[str, Any]] = {
     "每日 Every day": {"run": lake.run, "status": lake.status, "serve": ask.serve},
-    "报送 Files from senders": {"land": lake.land, "delivery": delivery.app, "feed": feed.app},
+    "报送 Files from senders": {
+        "land": lake.land,
+        "delivery": delivery.app,
+        "feed": feed.app,
+        "calendar": calendar.app,
+    },
     "查询 Questions": {
         "sql": sql.sql,
         "asof": ask.asof,

@@ -1,25 +1,32 @@
-"""At the door: a file whose sender nobody knows, or who may not send it, is refused before a line is kept.
+"""At the door: a file whose sender nobody knows, who may not send it, or whose period is locked, is refused.
 
-Its receipt says why and what to do. A refusal is not for ever: each run looks at such files again, and takes
-those whose sender has become known since (a register names the school).
+No line of it is kept, and its receipt says why and what to do. A refusal is not for ever: each run looks at
+such files again, and takes those whose sender has become known since (a register names the school), and those
+of a period for which an exception was given.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
 from typing import Any
 
-from jobs import declare
-from jobs.declare import reasons
+from jobs import clock, declare
+from jobs.declare import reasons, reporting
+from jobs.declare.reporting import Period
 from jobs.ingest import journal, reopening
 from jobs.ingest.journal import FileNote
 from jobs.ingest.verdicts import REFUSED
-from jobs.lake import senders, tables
+from jobs.lake import senders, sign_offs, tables
 from jobs.lake.senders import Senders
+from jobs.lake.sign_offs import Act, Scope
+from jobs.reading import recognize
 from jobs.settings import Settings
 
-# The reasons of files that were refused for their sender alone.
-OF_SENDER = frozenset({"sender_unknown", "school_not_registered", "sender_not_for_dataset"})
+# The reasons of files that were refused at the door.
+OF_SENDER = frozenset({"sender_unknown", "school_not_registered", "sender_not_for_dataset", "period_locked"})
 
 
 def refuse_strangers(known: Senders, notes: Sequence[FileNote]) -> None:
@@ -46,6 +53,59 @@ def of_dataset(known: Senders, sender: str, dataset: str) -> str | None:
     return reasons.text("sender_not_for_dataset", dataset=dataset, sender=sender, senders=list(allowed))
 
 
+@dataclass(frozen=True)
+class Locks:
+    """What was signed and locked, and the periods of the reporting calendar by which files are told apart."""
+
+    acts: Sequence[Act]
+    periods: Sequence[Period]
+    known: Senders
+
+    def refusal(self, note: FileNote, dataset: str) -> str | None:
+        """Why the file comes too late, as a reason; None where its period is not locked."""
+        scope = self.scope(dataset, note.sender, date.fromisoformat(note.received), Path(note.path).name)
+        return None if scope is None else self.kept_out(scope, note.sender, note.received)
+
+    def kept_out(self, scope: Scope, sender: str, received: str) -> str | None:
+        """Why a sender may hand nothing in for a scope, as a reason; None where he may."""
+        lock = sign_offs.lock_of(self.acts, scope, sender, date.fromisoformat(received))
+        if lock is None:
+            return None
+        return reasons.text(
+            "period_locked",
+            dataset=scope.dataset,
+            period=scope.period,
+            unit=scope.unit_code,
+            day=lock.stated_on.isoformat(),
+            received=received,
+        )
+
+    def scope(self, dataset: str, sender: str, received: date, name: str = "") -> Scope | None:
+        """The scope that a file is of: by the period in its name, else by the one that opened last."""
+        kind = self.known.kind(sender)
+        own = [one for one in self.periods if (one.dataset, one.senders) == (dataset, kind)]
+        opened = [one for one in own if one.opens <= received]
+        if not opened:
+            return None
+        label = max(opened, key=lambda one: one.opens).period
+        named, contract = recognize.period_in_name(name), declare.load()[dataset]
+        if named and contract.period:
+            year, term = named
+            told = f"{year}-{year + 1}" + (f"-{term}" if contract.period == "term" else "")
+            label = told if any(one.period == told for one in own) else label
+        units = sorted((self.known.schools or {}).get(sender, ())) if kind == "school" else [sender]
+        return Scope(dataset, label, units[0]) if units else None
+
+
+def locks(settings: Settings, known: Senders) -> Locks | None:
+    """The locks of a site; None while nothing was ever signed."""
+    acts = sign_offs.load(settings)
+    if not acts:
+        return None
+    due, days = reporting.load(settings.jurisdictions), reporting.days_of(settings.calendar)
+    return Locks(acts, reporting.periods(due, days, clock.today(settings.timezone)), known)
+
+
 def look_again(settings: Settings, feed: str) -> None:
     """Take again the feed's refused files whose sender has become known, before a run plans its batches."""
     with journal.feed_lock(settings, feed):
@@ -62,8 +122,11 @@ def reopen_admitted(settings: Settings, feed: str) -> bool:
         if row["feed"] == feed and row["outcome"] == REFUSED and row["reasons"]
     ]
     refused = [(row, told) for row, told in refused if told["code"] in OF_SENDER]
-    known = senders.load(settings) if refused else None
-    found = [row for row, told in refused if known and _is_admitted(known, row["sender_code"], told)]
+    if not refused:
+        return False
+    known = senders.load(settings)
+    signed = locks(settings, known)
+    found = [row for row, told in refused if _is_admitted(known, signed, row["sender_code"], told)]
     for row in found:
         reopening.reopen(settings, feed, [row], f"{row['batch_id']} admitted")
     return bool(found)
@@ -81,7 +144,12 @@ _COLUMNS = [
 ]
 
 
-def _is_admitted(known: Senders, sender: str, told: Mapping[str, Any]) -> bool:
+def _is_admitted(known: Senders, signed: Locks | None, sender: str, told: Mapping[str, Any]) -> bool:
     if of_sender(known, sender):
         return False
-    return "dataset" not in told or of_dataset(known, sender, told["dataset"]) is None
+    if "dataset" in told and of_dataset(known, sender, told["dataset"]):
+        return False
+    if "period" not in told or signed is None:
+        return True
+    scope = Scope(told["dataset"], told["period"], told["unit"])
+    return signed.kept_out(scope, sender, told["received"]) is None

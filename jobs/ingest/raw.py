@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from jobs import declare
 from jobs.declare import reasons
-from jobs.ingest import admission, failures, journal, receipts, resent, verdicts
+from jobs.ingest import admission, failures, journal, receipts, reopening, resent, verdicts
+from jobs.ingest.admission import Locks
 from jobs.ingest.journal import Batch, FileNote
 from jobs.ingest.verdicts import FAILED, REFUSED, UNREAD
 from jobs.lake import deliveries, forgotten, senders, tables, withdrawals
@@ -61,8 +62,9 @@ def _read(settings: Settings, run_id: str, batch: Batch, before: list[Batch]) ->
     try:
         paths = [deliveries.located(settings, note.delivery_id, Path(note.path).name) for note in fresh]
         reading = isolated.read_all(paths, declare.datasets_of(batch.feed), stage)
+        signed, again = admission.locks(settings, known), _let_in(settings, batch.feed)
         for note, (found, lines) in zip(fresh, reading, strict=True):
-            _note_found(note, found, known)
+            _note_found(note, found, known, signed if note.receipt_id not in again else None)
             if count := withheld.get(note.sha256):
                 note.remarks = [*note.remarks, reasons.text("forgotten_lines", count=count)]
             failures.log(settings, note.receipt_id, run_id, found.traceback)
@@ -91,15 +93,25 @@ def _fresh(settings: Settings, batch: Batch, before: list[Batch]) -> list[FileNo
     return fresh
 
 
-def _note_found(note: FileNote, found: isolated.Found, known: Senders) -> None:
+def _let_in(settings: Settings, feed: str) -> set[str]:
+    """Files that are taken again, but for those that somebody asked to be: no lock is asked about them."""
+    times = reopening.times(settings, feed)
+    by_hand = {occasion.partition(" ")[0] for occasion in times if occasion.endswith(" retry by hand")}
+    return {receipt for receipt in times if " " not in receipt} - by_hand
+
+
+def _note_found(note: FileNote, found: isolated.Found, known: Senders, signed: Locks | None) -> None:
+    """`signed` is None for a file that is taken again: it came before the lock, or was let in since."""
     note.container, note.encoding, note.duration_ms = found.container, found.encoding, found.milliseconds
     note.remarks, note.tables = found.remarks, found.tables
     if found.dataset is None:
         note.outcome, note.reasons = REFUSED if found.traceback is None else FAILED, found.reasons
         return
     note.dataset = found.dataset
-    if reason := admission.of_dataset(known, note.sender, found.dataset):
-        note.outcome, note.reasons = REFUSED, [reason]
+    at_door = admission.of_dataset(known, note.sender, found.dataset)
+    at_door = at_door or (signed.refusal(note, found.dataset) if signed else None)
+    if at_door:
+        note.outcome, note.reasons = REFUSED, [at_door]
         return
     contract = declare.load()[found.dataset]
     note.extra_headings = shape.unknown_columns(contract, found.tables)

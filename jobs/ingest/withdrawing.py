@@ -9,10 +9,11 @@ from datetime import date
 from typing import Any
 
 from jobs import declare
-from jobs.ingest import verdicts
-from jobs.lake import deliveries, receipt_text, withdrawals
+from jobs.declare import reasons
+from jobs.ingest import admission, verdicts
+from jobs.lake import deliveries, receipt_text, senders, withdrawals
 from jobs.lake.withdrawals import Withdrawal
-from jobs.settings import Settings
+from jobs.settings import Settings, UserError
 
 WAITING = "waiting"
 
@@ -65,13 +66,31 @@ def withdraw(settings: Settings, delivery: str, by: str, reason: str) -> Withdra
     """Withdraw a delivery, once. Nothing counts any more that it states; the next run publishes without it.
 
     Killed in between, it was withdrawn or it was not. Raises UserError for a delivery that nobody knows (the
-    nearest ones are named), and without a reason.
+    nearest ones are named), without a reason, and for one whose period is locked.
     """
     known = {one.delivery_id: one.received for one in listed(settings)}
     delivery_id = withdrawals.named(delivery, known)
     is_new = delivery_id not in withdrawals.load(settings)
+    if is_new:
+        _check_locks(settings, delivery_id, max(known.values()))
     withdrawal = withdrawals.add(settings, delivery_id, by, reason, known.items())
     return Withdrawn(withdrawal, is_new, _judged_anew(settings, delivery_id))
+
+
+def _check_locks(settings: Settings, delivery_id: str, day: date) -> None:
+    """Raises UserError where a file of the delivery is of a period that is locked on this day."""
+    locks = admission.locks(settings, senders.load(settings))
+    names = ["receipt_id", "delivery_id", "dataset", "sender_code", "received_date", "outcome", "file_name"]
+    for row in receipt_text.receipts(settings, names) if locks else ():
+        if locks is None or row["delivery_id"] != delivery_id or row["outcome"] != verdicts.ACCEPTED:
+            continue
+        sender = row["sender_code"]
+        scope = locks.scope(row["dataset"], sender, row["received_date"], row["file_name"] or "")
+        if scope and (reason := locks.kept_out(scope, sender, day.isoformat())):
+            raise UserError(
+                reasons.sentence(reason, settings.language),
+                f"`{settings.command('calendar', 'except', '--help')}` says how an exception is given.",
+            )
 
 
 def _judged_anew(settings: Settings, delivery_id: str) -> list[str]:

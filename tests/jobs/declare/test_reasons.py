@@ -111,6 +111,8 @@ OUR_OWN = {
         "lines",
         "sender",
         "senders",
+        "period",
+        "day",
     ),
 }
 

@@ -11,10 +11,11 @@ import pytest
 from jobs import declare
 from jobs.declare import examples, reasons
 from jobs.declare.words import explain
-from jobs.ingest import admission, clean, raw
-from jobs.lake import deliveries, receipt_text, senders, tables
+from jobs.ingest import admission, clean, failures, raw, withdrawing
+from jobs.lake import deliveries, receipt_text, senders, sign_offs, tables
 from jobs.lake.senders import Senders
-from jobs.settings import Settings
+from jobs.lake.sign_offs import Scope
+from jobs.settings import Settings, UserError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
 HERE, OTHER = "2111000001", "2111000002"
 
 
-def rows_of(dataset: str, count: int = 6, **changed: str) -> tuple[list[str], list[list[str]]]:
+def rows_of(dataset: str, **changed: str) -> tuple[list[str], list[list[str]]]:
     """Heading and lines of a dataset that its contract accepts, some columns changed."""
     contract = declare.load()[dataset]
-    rows = examples.example_rows(contract, count, after=examples.IN_TEMPLATE)
+    rows = examples.example_rows(contract, 6, after=examples.IN_TEMPLATE)
     header = [column.headings[0] for column in contract.columns]
     return header, [[{**row, **changed}[column.name] for column in contract.columns] for row in rows]
 
@@ -179,3 +180,33 @@ def test_each_contract_says_who_may_send_it() -> None:
     assert allowed["birth"] == ("city",)
     assert allowed["test_result"] == ("school",)
     assert "school" in allowed["illness_report"]
+
+
+def test_a_locked_period_takes_nothing_without_an_exception(settings: Settings, spark: SparkSession) -> None:
+    """Also on the day of the lock; an exception lets in what was refused, for its sender, until its day."""
+    register(settings, "110101", HERE)
+    take(settings, spark, "enrollment")
+    for district in ("110101", "110105"):
+        hand_in(settings, "catchment", district, day="2025-05-20", district_code=district)
+    take(settings, spark, "place_demand")
+    scope = Scope("catchment", "2025", "110101")
+    days = [(file.delivery_id, file.received) for file in deliveries.scan(settings)]
+    sign_offs.add(settings, scope, "lock", "市级", None, days)
+    for district in ("110101", "110105"):
+        hand_in(settings, "catchment", district, "2025-09-10", district_code=district, dwelling_count="77")
+    found = take(settings, spark, "place_demand")
+    assert told(found["110101"]) == ("refused", ["period_locked"])
+    assert told(found["110105"]) == ("accepted", [])
+    assert "申请例外" in reasons.sentence(found["110101"]["reasons"][0], "zh")
+    with pytest.raises(UserError, match="锁定"):
+        withdrawing.withdraw(settings, "place_demand/110101/2025-05-20_1", "某", "误报")
+    # Asked again by hand it is as late as before; another's exception, and one that is over, change nothing.
+    failures.retry(settings, found["110101"])
+    for until, sender in ((date(2025, 12, 1), "110105"), (date(2025, 9, 9), None)):
+        sign_offs.add(settings, scope, "except", "市级", "更正", days, until=until, sender=sender)
+        assert told(take(settings, spark, "place_demand")["110101"]) == ("refused", ["period_locked"])
+    sign_offs.add(settings, scope, "except", "市级", "更正", days, until=date(2025, 9, 10), sender="110101")
+    assert told(take(settings, spark, "place_demand")["110101"]) == ("accepted", [])
+    # A later run leaves what was let in as it is.
+    assert told(take(settings, spark, "place_demand")["110101"]) == ("accepted", [])
+    withdrawing.withdraw(settings, "place_demand/110101/2025-05-20_1", "某", "误报")

@@ -10,6 +10,7 @@ with receipts as (
             when outcome = 'repeated' then max(accepted_count) over (partition by sender_code, file_sha256)
             else accepted_count
         end as accepted_count,
+        refused_count,
     from {{ ref('stg_ops__receipt') }}
 ),
 
@@ -103,6 +104,7 @@ came as (
         receipts.outcome in ('accepted', 'repeated') as is_accepted,
         receipts.outcome = 'repeated' as is_repeated,
         receipts.accepted_count,
+        receipts.refused_count,
         min(receipts.received_date) filter (receipts.outcome in ('accepted', 'repeated'))
             over of_period
             as accepted_on,
@@ -144,6 +146,7 @@ delivered as (
                 and (not is_snapshot or newest_on is null or (received_date = newest_on and not is_repeated))
             ), 0
         )::bigint as accepted_row_count,
+        coalesce(sum(refused_count), 0)::bigint as refused_row_count,
         -- a list stated again, or anything that came after the due day
         count(*) filter (
             is_accepted
@@ -197,6 +200,7 @@ both_sides as (
         delivered.accepted_on,
         delivered.newest_on,
         coalesce(delivered.accepted_row_count, 0) as accepted_row_count,
+        coalesce(delivered.refused_row_count, 0) as refused_row_count,
         coalesce(delivered.correction_count, 0) as correction_count,
     from owed
     full outer join delivered
@@ -272,6 +276,7 @@ select
     and judged.days_late > 0
     and coalesce(judged.exception_until < {{ as_of_date() }}, true) as is_late_now,
     judged.accepted_row_count,
+    judged.refused_row_count,
     judged.correction_count,
     judged.sign_off_state,
     sign_off_states.meaning_zh as sign_off_state_zh,
