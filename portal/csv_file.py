@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from jobs import origin
 from jobs.cells import Writer
-from jobs.sql import identifier
+from jobs.declare import missing
+from jobs.sql import identifier, literals
 from portal.snapshot import Snapshot
 
 _BATCH_ROWS = 20_000
@@ -33,7 +34,8 @@ def write(snapshot: Snapshot, name: str, start: int, limit: int | None, header: 
     """Write the file: a mark that tells Excel this is UTF-8, the header, the rows from `start` on."""
     table = snapshot.tables[name]
     titles = [(header == "zh" and column["title_zh"]) or column["name"] for column in table["columns"]]
-    cells = ", ".join(_written(column["name"], column["type"]) for column in table["columns"])
+    write_cell = _in_words if header == "zh" else _written
+    cells = ", ".join(write_cell(column["name"], column["type"]) for column in table["columns"])
     texts = [_NO_TEXT.fullmatch(column["type"]) is None for column in table["columns"]]
     if snapshot.is_synthetic:
         titles.append(origin.COLUMN_ZH if header == "zh" else origin.COLUMN)
@@ -51,6 +53,15 @@ def write(snapshot: Snapshot, name: str, start: int, limit: int | None, header: 
             writer.typed(rows, texts)
     text.flush()
     text.detach()
+
+
+def _in_words(column: str, kind: str) -> str:
+    """The same; a reason of a missing value in words."""
+    if not missing.is_reason_column(column):
+        return _written(column, kind)
+    name = identifier(column)
+    told = " ".join(f"when {literals(c)} then {literals(w['zh'])}" for c, w in missing.reasons().items())
+    return f"case {name} {told} else {name} end"
 
 
 def _written(column: str, kind: str) -> str:

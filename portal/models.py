@@ -140,8 +140,18 @@ class TableColumn(BaseModel):
     additive_over: list[str] | None = None
 
 
+class Reason(BaseModel):
+    """Why a value is missing, in words; `symbol` stands for the value in a table."""
+
+    zh: str
+    en: str
+    symbol: str
+
+
 class Table(BaseModel):
-    """A page of a table, in the order of the release. `next` is the address of the next page, or null."""
+    """A page of a table, in the order of the release. `next` is the address of the next page, or null.
+    `reasons`: the codes of missing values on this page, in words.
+    """
 
     release: int
     synthetic: bool
@@ -152,6 +162,7 @@ class Table(BaseModel):
     row_count: int
     columns: list[TableColumn]
     rows: list[dict[str, Any]]
+    reasons: dict[str, Reason]
     next: str | None
 
 

@@ -5,11 +5,13 @@ No business logic: cards and lists are marts (`rpt_portal__…`), and meanings c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 import orjson
 
+from jobs.declare import missing
 from jobs.publish import journal
 from jobs.sql import identifier
 from portal.models import ReleaseInfo
@@ -83,16 +85,25 @@ def page(snapshot: Snapshot, name: str, start: int, size: int) -> bytes:
     table = snapshot.tables[name]
     # The rows of a release file never move, so their own numbers are the key to page by.
     query = f"select * from {identifier(name)} where rowid >= ? and rowid < ? order by rowid"
+    rows = _rows(snapshot, query, [start, start + size])
     return _answer(
         snapshot,
         {
             "name": name,
             **{key: table[key] for key in ("title_zh", "title_en", "description", "columns")},
             "row_count": table["rows"],
-            "rows": _rows(snapshot, query, [start, start + size]),
+            "rows": rows,
+            "reasons": _reasons(table, rows),
             "next": next_page(snapshot, name, start, size),
         },
     )
+
+
+def _reasons(table: Mapping[str, Any], rows: list[dict[str, Any]]) -> dict[str, missing.Reason]:
+    """The words of each reason of a missing value on a page."""
+    columns = [c["name"] for c in table["columns"] if missing.is_reason_column(c["name"])]
+    found = {row[column] for row in rows for column in columns}
+    return {code: words for code, words in missing.reasons().items() if code in found}
 
 
 def next_page(snapshot: Snapshot, name: str, start: int, size: int) -> str | None:

@@ -8,6 +8,17 @@
     {{- return({}) -}}
 {% endmacro %}
 
+{# The columns of a mart that say why a value is missing (`jobs.declare.missing`), as one list. #}
+{% macro reasons_of(name) %}
+    {%- set found = [] -%}
+    {%- for column in columns_of_model(name) -%}
+        {%- if column.endswith('missing_reason') or column in ('refused_reason', 'rate_status', 'score_status') -%}
+            {%- do found.append('"' ~ column ~ '"') -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{- return('[' ~ found | join(', ') ~ ']::varchar[]') -}}
+{% endmacro %}
+
 {# (column, fault, condition of a row that has it) of the ranges and orders of some columns. #}
 {% macro value_faults(columns) %}
     {%- set found = [] -%}

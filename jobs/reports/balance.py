@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from jobs.declare import standards
+from jobs.declare import missing, standards
 from jobs.reports import charts
 from jobs.reports.book import NONE, Book, school_year, yes_no
 from jobs.reports.model import Block, Chart, Column, Piece, Table
@@ -36,15 +36,8 @@ _GATES = {
 _STATES = {"met": "达到", "not_met": "未达到", "not_collected": "未采集", "not_applicable": "不适用"}
 _COLORS = {"met": "good", "not_met": "bad", "not_collected": "unknown", "not_applicable": "beside"}
 _VERDICTS = {"pass": "通过", "fail": "未通过", "not_applicable": "不适用"}
-_REASONS = {
-    "not_collected": "未采集",
-    "one_school": "该学段只有一所学校",
-    "no_school": "没有此类学校",
-    "beyond_limit": "超出限值",
-    "answered_no": "报送为否",
-    "nobody_to_count": "没有应计人员",
-    "mean_of_zero": "全区均为零",
-}
+# Why a rule is not met; why it has no value stands in the list of reasons.
+_FAILED = {"beyond_limit": "超出限值", "answered_no": "报送为否"}
 _COUNTS = ("met_count", "not_met_count", "not_collected_count", "not_applicable_count")
 _NOT_JUDGED = "不适用或没有数值。"
 
@@ -222,7 +215,9 @@ def _reason(reason: str | None, state: str) -> str:
     kind, _, rest = reason.partition(":")
     if kind == "schools":
         return f"{rest}所学校{word(_STATES, state)}"
-    return _REASONS.get(reason, f"{kind}（{STAGES[rest]}）" if rest in STAGES else reason)
+    if rest in STAGES:
+        return f"{kind}（{STAGES[rest]}）"
+    return _FAILED.get(reason) or missing.told(reason)
 
 
 def _coefficient_table(book: Book, scope: Scope, year: int) -> Table | None:

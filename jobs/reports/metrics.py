@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobs.declare import missing
 from jobs.reports.book import Book
 from jobs.reports.model import Piece
 from jobs.reports.source import Row
@@ -11,14 +12,6 @@ TABLES = (TABLE, "dim_metric")
 GOOD, PASSES, TESTED = "fitness_good_or_excellent_rate", "fitness_pass_share", "fitness_tested_share"
 SMALL = "small_number"
 _FEW = "人数过少，不予公布。"
-_REASONS = {
-    "not_told": "未报送。",
-    "no_numerator": "没有分子数据。",
-    "no_denominator": "分母为零。",
-    "unmapped_code": "有代码未识别，无法确定。",
-    "district_without_numerator": "有区未报送分子，不能合计。",
-    "school_without_numerator": "有学校没有分子数据，不能合计。",
-}
 _FLAGS = {"unmapped_code": "有代码未识别，数值可能变化。"}
 
 
@@ -48,7 +41,11 @@ def reason(row: Row | None) -> str:
         return "没有该年度的数据。"
     if is_small(row):
         return _FEW
-    return "" if row["metric_value"] is not None else _REASONS.get(row["missing_reason"], "没有数值。")
+    return "" if row["metric_value"] is not None else _told(row["missing_reason"])
+
+
+def _told(code: str | None) -> str:
+    return f"{missing.told(code)}。" if code else "没有数值。"
 
 
 def figure(book: Book, code: str, row: Row | None, *, unit: bool = False) -> Piece:

@@ -95,6 +95,15 @@ def test_a_column_that_tells_nothing_is_found_where_there_are_rows_enough(
     assert "has_unmapped_code" not in named, "declared: no code is unmapped"
 
 
+def test_a_reason_that_the_list_has_not_is_found(planted: Callable[..., Any]) -> None:
+    assert planted("", "missing_reasons_are_listed") == []
+    told = planted(
+        "update fct_plan_count set missing_reason = 'moon' where rowid = 0",
+        "missing_reasons_are_listed",
+    )
+    assert told == [("fct_plan_count", "moon")]
+
+
 def test_every_mart_is_swept_and_every_declared_range_is_some_columns() -> None:
     columns = {}
     for path in MODELS.rglob("*.yml"):

@@ -224,7 +224,9 @@ def _build(path: Path, run_number: int, schools: int) -> None:
                     timestamp '2025-11-30 08:30:00' as scored_at
                 from range({schools}) t(i);
             create table fct_indicator_value as
-                select i as indicator_no, sum(i) as total from range(5) t(i) group by i order by i;
+                select i as indicator_no, sum(i) as total,
+                    case i when 3 then 'not_told' when 4 then 'k' end as total_missing_reason
+                from range(5) t(i) group by i order by i;
             create table fct_place_outlook as
                 select {_DISTRICT} as district_code, 2026 + i // 4 as school_year_start,
                     1000 + i as place_count, i % 4 > 0 as is_complete

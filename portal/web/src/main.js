@@ -145,8 +145,11 @@ async function tableView(name, cursor) {
   const isMarked = (row) => marks.some((mark) => row[mark] === false);
   const marked = table.rows.filter(isMarked).length;
   const isNumber = (column) => /^(DECIMAL|DOUBLE|FLOAT|U?(BIG|HUGE|SMALL|TINY)?INT(EGER)?)/.test(column.type);
+  // Why a value is missing is told in words, not by its code.
+  const isReason = (column) => /(^|_)missing_reason$|^(refused_reason|rate_status|score_status)$/.test(column.name);
+  const told = (row, column) => (isReason(column) && table.reasons?.[row[column.name]]?.[words.language]) || String(row[column.name]);
   const cell = (row, column) => h("td", { class: isNumber(column) ? "number" : null },
-    row[column.name] == null ? "—" : String(row[column.name]),
+    row[column.name] == null ? "—" : told(row, column),
     row[column.name] != null && isMarked(row) && isNumber(column) && /_(count|share)$/.test(column.name) && h("abbr", { class: "mark", title: words.incompleteWhy }, "†"));
   return {
     title,

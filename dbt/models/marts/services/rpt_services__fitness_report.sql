@@ -88,6 +88,7 @@ select
     results.sex_code,
     results.total_score,
     results.fitness_level,
+    results.score_status,
     (results.total_score - before.total_score)::decimal(5, 1) as total_change_score,
     {% for item in items -%}
     reports.percentile_{{ item }},
