@@ -395,16 +395,3 @@ def test_every_response_forbids_the_outside(served: TestClient) -> None:
 def test_another_sites_name_for_this_machine_is_refused(served: TestClient) -> None:
     problem(served.get("/api/v1/cards", headers={"host": "evil.example:8080"}), 421, "wrong-host")
     assert served.get("/api/v1/cards", headers={"host": "localhost:8080"}).status_code == 200
-
-
-def test_a_missing_value_tells_its_reason_in_words(served: TestClient) -> None:
-    told = served.get("/api/v1/tables/fct_indicator_value").json()
-    assert [row["total_missing_reason"] for row in told["rows"]] == [None, None, None, "not_told", "k"]
-    assert told["reasons"]["not_told"] == {"zh": "未报送", "en": "not reported", "symbol": "–"}
-    assert told["reasons"].keys() == {"not_told", "k"}, "of this page alone"
-    assert served.get("/api/v1/tables/fct_school_fitness").json()["reasons"] == {}
-    in_words = served.get("/api/v1/tables/fct_indicator_value?format=csv&header=zh").text.splitlines()
-    assert in_words[4].split(",")[2] == "未报送"
-    assert "人数过少" in in_words[5]
-    as_codes = served.get("/api/v1/tables/fct_indicator_value?format=csv").text.splitlines()
-    assert as_codes[4].split(",")[2] == "not_told"
