@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -38,3 +39,20 @@ class ApproveRelease(ApprovalOperator):
         if not context["ti"].xcom_pull(task_ids=DRAFTS).get("waiting"):
             raise AirflowSkipException("no draft waits")
         return super().execute(context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Take the answer; what was rejected is noted with the draft, and the rest is skipped."""
+        answer = super().execute_complete(context, event)
+        if answer["chosen_options"] == [self.REJECT]:
+            from jobs.run import tasks
+
+            number = context["ti"].xcom_pull(task_ids=DRAFTS)["release"]
+            tasks.reject_draft(number, *told_by(answer))
+        return answer
+
+
+def told_by(answer: Mapping[str, Any]) -> tuple[str, str]:
+    """Who answered, and the note."""
+    user = answer.get("responded_by_user") or {}
+    note = (answer.get("params_input") or {}).get("note")
+    return str(user.get("name") or user.get("id") or "Airflow"), str(note or "")

@@ -160,11 +160,10 @@ def publish_release(run_id: str) -> Counts:
 @_stop_where_a_person_must_act
 def publish_approved(run_id: str, said: Mapping[str, Any]) -> Counts:
     """Publish the draft that a person approved; `said` is the answer: who, and a note."""
+    from dags.approval import told_by
     from jobs.run import tasks
 
-    user = said.get("responded_by_user") or {}
-    by = str(user.get("name") or user.get("id") or "Airflow")
-    return tasks.publish_approved(run_id, by, str((said.get("params_input") or {}).get("note") or ""))
+    return tasks.publish_approved(run_id, *told_by(said))
 
 
 @task

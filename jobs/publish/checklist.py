@@ -193,7 +193,7 @@ def _late(connection: duckdb.DuckDBPyConnection) -> Measured:
         return Measured(None, unknown="没有报送日历 there is no reporting calendar")
     found = connection.execute(
         f"select sender_code, max(days_late) from build.main.{CALENDAR}"
-        " where days_late > 0 and delivered_on is null group by all order by 2 desc, 1"
+        " where is_late_now group by all order by 2 desc, 1"
     ).fetchall()
     return Measured(len(found), [f"{sender}: {days} d" for sender, days in found])
 

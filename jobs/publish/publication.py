@@ -115,6 +115,9 @@ def publish(
                 }
                 made = Made(build_file, shown, columns, about, past.before(number), pointed)
                 release = _build(settings, made)
+                if not release.is_draft:
+                    # What waited for approval is what nobody has any more.
+                    drafts.remove(settings)
             if release.is_draft and drafts.approves_itself(settings, release):
                 journal.write(settings, release.number, journal.APPROVED, CHECKLIST)
                 release = _put_out(settings, release)

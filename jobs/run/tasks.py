@@ -26,10 +26,12 @@ Counts = dict[str, Any]
 
 @guarded
 def open_scheduled_run() -> str:
-    """The `run_id` that tasks of today's schedule share."""
+    """The `run_id` that tasks of today's schedule share. A draft whose time has come is published first."""
+    from jobs.publish import publication
     from jobs.run.airflow import processes
 
     settings = site_settings.load().prepare()
+    publication.publish_due(settings)
     identity.check(settings)
     airflow = processes.running(settings)
     return runs.join_run(settings, "schedule", airflow.launcher if airflow else None).run_id
@@ -161,6 +163,15 @@ def publish_approved(run_id: str, by: str, note: str) -> Counts:
         raise UserError(f"run {run_id} has made no release.", f"See `{settings.command('status')}`.")
     words = note or "在 Airflow 中批准 approved in Airflow"
     return {"release": publication.approve(settings, run.release_number, by, words).number}
+
+
+@guarded
+def reject_draft(number: int, by: str, note: str) -> Counts:
+    """Note that a person rejected the draft; it stays to be looked at. Again: another line."""
+    from jobs.publish import publication
+
+    words = note or "在 Airflow 中退回 rejected in Airflow"
+    return {"rejected": publication.reject(site_settings.load(), number, by, words).number}
 
 
 @guarded

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -92,6 +93,26 @@ def test_who_approved_and_why_is_handed_on(dag: Any) -> None:
         ("2025-09-10.1", "王芳", "已核对"),
         ("2025-09-10.1", "Airflow", ""),
     ]
+
+
+def test_a_rejection_is_noted_with_the_draft(dag: Any) -> None:
+    from jobs.run import tasks
+
+    task = dag.get_task("approve_release")
+    ti = mock.Mock(xcom_pull=lambda task_ids: {"release": 3, "waiting": 1})
+    event = {
+        "chosen_options": ["Reject"],
+        "params_input": {"note": "海淀区少一所学校"},
+        "responded_at": datetime.now(UTC),
+        "responded_by_user": {"id": "7", "name": "李明"},
+    }
+    with (
+        mock.patch("jobs.run.tasks.reject_draft", autospec=tasks.reject_draft) as rejected,
+        mock.patch.object(type(task), "skip") as skipped,
+    ):
+        task.execute_complete({"ti": ti, "task": task}, event)
+    assert rejected.call_args.args == (3, "李明", "海淀区少一所学校")
+    assert skipped.called
 
 
 @pytest.mark.slow

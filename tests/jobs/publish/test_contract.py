@@ -165,3 +165,10 @@ def test_the_command_writes_what_does_not_break(
     assert contract.main([]) == 1
     assert "was_there" in capsys.readouterr().err
     assert "was_there" in (tmp_path / "c.json").read_text(), "nothing is written"
+
+
+def test_the_models_keep_what_is_promised() -> None:
+    """After a change of a published model: `python -m jobs.publish.contract`, which demands the step."""
+    committed, declared = contract.baseline(), contract.declared()
+    assert contract.problems(committed, declared) == []
+    assert contract.text(declared) == contract.BASELINE.read_text("utf-8")

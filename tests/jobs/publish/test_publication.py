@@ -75,6 +75,7 @@ def test_the_next_draft_takes_the_place_of_a_rejected_one(publish: Publish, sett
     # What the draft shows already is not drafted again, and what the release shows is no draft.
     assert publish("2026-09-10.4", as_of_date="2026-09-12").number == 3
     assert publish("2026-09-10.5", as_of_date="2026-09-10") == releases.current(settings)
+    assert drafts.waiting(settings) is None, "what it showed is not so any more"
 
 
 def test_a_release_goes_out_at_its_time(
