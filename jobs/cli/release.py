@@ -31,13 +31,11 @@ By = Annotated[str, typer.Option(help="Who says so: a name that others know.")]
 Note = Annotated[str, typer.Option(help="A note that everybody may read.")]
 _COLUMNS = (
     "版本\nrelease",
-    "状态\nstate",
+    "状态, 检查\nstate, checks",
     "数据截至\nas of",
     "发布时间\npublished",
     "大小\nMB",
-    "检查\nchecks",
-    "名称\nnames",
-    "保留至\nkept until",
+    "名称, 保留至\nnames, kept until",
 )
 _DRAFT = {
     "waits": "待审批 draft",
@@ -67,17 +65,15 @@ def list_(site: Site = None, format_: TableOrJson = "table") -> None:
     rows = [
         (
             one["release"],
-            one["state"],
+            "\n".join(filter(None, (one["state"], one["checks"]))),
             one["as_of_date"],
             one["published_at"],
             f"{one['bytes'] / 1e6:.1f}",
-            one["checks"],
-            "\n".join(one["names"]),
-            f"{one['kept_until_zh']}\n{one['kept_until_en']}",
+            "\n".join([*one["names"], one["kept_until_zh"], one["kept_until_en"]]),
         )
         for one in listed
     ]
-    console.table(_COLUMNS, rows, breakable=_COLUMNS[-2:])
+    console.table(_COLUMNS, rows, breakable=(_COLUMNS[1], _COLUMNS[5]), spare=(_COLUMNS[4],))
     for one in listed:
         for note in one["notes"]:
             console.say(f"{one['release']}: 公告 note {note['at'][:10]} {note['by']}: {note['note']}")

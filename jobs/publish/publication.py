@@ -91,17 +91,8 @@ def publish(
             pointed = current(settings)
             release = _of_run(settings, run_id)
             if release is None:
-                day = datetime.fromisoformat(as_of_date).date()
-                shown = {name: model.on(day) for name, model in models.items()}
-                columns = checked_columns(build_file, shown)
-                past = archive.read(settings)
-                # A release that was set aside as damaged has had its number: no path is used twice.
-                former = [run.release_number or 0 for run in runs.all_runs(settings)]
-                last = max([0, *former, *numbers(settings.releases), *drafts.numbers(settings.releases)])
-                number = past.next_number(last, run_id)
                 about = {
                     "format": 1,
-                    "release": number,
                     "run_id": run_id,
                     "site": settings.site,
                     "is_synthetic": settings.is_synthetic,
@@ -113,17 +104,37 @@ def publish(
                     "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
                     "inputs": dict(sorted(inputs.items())),
                 }
-                made = Made(build_file, shown, columns, about, past.before(number), pointed)
-                release = _build(settings, made)
-                if not release.is_draft:
-                    # What waited for approval is what nobody has any more.
-                    drafts.remove(settings)
+                release = _drafted(settings, build_file, models, about, pointed)
             if release.is_draft and drafts.approves_itself(settings, release):
                 journal.write(settings, release.number, journal.APPROVED, CHECKLIST)
                 release = _put_out(settings, release)
             elif not release.is_draft and (pointed is None or pointed.number < release.number):
                 _point_or_take_back(settings, release)
             _forget_others(settings)
+    return release
+
+
+def _drafted(
+    settings: Settings,
+    build_file: Path,
+    models: Mapping[str, Model],
+    about: Mapping[str, Any],
+    pointed: Release | None,
+) -> Release:
+    """The draft of a run under the next number, or the release that shows the same."""
+    day = datetime.fromisoformat(about["as_of_date"]).date()
+    shown = {name: model.on(day) for name, model in models.items()}
+    columns = checked_columns(build_file, shown)
+    past = archive.read(settings)
+    # A release that was set aside as damaged has had its number: no path is used twice.
+    former = [run.release_number or 0 for run in runs.all_runs(settings)]
+    last = max([0, *former, *numbers(settings.releases), *drafts.numbers(settings.releases)])
+    number = past.next_number(last, about["run_id"])
+    told = {**about, "release": number}
+    release = _build(settings, Made(build_file, shown, columns, told, past.before(number), pointed))
+    if not release.is_draft:
+        # What waited for approval is what nobody has any more.
+        drafts.remove(settings)
     return release
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -141,8 +142,15 @@ def test_the_list_and_the_names_on_the_command_line(
     named = call.invoke(app, ["release", "name", "1", "2026年1月定稿"], catch_exceptions=False)
     assert (named.exit_code, "kept as 2026年1月定稿" in named.output) == (0, True)
     shown = call.invoke(app, ["release", "list"], catch_exceptions=False).output
-    for words in ("2026-01-31", "2026年1月定稿", "当前 current", "月末 month's last", "命名 named"):
-        assert words in shown
+    for words in ("2026-01-31", "2026年1月定稿", "当前 current", "for good, while"):
+        assert words in shown, shown
+    told = json.loads(call.invoke(app, ["release", "list", "--format", "json"]).stdout)
+    assert [(one["release"], one["kept_because"]) for one in told] == [
+        (3, ["current", "newest", "month"]),
+        (2, ["newest"]),
+        (1, ["month", "named"]),
+    ]
+    assert told[1]["kept_until_en"] == "until 4 newer ones are out"
     asked = ["sql", "--release", "2026年1月定稿", "select release from _release", "--csv"]
     assert call.invoke(app, asked, catch_exceptions=False).stdout.split()[-2:] == ["release", "1"]
     asked[2] = "no such"
