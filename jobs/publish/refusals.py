@@ -24,11 +24,16 @@ _OUTSIDE = re.compile(r"file system|external access|disabled by configuration|ex
 # Functions and views that tell about the machine, or run text that nobody has looked at.
 _CLOSED = re.compile(
     r"\b(?:duckdb_(?:settings|secrets|secret_types|extensions|logs?\w*|temporary_files|databases)|which_secret"
-    r"|pragma_database_list|getenv|current_setting|query|query_table|read_duckdb)\b(?=\"?\s*\()"
+    r"|pragma_database_list|getenv|current_setting|query|query_table|read_duckdb)\b(?=\s*\()"
     r"|\b(?:duckdb_(?:settings|secrets|extensions|logs|temporary_files|databases)|pragma_database_list)\b",
     re.IGNORECASE,
 )
-_SPARE = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
+# What is no code: comments, texts; and quoted names, which are names all the same.
+_SPARE = re.compile(
+    r"--[^\n]*|/\*.*?\*/|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|\be'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'"
+    r'|"(?P<name>(?:[^"]|"")*)"',
+    re.DOTALL | re.IGNORECASE,
+)
 _NEAR_ENOUGH = 0.6
 _MOST_NAMES = 4
 
@@ -80,7 +85,7 @@ def no_select(statement: duckdb.Statement, number: int | None) -> UserError:
 
 def check_names(query: str) -> None:
     """Raises UserError for a function that tells about the machine, or runs a text as a query."""
-    if found := _CLOSED.search(_SPARE.sub(" ", query)):
+    if found := _CLOSED.search(_SPARE.sub(lambda spare: f" {spare['name'] or ''} ", query)):
         raise UserError(
             f"该函数不可用：{found[0]}。 The query was refused: {found[0]} is not for questions about data.",
             "Leave it out: tables and columns are in `show tables` and `describe <table>`.",
