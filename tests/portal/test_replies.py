@@ -1,11 +1,30 @@
-"""Reasons of missing values: codes for programs, words for people."""
+"""What the API says of the release itself, and of values that are missing."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastapi.testclient import TestClient
 
+from jobs.publish import publication
+from jobs.publish.release import Release
 from jobs.settings import Settings
 from portal import app as portal
+
+
+def test_a_note_on_the_release_is_told_at_once(settings: Settings, publish: Callable[..., Release]) -> None:
+    with TestClient(portal.create_app(settings, "city"), base_url="http://127.0.0.1") as client:
+        publish(1)
+        first = client.get("/api/v1/release")
+        assert first.json()["notes"] == []
+        assert set(first.json()["versions"]) == {
+            table["name"] for table in client.get("/api/v1/tables").json()["tables"]
+        }
+        publication.amend(settings, 1, "王芳", "海淀区肥胖人数偏低，第2版更正")
+        told = client.get("/api/v1/release", headers={"if-none-match": first.headers["etag"]})
+        assert told.status_code == 200
+        assert [note["note"] for note in told.json()["notes"]] == ["海淀区肥胖人数偏低，第2版更正"]
+        assert "王芳" not in told.text, "who wrote it is not public"
 
 
 def test_a_missing_value_tells_its_reason_in_words(published: Settings) -> None:
