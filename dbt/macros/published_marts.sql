@@ -55,6 +55,8 @@
         'fct_reporting_calendar',
         'dim_school',
         'dim_district',
+        'dim_school_history',
+        'brg_school_as',
         'dim_area',
         'dim_grade',
         'dim_school_year',

@@ -14,6 +14,15 @@
 {# The first day of the school year that begins in a year. #}
 {% macro school_year_begins(year) -%} make_date({{ year }}, 9, 1) {%- endmacro %}
 
+{# Of a change of schools: that its old code ends. A new name, another district or a return to teaching ends none, nor
+   does a split of which the old school itself goes on. #}
+{% macro ends_a_school_code() -%}
+    (
+        to_school_code != from_school_code
+        or (to_school_code is null and coalesce(change_kind_code not in ('rename', 'move', 'reopen'), true))
+    )
+{%- endmacro %}
+
 {# The half-year that a day lies in: the first term ends with January, the second with the school year. #}
 {% macro term_of(day) -%}
     (

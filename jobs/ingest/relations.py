@@ -247,7 +247,8 @@ def _changes(relation: Relation) -> str:
     return f"""
         select {code} as code, {successor} as successor, {day} as day
         from {declare.load()[declared["dataset"]].table}
-        where {code} is distinct from {successor}
+        where {code} <> {successor}
+            or {successor} is null and coalesce(change_kind_code not in ('rename', 'move', 'reopen'), true)
         -- stated by two districts: the newer statement
         qualify row_number() over (
             partition by {code} order by {day} desc, stated_on desc, delivery_no desc, sender_code, successor

@@ -5,6 +5,7 @@ select
     change_kind_code,
     change_date,
     new_school_name,
+    new_district_code,
     sender_code,
     stated_on,
     delivery_no,

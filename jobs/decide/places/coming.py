@@ -13,6 +13,10 @@ from jobs.decide.places.rows import rows_of
 from jobs.decide.places.supply import Floats, coming_places, opens_school, parted, school_year_of
 
 
+# Kinds of change that end no school code by themselves; nor does one that names the school itself as its successor.
+GOES_ON = ("rename", "move", "reopen")
+
+
 def openings(
     projects: pd.DataFrame,
     places: pd.DataFrame,
@@ -82,7 +86,9 @@ def closings(changes: pd.DataFrame, register: pd.DataFrame, units: pd.DataFrame,
 
 def _ends(changes: pd.DataFrame) -> dict[str, tuple[date, str | None]]:
     """School -> the day it ends and its successor, as stated last."""
-    ends = changes[changes["change_kind_code"] != "rename"].sort_values(["stated_on", "change_date"])
+    heirs = changes["to_school_code"].replace("", None)
+    goes_on = heirs.isna() & changes["change_kind_code"].isin(GOES_ON) | (heirs == changes["from_school_code"])
+    ends = changes[~goes_on].sort_values(["stated_on", "change_date"])
     found: dict[str, tuple[date, str | None]] = {}
     for row in rows_of(ends):
         heir, school = row.to_school_code, str(row.from_school_code)

@@ -10,6 +10,11 @@ with named as (
         area_name,
     from {{ ref('stg_places__capacity_project') }}
     union
+    select
+        district_code,
+        area_name,
+    from {{ ref('int_enrollment__school_spell') }}
+    union
     -- what lies in no area stands in the forecast as an area of its own: `(none)`
     select
         district_code,

@@ -1,4 +1,4 @@
--- one row per school: each in a register, and each unit of the grade returns that is in none, by its own code
+-- one row per school that a register ever listed, and per unit of the grade returns that none did, by its own code
 with schools as (select * from {{ ref('int_enrollment__school') }}),
 
 types as (select * from {{ source('standards', 'school_type_prefix') }}),
