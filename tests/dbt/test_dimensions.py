@@ -48,3 +48,22 @@ def test_a_pupil_has_the_newest_roll_and_no_identifier(rows: Rows) -> None:
         " where dim_pupil.school_year_start < fct_fitness_result.school_year_start"
     ) == [(0,)]
     assert rows("select count(*), count(distinct pupil_key), min(term) from dim_pupil") == [(60, 60, 1)]
+
+
+def test_every_yearly_mart_of_schools_keeps_its_rows_and_finds_its_place_then_and_now(rows: Rows) -> None:
+    yearly = rows(
+        "select table_name from duckdb_columns() where schema_name = 'main' and table_name <> 'brg_school_as'"
+        " and column_name in ('school_code', 'school_year_start') group by 1 having count(*) = 2 order by 1"
+    )
+    assert len(yearly) >= 8
+    for (mart,) in yearly:
+        (found,) = rows(
+            f"select count(*), count(as_now_school_code), (select count(*) from {mart} where school_code is not null)"
+            f" from (select * from {mart} where school_code is not null)"
+            " left join brg_school_as using (school_code, school_year_start)"
+        )
+        assert found == (found[2],) * 3, mart
+    assert rows(
+        "select count(*) from fct_enrollment_grade join brg_school_as using (school_code, school_year_start)"
+        " where district_code <> as_then_district_code"
+    ) == [(0,)]

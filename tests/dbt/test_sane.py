@@ -75,6 +75,23 @@ def test_nonsense_is_found_by_column_and_fault(kind: str, planted: Callable[...,
     assert (*fault, 1) in told
 
 
+@pytest.mark.parametrize(
+    ("table", "column", "value", "dimension"),
+    [
+        ("fct_enrollment_grade", "grade_key", "'P9'", "dim_grade"),
+        ("fct_enrollment_grade", "school_code", "'9999999999'", "dim_school"),
+        ("fct_places_gap", "district_code", "'D9'", "dim_district"),
+        ("fct_fitness_school_year", "school_year_start", "1999", "dim_school_year"),
+        ("fct_safety_hazard", "found_date", "date '1999-01-01'", "dim_date"),
+    ],
+)
+def test_a_key_that_its_dimension_does_not_have_is_told(
+    table: str, column: str, value: str, dimension: str, planted: Callable[..., Any]
+) -> None:
+    change = f"update {table} set {column} = {value} where rowid = (select min(rowid) from {table})"
+    assert planted(change, "keys_meet_dimensions") == [(table, column, dimension, 1)]
+
+
 def test_a_column_that_tells_nothing_is_found_where_there_are_rows_enough(
     planted: Callable[..., Any],
 ) -> None:

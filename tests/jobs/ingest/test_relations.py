@@ -149,6 +149,8 @@ def test_a_merged_and_a_recoded_school_are_known_until_that_day_in_any_order(
         {"from_school_code": RECODED, "to_school_code": NEW, "change_kind_code": "recode"},
         {"from_school_code": OTHER, "to_school_code": OTHER, "change_kind_code": "rename"},
         {"from_school_code": CLOSED, "to_school_code": None, "change_kind_code": "close"},
+        # goes on, though the line names no code after the change
+        {"from_school_code": SCHOOL, "to_school_code": None, "change_kind_code": "rename"},
     ]
     codes = [SCHOOL, OTHER, GONE, RECODED, NEW, CLOSED]
 

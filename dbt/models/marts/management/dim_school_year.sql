@@ -13,6 +13,11 @@ with named as (
     select school_year_start from {{ ref('stg_places__forecast') }}
     union all
     select school_year_start from {{ ref('stg_places__gap') }}
+    union all
+    select {{ school_year_of('coalesce(actual_opening_date, expected_opening_date, planned_opening_date)') }}
+    from {{ ref('stg_places__capacity_project') }}
+    union all
+    select {{ school_year_of('planned_opening_date') }} from {{ ref('stg_places__capacity_project') }}
 ),
 
 years as (

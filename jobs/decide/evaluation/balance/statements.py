@@ -38,11 +38,12 @@ def _grades() -> str:
 
 
 def _moved(lake: Window, on: date) -> str:
-    """CTE `moved`: code before -> code now, of schools that were given another code by then."""
+    """CTE `moved`: code before -> code now, of schools that go on under another code by then."""
     return f"""moved as (
     select from_school_code, min(to_school_code) as to_school_code
     from {lake.of("chosen", "school_change")}
-    where change_kind_code = 'recode' and change_date <= {_day(on)} and to_school_code is not null
+    where change_kind_code in ('recode', 'split') and change_date <= {_day(on)}
+        and to_school_code <> from_school_code
     group by from_school_code
 )"""
 

@@ -209,6 +209,10 @@ def test_projects_and_changes_of_the_senders_become_events() -> None:
             ("S1", "S3", "merge", date(2027, 9, 1), date(2025, 11, 1)),
             ("S2", "S2", "rename", date(2026, 9, 1), date(2025, 10, 1)),
             ("S3", None, "close", date(2025, 9, 1), date(2025, 9, 11)),
+            # none of these ends a school
+            ("S2", None, "rename", date(2027, 9, 1), date(2025, 10, 1)),
+            ("S2", None, "move", date(2027, 9, 1), date(2025, 10, 1)),
+            ("S2", "S2", "split", date(2027, 9, 1), date(2025, 10, 1)),
         ],
         columns=["from_school_code", "to_school_code", "change_kind_code", "change_date", "stated_on"],
     )
