@@ -58,8 +58,8 @@ def test_every_yearly_mart_of_schools_keeps_its_rows_and_finds_its_place_then_an
     assert len(yearly) >= 8
     for (mart,) in yearly:
         (found,) = rows(
-            f"select count(*), count(as_now_school_code), (select count(*) from {mart} where school_code is not null)"
-            f" from (select * from {mart} where school_code is not null)"
+            f"with own as (select * from {mart} where school_code is not null)"
+            " select count(*), count(as_now_school_code), (select count(*) from own) from own"
             " left join brg_school_as using (school_code, school_year_start)"
         )
         assert found == (found[2],) * 3, mart
