@@ -10,6 +10,9 @@
 } %}
 {{ config(severity='warn') }}
 {% for mart in published_marts() %}
+-- depends_on: {{ ref(mart) }}
+{%- endfor %}
+{% for mart in published_marts() %}
 {%- for dimension, key, column, condition in keys_of(mart, columns_of_model(mart), exempt) %}
 select '{{ mart }}' as table_name, '{{ column }}' as column_name, '{{ dimension }}' as dimension_name, count(*) as row_count
 from {{ ref(mart) }} as own
