@@ -12,8 +12,7 @@ from jobs.decide.places.gap import NO_UNIT
 from jobs.decide.places.rows import rows_of
 from jobs.decide.places.supply import Floats, coming_places, opens_school, parted, school_year_of
 
-
-# Kinds of change that end no school code by themselves; nor does one that names the school itself as its successor.
+# Kinds of change that end no school code; nor does one that names the school itself as its successor.
 GOES_ON = ("rename", "move", "reopen")
 
 
@@ -87,7 +86,8 @@ def closings(changes: pd.DataFrame, register: pd.DataFrame, units: pd.DataFrame,
 def _ends(changes: pd.DataFrame) -> dict[str, tuple[date, str | None]]:
     """School -> the day it ends and its successor, as stated last."""
     heirs = changes["to_school_code"].replace("", None)
-    goes_on = heirs.isna() & changes["change_kind_code"].isin(GOES_ON) | (heirs == changes["from_school_code"])
+    is_unnamed = heirs.isna() & changes["change_kind_code"].isin(GOES_ON)
+    goes_on = is_unnamed | (heirs == changes["from_school_code"])
     ends = changes[~goes_on].sort_values(["stated_on", "change_date"])
     found: dict[str, tuple[date, str | None]] = {}
     for row in rows_of(ends):
