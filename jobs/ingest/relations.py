@@ -236,10 +236,7 @@ def _match(relation: Relation, contract: Contract) -> str:
 
 
 def _changes(relation: Relation) -> str:
-    """Codes that a change ended (merged, replaced, closed), each once: `code, successor, day`.
-
-    A new name ends nothing.
-    """
+    """Codes that a change ended, each once: `code, successor, day`. A new name ends nothing."""
     declared = relation.successors
     if not declared:
         return "select null::varchar as code, null::varchar as successor, null::date as day where false"
