@@ -148,7 +148,7 @@ def test_the_list_and_the_names_on_the_command_line(
     assert [(one["release"], one["kept_because"]) for one in told] == [
         (3, ["current", "newest", "month"]),
         (2, ["newest"]),
-        (1, ["month", "named"]),
+        (1, ["newest", "month", "named"]),
     ]
     assert told[1]["kept_until_en"] == "until 4 newer ones are out"
     asked = ["sql", "--release", "2026年1月定稿", "select release from _release", "--csv"]
