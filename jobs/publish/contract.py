@@ -36,10 +36,11 @@ MAJOR, MINOR, PATCH = "major", "minor", "patch"
 _WEIGHT = {PATCH: 1, MINOR: 2, MAJOR: 3}
 FIRST = "1.0.0"
 
-# Keys that name one of many things, which come and go: no member of a classification.
+# Keys that name one of many things, which come and go, or count: no member of a classification.
 _ENTITY = re.compile(
     r"(^|_)(school(?!_year)|unit|sender|project|group|lead|alert|hazard|receipt|case|area|campus|pupil|person|staff|item"
     r"|incident|resource|facility|rule|similar|housing|catchment|delivery|file|class|document)(_|$)"
+    r"|_(rank|number|no|count|months|days)$"
 )
 _MEMBER_TYPES = ("VARCHAR", "INTEGER", "SMALLINT", "BIGINT", "BOOLEAN")
 # With more values a key is no classification.
