@@ -22,6 +22,7 @@
         'fct_district_position',
         'fct_enrollment_grade',
         'fct_pupil_move',
+        'fct_roll_change',
         'fct_pupil_background',
         'fct_staff',
         'fct_places_forecast',

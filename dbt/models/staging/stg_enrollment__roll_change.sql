@@ -5,4 +5,5 @@ select
     change_date,
     school_code,
     counterpart_school_code,
+    grade_key,
 from {{ source('newest_by_scope', 'clean_enrollment__roll_change') }}
