@@ -121,6 +121,8 @@ def _put_back(
 ) -> None:
     """Write the files of a release again, under new names: no path is used twice."""
     number = manifest["release"]
+    # Releases of earlier versions had no checklist.
+    about = {"checklist": [], **manifest}
     published = [models[name] for name in sorted(columns) if name in models]
     shown = [model for model in published if not model.pupil_rows]
     audiences: dict[str, tuple[list[Model], str | None]] = {}
@@ -135,7 +137,7 @@ def _put_back(
         try:
             files = {}
             for audience, (own, code) in audiences.items():
-                entry = audience_files.write(writer, aside, audience, manifest, own, code)
+                entry = audience_files.write(writer, aside, audience, about, own, code)
                 fresh = aside / f"{audience}~{os.getpid()}.duckdb"
                 (aside / f"{audience}.duckdb").rename(fresh)
                 files[f"{audience}.duckdb"] = entry | {"path": fresh.name}
