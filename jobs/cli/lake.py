@@ -10,7 +10,7 @@ import typer
 
 from jobs import settings as site_settings
 from jobs.cli.options import ReceivedDay, Site
-from jobs.screen import console
+from jobs.screen import console, remarks
 from jobs.settings import UserError
 
 if TYPE_CHECKING:
@@ -72,7 +72,10 @@ def land(
 
     Example: `./edulake land 体质健康测试成绩_模板.xlsx --feed physical_fitness --sender 2111901001`
     """
-    from jobs.lake import deliveries
+    from jobs import declare
+    from jobs.declare import reasons
+    from jobs.ingest import admission
+    from jobs.lake import deliveries, senders
     from jobs.replies import report
 
     settings = site_settings.load(site).prepare()
@@ -81,6 +84,9 @@ def land(
         return
     day = received.date() if received else _day_of_receipt(settings)
     where = deliveries.land(settings, file, feed, sender, day)
+    if stranger := admission.of_sender(senders.load(settings), declare.sender_today(sender)):
+        told = reasons.sentence(stranger, settings.language)
+        remarks.say(("Note", "yellow"), f" {told}")
     console.say(f"landed: {where}\nnext: {settings.command('run')}")
 
 

@@ -11,7 +11,7 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from jobs.declare import bounds, contracts, metrics_page
+from jobs.declare import bounds, contracts, metrics_page, reporting_page
 from jobs.declare.model import STATEMENT_COLUMNS, Column, Contract
 from jobs.declare.words import explain
 from jobs.settings import ROOT
@@ -34,6 +34,7 @@ def pages() -> dict[Path, str]:
     readers = _readers()
     datasets = contracts.load()
     found = {FOLDER / f"{dataset}.md": _page(contract, readers) for dataset, contract in datasets.items()}
+    found[FOLDER / "calendar.md"] = "\n".join([_HEAD, *reporting_page.page()])
     found[FOLDER / "metrics.md"] = "\n".join([_HEAD, *metrics_page.page()])
     found[FOLDER / "tables.md"] = _made_page(readers)
     found[FOLDER / "README.md"] = _index(list(datasets.values()))
@@ -62,6 +63,7 @@ def _index(datasets: list[Contract]) -> str:
         lines.append(f"| {c.feed} | [{c.dataset}]({c.dataset}.md) | {c.zh} | {c.en} | {c.grain} |")
     lines += ["", "湖仓自身的表 Tables that the lake makes: [tables.md](tables.md)", ""]
     lines += ["指标 Metrics: [metrics.md](metrics.md)", ""]
+    lines += ["报送日历 Who owes what by when: [calendar.md](calendar.md)", ""]
     return "\n".join(lines)
 
 

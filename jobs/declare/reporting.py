@@ -87,7 +87,9 @@ class Due(_Part):
     basis: Annotated[str, Field(min_length=1)]
 
 
-class _File(_Part):
+class File(_Part):
+    """One file of the calendar."""
+
     jurisdictions: Annotated[tuple[str, ...], Field(min_length=1)]
     due: Annotated[tuple[Due, ...], Field(min_length=1)]
 
@@ -140,25 +142,30 @@ def _days(calendar: Path) -> Days:
     )
 
 
+def files(folder: Path = FOLDER) -> dict[str, File]:
+    """Name -> every file of the calendar. Raises ContractError for a mistake in one of them."""
+    return {path.name: _read(path) for path in sorted(folder.glob("*.yaml"))}
+
+
 def load(jurisdictions: Sequence[str], folder: Path = FOLDER) -> tuple[Due, ...]:
     """What is due at a site of these jurisdictions, in the files' order; nothing where no file holds there.
 
     Raises ContractError for a mistake in any of the files, also in those of other jurisdictions.
     """
-    files = {path: _read(path) for path in sorted(folder.glob("*.yaml"))}
-    found = [(p, one) for p, f in files.items() if {*f.jurisdictions} & {*jurisdictions} for one in f.due]
+    here = {n: f for n, f in files(folder).items() if {*f.jurisdictions} & {*jurisdictions}}
+    found = [(name, one) for name, file in here.items() for one in file.due]
     _check_overlaps(found)
     return tuple(one for _, one in found)
 
 
 @cache
-def _read(path: Path) -> _File:
+def _read(path: Path) -> File:
     try:
         content = parse_yaml(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise ContractError(f"calendar/{path.name}: this is no YAML: {error}") from error
     try:
-        found = _File.model_validate(content)
+        found = File.model_validate(content)
     except ValidationError as invalid:
         raise ContractError("\n".join(_told(path, content, dict(e)) for e in invalid.errors())) from None
     for number, one in enumerate(found.due):
@@ -176,7 +183,7 @@ def _told(path: Path, content: Any, error: Mapping[str, Any]) -> str:
         where = f"due[{place[1]}]" + "".join(f".{part}" for part in place[2:])
     told = str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
-        of_depth: dict[int, type[BaseModel]] = {1: _File, 2: Due}
+        of_depth: dict[int, type[BaseModel]] = {1: File, 2: Due}
         model = of_depth.get(len(place) - 1, Day)
         near = difflib.get_close_matches(str(place[-1]), list(model.model_fields), 1)
         told = f"there is no such key; {f'did you mean {near[0]}' if near else 'remove it'}"
@@ -204,15 +211,15 @@ def _problem(one: Due) -> str | None:
     return None
 
 
-def _check_overlaps(found: Sequence[tuple[Path, Due]]) -> None:
-    by_scope: dict[tuple[str, str], list[tuple[Path, Due]]] = {}
-    for path, one in found:
-        by_scope.setdefault((one.dataset, one.senders), []).append((path, one))
+def _check_overlaps(found: Sequence[tuple[str, Due]]) -> None:
+    by_scope: dict[tuple[str, str], list[tuple[str, Due]]] = {}
+    for name, one in found:
+        by_scope.setdefault((one.dataset, one.senders), []).append((name, one))
     for own in by_scope.values():
-        for (_, earlier), (path, later) in pairwise(sorted(own, key=lambda pair: pair[1].valid_from)):
+        for (_, earlier), (name, later) in pairwise(sorted(own, key=lambda pair: pair[1].valid_from)):
             if earlier.valid_to is None or earlier.valid_to > later.valid_from:
                 raise ContractError(
-                    f"calendar/{path.name}: {later.dataset} of {later.senders}: two entries hold on"
+                    f"calendar/{name}: {later.dataset} of {later.senders}: two entries hold on"
                     f" {later.valid_from}; give the earlier one valid_to: {later.valid_from}"
                 )
 

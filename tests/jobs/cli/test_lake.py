@@ -55,6 +55,16 @@ def test_a_file_of_a_real_site_arrives_today(make_settings: Callable[..., Settin
     assert landed.received == clock.today(settings.timezone)
 
 
+def test_a_sender_that_nobody_knows_is_told_at_once(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "births.csv"
+    file.write_text("区,出生年,出生人数\n东城区,2020,1\n", encoding="utf-8")
+    words = ("land", file, "--received", "2025-09-01", "--feed", "place_demand", "--sender")
+    told = edulake(*words, "9999")
+    assert told.exit_code == 0
+    assert "没有代码为“9999”的报送单位" in told.stderr
+    assert "9999" not in edulake(*words, "110000").stderr
+
+
 def test_what_is_left_aside_is_named(settings: Settings, tmp_path: Path) -> None:
     for place in (
         "loose.csv",

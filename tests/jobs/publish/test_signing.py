@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 from collections.abc import Iterator
 from datetime import date
@@ -124,3 +125,35 @@ def test_commands_sign_and_the_mart_shows_it_as_known(own: Settings, tmp_path: P
     with duckdb.connect(str(file), read_only=True) as db:
         assert db.execute(query, ["110105", *ROLL]).fetchall() == [("district",)]
         assert db.execute(query, ["110106", *ROLL]).fetchall() == [("open",)]
+
+
+# Last days of the terms' rolls in the city's calendar, worked out by hand from its 15 working days.
+ROLL_DUE = {
+    "2024-2025-1": date(2024, 9, 23),
+    "2024-2025-2": date(2025, 3, 21),
+    "2025-2026-1": date(2025, 9, 22),
+}
+
+
+def test_who_is_late_is_who_was_planted_and_who_never_sent(own: Settings) -> None:
+    """Against the landing and the truth: rolls that came late, schools that registered nobody."""
+    first: dict[tuple[str, str], date] = {}
+    for file in deliveries.scan(own):
+        term = file.name.removeprefix("在籍学生名册_")[:11]
+        if term in ROLL_DUE:
+            key = file.sender, term
+            first[key] = min(first.get(key, file.received), file.received)
+    late = {key: (day - ROLL_DUE[key[1]]).days for key, day in first.items() if day > ROLL_DUE[key[1]]}
+    shown = signing.rows(own)
+    rolls = [row for row in shown if row["dataset"] == "pupil_roll"]
+    assert {(r["sender_code"], r["period"]): r["days_late"] for r in rolls if r["days_late"]} == late
+    with (own.home / "truth" / "faults.csv").open(encoding="utf-8") as lines:
+        planted = [row["file"].split("/") for row in csv.DictReader(lines) if row["kind"] == "roll_late"]
+    assert planted
+    assert {sender for _, sender, *_ in planted} <= {sender for sender, _ in late}
+    sent = {file.sender for file in deliveries.scan(own) if file.name.startswith("学籍导入表_2025")}
+    owed = {
+        r["sender_code"] for r in shown if (r["dataset"], r["period"]) == ("pupil_registration", "2025-2026")
+    }
+    now = {r["sender_code"] for r in signing.rows(own, late=True) if r["dataset"] == "pupil_registration"}
+    assert now & owed == owed - sent
