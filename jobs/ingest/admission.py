@@ -62,9 +62,14 @@ class Locks:
     known: Senders
 
     def refusal(self, note: FileNote, dataset: str) -> str | None:
-        """Why the file comes too late, as a reason; None where its period is not locked."""
-        scope = self.scope(dataset, note.sender, date.fromisoformat(note.received), Path(note.path).name)
-        return None if scope is None else self.kept_out(scope, note.sender, note.received)
+        """Why the file comes too late, as a reason; None where no part of it is locked."""
+        received, name = date.fromisoformat(note.received), Path(note.path).name
+        return self.of(dataset, note.sender, received, name, note.received)
+
+    def of(self, dataset: str, sender: str, received: date, name: str, day: str) -> str | None:
+        """The same of a file that was received on one day, asked about another one."""
+        found = (self.kept_out(one, sender, day) for one in self.scopes(dataset, sender, received, name))
+        return next((reason for reason in found if reason), None)
 
     def kept_out(self, scope: Scope, sender: str, received: str) -> str | None:
         """Why a sender may hand nothing in for a scope, as a reason; None where he may."""
@@ -80,21 +85,29 @@ class Locks:
             received=received,
         )
 
-    def scope(self, dataset: str, sender: str, received: date, name: str = "") -> Scope | None:
-        """The scope that a file is of: by the period in its name, else by the one that opened last."""
+    def scopes(self, dataset: str, sender: str, received: date, name: str = "") -> list[Scope]:
+        """The scopes that a file may be of: by the period in its name, else by the one that opened last.
+
+        A school's file is of its district, the bureau's of every district that signed.
+        """
         kind = self.known.kind(sender)
-        own = [one for one in self.periods if (one.dataset, one.senders) == (dataset, kind)]
+        own = [one for one in self.periods if one.dataset == dataset and one.senders == kind]
+        own = own or [one for one in self.periods if one.dataset == dataset]
         opened = [one for one in own if one.opens <= received]
         if not opened:
-            return None
+            return []
         label = max(opened, key=lambda one: one.opens).period
         named, contract = recognize.period_in_name(name), declare.load()[dataset]
         if named and contract.period:
             year, term = named
             told = f"{year}-{year + 1}" + (f"-{term}" if contract.period == "term" else "")
             label = told if any(one.period == told for one in own) else label
-        units = sorted((self.known.schools or {}).get(sender, ())) if kind == "school" else [sender]
-        return Scope(dataset, label, units[0]) if units else None
+        units = {sender}
+        if kind == "school":
+            units = {*(self.known.schools or {}).get(sender, ())}
+        elif kind == "city":
+            units |= {act.unit_code for act in self.acts}
+        return [Scope(dataset, label, unit) for unit in sorted(units)]
 
 
 def locks(settings: Settings, known: Senders) -> Locks | None:

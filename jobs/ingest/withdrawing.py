@@ -85,8 +85,8 @@ def _check_locks(settings: Settings, delivery_id: str, day: date) -> None:
         if locks is None or row["delivery_id"] != delivery_id or row["outcome"] != verdicts.ACCEPTED:
             continue
         sender = row["sender_code"]
-        scope = locks.scope(row["dataset"], sender, row["received_date"], row["file_name"] or "")
-        if scope and (reason := locks.kept_out(scope, sender, day.isoformat())):
+        told = row["dataset"], sender, row["received_date"], row["file_name"] or "", day.isoformat()
+        if reason := locks.of(*told):
             raise UserError(
                 reasons.sentence(reason, settings.language),
                 f"`{settings.command('calendar', 'except', '--help')}` says how an exception is given.",

@@ -49,8 +49,8 @@ def scope_of(settings: Settings, dataset: str, period: str, unit: str) -> Scope:
             f"the reporting calendar asks for no dataset {dataset!r}{_near(dataset, listed)}.",
             f"It asks for: {', '.join(listed) or 'nothing'}.",
         )
-    today = clock.today(settings.timezone)
-    periods = [one.period for one in reporting.periods(due, reporting.days_of(settings.calendar), today)]
+    newest = max((day for _, day in _days(settings)), default=clock.today(settings.timezone))
+    periods = [one.period for one in reporting.periods(due, reporting.days_of(settings.calendar), newest)]
     if period not in periods:
         raise UserError(
             f"{dataset} has no period {period!r}{_near(period, periods)}.", f"Periods: {', '.join(periods)}."

@@ -194,8 +194,10 @@ def test_a_locked_period_takes_nothing_without_an_exception(settings: Settings, 
     sign_offs.add(settings, scope, "lock", "市级", None, days)
     for district in ("110101", "110105"):
         hand_in(settings, "catchment", district, "2025-09-10", district_code=district, dwelling_count="77")
+    # Not by way of the bureau either.
+    hand_in(settings, "catchment", "110000", "2025-09-10", district_code="110101", dwelling_count="78")
     found = take(settings, spark, "place_demand")
-    assert told(found["110101"]) == ("refused", ["period_locked"])
+    assert told(found["110101"]) == told(found["110000"]) == ("refused", ["period_locked"])
     assert told(found["110105"]) == ("accepted", [])
     assert "申请例外" in reasons.sentence(found["110101"]["reasons"][0], "zh")
     with pytest.raises(UserError, match="锁定"):
