@@ -78,6 +78,13 @@ TABLES: dict[str, Known] = {
         over="stage_code",
         counts={"forecast_count": "forecast_missing_reason"},
     ),
+    "pub_entry_notice": Known(
+        ("unit_level", "district_code", "stage_code", "school_year_start"),
+        by="unit_level",
+        whole="city",
+        over="district_code",
+        counts={"public_entrant_count": "public_entrant_count_missing_reason"},
+    ),
 }
 
 # A cell: (number of the release, unit, column).

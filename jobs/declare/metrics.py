@@ -120,7 +120,9 @@ class Metric(_Part):
     """
 
     code: Name
-    service: Literal["evaluation", "balance", "places", "fitness", "safety", "enrollment", "staff", "ops"]
+    service: Literal[
+        "evaluation", "balance", "places", "fitness", "safety", "enrollment", "staff", "ops", "resources"
+    ]
     name: Words
     definition: Words
     numerator: Words | None = None

@@ -14,6 +14,7 @@ _SERVICES_ZH = {
     "enrollment": "学生",
     "staff": "师资",
     "ops": "数据质量",
+    "resources": "教育资源",
 }
 _LEVELS_ZH = {"school": "校", "group": "集团", "district": "区", "zone": "功能区", "city": "市"}
 _COLUMNS = [

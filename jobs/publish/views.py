@@ -36,7 +36,10 @@ STANDARDS = {
     "fitness_eyesight": "fitness/eyesight",
     "fitness_item": "fitness/items",
     "plan_place_target": "places/plan_places",
+    "entry_level": "places/entry_levels",
+    "inbox_rule": "portal/inbox",
     "portal_text": "portal/texts",
+    "resource_term": "resources/terms",
     "evaluation_text": "evaluation/texts",
 }
 # Tables that each edition of the fitness standard has in a folder of its own.

@@ -67,6 +67,14 @@ READERS = [
         Reader("pub_fitness_district_year", c, FITNESS[c], "unit_level", "coalesce(district_code, 'city')")
         for c in ("good_or_excellent_share", "pass_share")
     ),
+    Reader(
+        "fct_resource_access",
+        "use_per_pupil",
+        "'digital_use_per_pupil'",
+        where="is_stage_total and is_subject_total",
+        times=1,
+    ),
+    Reader("fct_resource_coverage", "coverage_share", "metric_code", year="left(period, 4)::integer"),
     Reader("fct_places_gap", "occupancy_share", "'places_occupancy_' || stage_code", *PLACES),
     Reader("fct_places_gap", "expected_shortage", "'places_short_' || stage_code", *PLACES, times=1),
     Reader(
@@ -186,6 +194,9 @@ APART = {
     ("fct_plan_indicator", "is_computed_different"),
     *(("fct_plan_difference", c) for c in ("value_difference", "unexplained")),
     *(("fct_plan_difference", f"by_{c}") for c in ("date", "scope", "missing", "codes")),
+    # the city's row again, beside each unit's
+    *(("fct_resource_access", c) for c in ("city_use_per_pupil", "city_gap_use_per_pupil", "of_city_ratio")),
+    *(("fct_resource_coverage", f"city_{c}_share") for c in ("coverage", "gap")),
 }
 
 

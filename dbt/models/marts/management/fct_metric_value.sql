@@ -9,6 +9,7 @@
 -- depends_on: {{ ref('fct_pupil_background') }}
 -- depends_on: {{ ref('fct_feed_quality') }}, {{ ref('fct_balance_school_indicator') }}
 -- depends_on: {{ ref('fct_balance_coefficient') }}, {{ ref('fct_balance_rule') }}, {{ ref('fct_plan_count') }}
+-- depends_on: {{ ref('fct_resource_access') }}, {{ ref('int_resources__school') }}
 with districts as (select * from {{ ref('dim_district') }}),
 
 members as (select * from {{ ref('brg_school_group_member') }}),

@@ -15,6 +15,7 @@ select
     hazards.school_code,
     schools.school_name,
     schools.district_code,
+    schools.district_name_zh,
     hazards.hazard_code,
     hazards.found_date,
     hazards.hazard_category_code,

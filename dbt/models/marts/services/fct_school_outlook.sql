@@ -32,6 +32,7 @@ select
     forecasts.unit_code as school_code,
     schools.school_name,
     schools.district_code,
+    schools.district_name_zh,
     forecasts.school_year_start,
     {{ school_year_label('forecasts.school_year_start') }} as school_year,
     forecasts.lead as lead_years,

@@ -23,7 +23,9 @@ def test_every_public_number_is_protected_or_harmless() -> None:
             if kind.startswith(("integer", "bigint", "decimal", "double", "float"))
         }
         protected = {name for count in rule.counts for name in (count.column, *count.hidden_with)}
-        assert numbers - set(rule.key) == protected | set(rule.harmless), table
+        # words that follow from a hidden number are hidden with it
+        assert protected <= set(meta["columns"]), table
+        assert numbers - set(rule.key) == protected & numbers | set(rule.harmless), table
         assert {*rule.key, *(count.reason for count in rule.counts)} <= set(meta["columns"]), table
         assert all(rule.harmless.values()), table
         counted += [count.column for count in rule.counts]
