@@ -61,7 +61,7 @@ def test_each_table_and_column_has_a_chinese_name_of_its_own(opened: duckdb.Duck
     tables = catalog.of_release(opened, "release")
     named = catalog.create_chinese_views(opened, tables, "release.main")
     views = [table.name_zh for table in named if table.name_zh]
-    assert len({*views}) == len(views) == len(tables) - 2
+    assert len({*views}) == len(views) == len([t for t in tables if not t.name.startswith("_")]) > 50
     for table in named:
         if table.name_zh:
             # Without quotes: a name that needs none.
