@@ -118,7 +118,7 @@ def publish_release(run_id: str) -> Counts:
     Where the current release shows the same, it stays, and the run is unchanged. Where a person must approve
     it, the release is a draft, and the run waits.
     """
-    from jobs.publish import marts, publication, published_models
+    from jobs.publish import marts, publication, published_models, release
 
     settings, run = _context(run_id)
     if run.state in runs.DONE:
@@ -128,6 +128,7 @@ def publish_release(run_id: str) -> Counts:
     if note["standing"]:
         runs.finish(settings, run_id, runs.UNCHANGED, note["standing"], pins)
         return {"release": note["standing"], "unchanged": 1}
+    before = release.pointed(settings)
     published = publication.publish(
         settings,
         run_id,
@@ -147,7 +148,8 @@ def publish_release(run_id: str) -> Counts:
             for c in published.manifest["checklist"]
         ]
         return {"release": published.number, "waiting": 1, "checklist": "\n".join(told)}
-    is_new = published.run_id == run_id
+    # A run that was killed may have left its draft, which this one then let out.
+    is_new = published.run_id == run_id or published.number != before
     runs.finish(settings, run_id, runs.PUBLISHED if is_new else runs.UNCHANGED, published.number, pins)
     spare.keep(settings)
     return {"release": published.number} | ({} if is_new else {"unchanged": 1})

@@ -78,6 +78,16 @@ def test_the_next_draft_takes_the_place_of_a_rejected_one(publish: Publish, sett
     assert drafts.waiting(settings) is None, "what it showed is not so any more"
 
 
+def test_a_draft_that_a_killed_run_left_is_let_out_by_the_next(publish: Publish, settings: Settings) -> None:
+    left = publish("2026-09-10.1")
+    asks_nobody = replace(settings, release=ReleaseRule())
+    said = {"as_of_date": "2026-09-10", "known_at": "2026-09-10", "code_version": "1", "inputs": {}}
+    build_file = settings.home.parent.parent / "build.duckdb"
+    done = publication.publish(asks_nobody, "2026-09-10.2", build_file, MODELS, **said)
+    assert (done.number, done.run_id, done.is_draft) == (left.number, "2026-09-10.1", False)
+    assert releases.current(settings) == done
+
+
 def test_a_release_goes_out_at_its_time(
     publish: Publish, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
