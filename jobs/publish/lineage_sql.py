@@ -66,7 +66,7 @@ def reads(model: str, compiled: str, schema: MappingSchema, dates: Mapping[str, 
         tree = sqlglot.parse_one(compiled, dialect=DIALECT)
         for table in tree.find_all(exp.Table):
             table.set("catalog", None)
-        tree = qualify(_flat(tree), dialect=DIALECT, schema=schema)
+        tree = qualify(_flat(tree), dialect=DIALECT, schema=schema, validate_qualify_columns=False)
     except SqlglotError as error:
         raise LineageError(f"{model}: {error}") from error
     root = build_scope(tree)
@@ -250,7 +250,7 @@ class _Tracer:
         return merged(after("computed", value), after("filtered" if value else "computed", around))
 
     def _column(self, column: exp.Column, scope: Scope) -> Edges:
-        source = _source(column.table, scope)
+        source = _source(column.table or self._holder(column.name, scope), scope)
         if isinstance(source, Scope):
             if source.scope_type == ScopeType.UDTF:
                 return self._function(column.name, source, scope)
@@ -260,6 +260,11 @@ class _Tracer:
         if relation := _relation(source):
             return {Point(relation, column.name): "copied"}
         return after("computed", self._traced(source.this.iter_expressions(), scope))
+
+    def _holder(self, column: str, scope: Scope) -> str:
+        """The one source of a scope that has a column which names none, as where a query looks aside."""
+        held = [n for n, s in scope.sources.items() if isinstance(s, Scope) and column in self.outputs(s)]
+        return held[0] if len(held) == 1 else ""
 
     def _function(self, column: str, source: Scope, scope: Scope) -> Edges:
         """A column of `lateral (select …)`, or of a function over columns beside it, such as `unnest(a)`."""

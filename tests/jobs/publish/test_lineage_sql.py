@@ -83,6 +83,16 @@ def test_of_two_ways_the_more_direct_is_told() -> None:
     assert lineage_sql.after("counted", {Point("t", "a"): "renamed"}) == {Point("t", "a"): "counted"}
 
 
-def test_a_column_that_nobody_declares_is_refused_with_the_models_name() -> None:
-    with pytest.raises(LineageError, match=r"^m: .*nothing"):
-        read("select nothing from main.t")
+def test_a_query_that_looks_aside_at_what_a_recursive_one_gives() -> None:
+    found = read(
+        "with recursive walk as (select a as y, [b] as way from main.t union all"
+        " select walk.y, list_append(walk.way, u.x) as way from walk, main.u where walk.y = u.a),"
+        " ends as (select * from walk)"
+        " select max(last.one) as y from ends, (select unnest(ends.way) as one) as last"
+    )
+    assert told(found.columns["y"]) == {"t.b": "computed", "u.x": "computed"}
+
+
+def test_what_is_no_sql_is_refused_with_the_models_name() -> None:
+    with pytest.raises(LineageError, match=r"^m: "):
+        read("select from where")
