@@ -26,7 +26,8 @@
     /*bound {{ metric }}*/ {{ wilson(of ~ source.numerator, of ~ source.denominator, side) }} /*end*/
 {%- endmacro %}
 
-{# Rows of one source of a metric, by its declaration: one row per level, unit and period. #}
+{# Rows of one source of a metric, by its declaration: one row per level, unit and period. What a model tells as a
+   share, 0 to 1, comes into the metric's unit here. #}
 {% macro metric_rows(source) -%}
     {%- set period = source.period or ('year(' ~ as_of_date() ~ ')') -%}
     {%- set levels = ['school', 'group', 'district', 'zone', 'city'] -%}
@@ -50,7 +51,8 @@
         {{ source.numerator or 'null' }}::decimal(18, 4) as numerator,
         {{ source.denominator or 'null' }}::decimal(18, 4) as denominator,
         {%- for name, column in plain.items() %}
-        {{ column or 'null' }}::decimal(18, 6) as told_{{ name }},
+        {{ '(' ~ source.per ~ ' * ' ~ column ~ ')' if (column or '').endswith('_share') else column or 'null' }}::decimal(18, 6)
+            as told_{{ name }},
         {%- endfor %}
         {{ source.missing_reason or 'null' }}::varchar as told_reason,
         coalesce({{ source.unmapped or 0 }}, 0)::bigint as unmapped_count,

@@ -32,6 +32,7 @@ REPORTING = "reporting_period"
 # Dated standards that marts join, beside all code lists.
 STANDARDS = {
     "plan_indicator_target": "evaluation/plan_indicators",
+    "balance_rule": "evaluation/balance_rules",
     "control_tolerance": "evaluation/control_tolerances",
     "fitness_eyesight": "fitness/eyesight",
     "fitness_item": "fitness/items",

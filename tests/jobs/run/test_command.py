@@ -311,7 +311,7 @@ def test_a_bad_release_is_stopped_and_the_old_one_keeps_serving(own_copy: Callab
     tasks.write_raw(run_id, "enrollment")
     assert tasks.clean_rows(run_id, "enrollment")["accepted"] > 100
     tasks.decide(run_id, "places")
-    with pytest.raises(audit.CheckFailedError, match="mape_percent"):
+    with pytest.raises(audit.CheckFailedError, match="mape_share"):
         tasks.build_marts(run_id)
     assert release.current(mine) == before
     failed = [c for c in tables.rows(mine, "ops__check") if c["run_id"] == run_id and not c["is_success"]]

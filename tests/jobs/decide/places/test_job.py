@@ -70,9 +70,8 @@ def test_past_errors_stand_at_every_level_and_stage(marts: duckdb.DuckDBPyConnec
     assert {count for level, _, count in found if level == "city"} == {6}
     card = rows(marts, "select note_zh from rpt_portal__service_card where service = 'places'")[0][0]
     own = "where unit_level = 'city' and grade_span = 'all' and lead_years = 1"
-    missed = rows(marts, f"select mape_percent::decimal(8, 1)::varchar from fct_places_forecast_error {own}")[
-        0
-    ][0]
+    percent = "(100 * mape_share)::decimal(8, 1)::varchar"
+    missed = rows(marts, f"select {percent} from fct_places_forecast_error {own}")[0][0]
     assert f"总数平均误差 {missed}%" in card
 
 
