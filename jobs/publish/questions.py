@@ -13,6 +13,7 @@ import duckdb
 from jobs import clock
 from jobs.publish import catalog, journal
 from jobs.publish import release as releases
+from jobs.publish import sum_remarks
 from jobs.publish.confined import Answer, Opened, Opening, asked
 from jobs.settings import Settings, UserError
 from jobs.sql import identifier, literals
@@ -87,6 +88,11 @@ def of_release(
             remarks=lambda text: [*noted, *marked(connection, "release", _in_english(text, names))],
             is_synthetic=found.is_synthetic,
             tables=told,
+            remarks=lambda text: [
+                *marked(connection, "release", text),
+                *sum_remarks.remarks(connection, "release", text, found.manifest["tables"]),
+            ],
+            is_synthetic=found.is_synthetic,
         )
 
     return opening, f"`{settings.command('sql', '--list')}` lists what can be asked."
