@@ -243,6 +243,7 @@ def described(writer: duckdb.DuckDBPyConnection, model: Model, columns: Mapping[
         "grain": list(model.grain),
         "pick_one": model.pick_one,
         "total_marks": model.total_marks,
+        "next_update": model.next_update,
         "footnotes": [{"zh": zh, "en": en} for zh, en in model.footnotes],
         "city_rows": model.city_rows,
         "major": model.major,

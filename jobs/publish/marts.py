@@ -179,9 +179,14 @@ def models() -> list[str]:
     return sorted(found, key=lambda name: (-len(name), name))
 
 
-def tables_behind(names: Iterable[str]) -> set[str]:
-    """The lake's tables that some models read, themselves or through others."""
-    texts = {path.stem: path.read_text("utf-8") for path in (PROJECT / "models").rglob("*.sql")}
+def model_texts() -> dict[str, str]:
+    """The SQL of every model, as written."""
+    return {path.stem: path.read_text("utf-8") for path in (PROJECT / "models").rglob("*.sql")}
+
+
+def tables_behind(names: Iterable[str], texts: Mapping[str, str] | None = None) -> set[str]:
+    """The lake's tables that some models read, themselves or through others; `texts` where they are read."""
+    texts = texts or model_texts()
     reached: set[str] = set()
     waiting = set(names)
     while waiting:

@@ -61,6 +61,8 @@ class Model:
     columns: Mapping[str, Column] = field(default_factory=dict)
     # The columns that tell each row from every other.
     grain: tuple[str, ...] = ()
+    # The next day on which a dataset behind it is due (`next_update`); None: no calendar says so.
+    next_update: str | None = None
     # What a reader could misread, in Chinese and English.
     footnotes: tuple[tuple[str, str], ...] = ()
     # Of a public table: its key, what it counts and what adds up (jobs.publish.protect.rules).

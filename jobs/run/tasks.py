@@ -119,6 +119,7 @@ def publish_release(run_id: str) -> Counts:
     it, the release is a draft, and the run waits.
     """
     from jobs.publish import marts, publication, published_models, release
+    from jobs.publish import marts, next_update, publication, published_models
 
     settings, run = _context(run_id)
     if run.state in runs.DONE:
@@ -129,11 +130,12 @@ def publish_release(run_id: str) -> Counts:
         runs.finish(settings, run_id, runs.UNCHANGED, note["standing"], pins)
         return {"release": note["standing"], "unchanged": 1}
     before = release.pointed(settings)
+    declared = published_models.read_models(marts.manifest(settings, run_id))
     published = publication.publish(
         settings,
         run_id,
         marts.build_file(settings, run_id),
-        published_models.read_models(marts.manifest(settings, run_id)),
+        next_update.told(settings, declared, run.as_of_date),
         pins,
         as_of_date=run.as_of_date.isoformat(),
         known_at=run.known_at.isoformat(),
