@@ -11,9 +11,8 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from jobs import clock
-from jobs.publish import catalog, journal
+from jobs.publish import catalog, journal, sum_remarks
 from jobs.publish import release as releases
-from jobs.publish import sum_remarks
 from jobs.publish.confined import Answer, Opened, Opening, asked
 from jobs.settings import Settings, UserError
 from jobs.sql import identifier, literals
@@ -85,17 +84,18 @@ def of_release(
             for note in journal.notes(settings.releases, found.number)
         ]
         return Opened(
-            remarks=lambda text: [*noted, *marked(connection, "release", _in_english(text, names))],
+            remarks=lambda text: [*noted, *_of_sums(connection, found, _in_english(text, names))],
             is_synthetic=found.is_synthetic,
             tables=told,
-            remarks=lambda text: [
-                *marked(connection, "release", text),
-                *sum_remarks.remarks(connection, "release", text, found.manifest["tables"]),
-            ],
-            is_synthetic=found.is_synthetic,
         )
 
     return opening, f"`{settings.command('sql', '--list')}` lists what can be asked."
+
+
+def _of_sums(connection: duckdb.DuckDBPyConnection, found: releases.Release, text: str) -> list[str]:
+    """What to know of a question's sums: rows that miss members, and numbers that do not add up so."""
+    mixed = sum_remarks.remarks(connection, "release", text, found.manifest["tables"])
+    return [*marked(connection, "release", text), *mixed]
 
 
 def of_lake(
