@@ -14,6 +14,8 @@ from jobs.publish import marts
 # Shares of something else than their whole, so that they may exceed 1: what each is taken of.
 OVER_ONE = {
     "occupancy_share": "places, of which a full school has fewer than pupils",
+    "entry_occupancy_share": "places, of which a full unit has fewer than pupils",
+    "city_gap_share": "a share less that of the city, below nought where it is smaller",
     "opened_of_target_share": "a target",
     "opened_of_due_share": "a plan's step",
     "progress_share": "the way from base to target",
