@@ -118,8 +118,7 @@ def publish_release(run_id: str) -> Counts:
     Where the current release shows the same, it stays, and the run is unchanged. Where a person must approve
     it, the release is a draft, and the run waits.
     """
-    from jobs.publish import marts, publication, published_models, release
-    from jobs.publish import marts, next_update, publication, published_models
+    from jobs.publish import marts, next_update, publication, published_models, release
 
     settings, run = _context(run_id)
     if run.state in runs.DONE:
