@@ -66,8 +66,7 @@ def without_share(found: Answer) -> Answer:
 
 def test_each_question_has_a_query_of_at_most_ten_lines() -> None:
     found = questions()
-    # until fct_resource_access is there
-    assert list(found) == [number for number in range(1, 11) if number != 4]
+    assert list(found) == list(range(1, 11))
     assert {n: len(q.splitlines()) for n, q in found.items() if len(q.splitlines()) > MOST_LINES} == {}
     heads = re.findall(r"^## \d+\. (.*)", PAGE.read_text("utf-8"), re.MULTILINE)
     assert all(re.search(r"[\u4e00-\u9fff].*[？] [A-Z]", head) for head in heads), (
@@ -92,6 +91,10 @@ def test_migrant_children(ask: Ask, counts: Counts) -> None:
 
 def test_degrees_of_staff(ask: Ask, counts: Counts) -> None:
     same(without_share(ask(questions()[3])), counts.degrees())
+
+
+def test_digital_use_per_pupil(ask: Ask, counts: Counts) -> None:
+    same(without_share(ask(questions()[4])), counts.digital_use(2024))
 
 
 def test_hotline_topics(ask: Ask, counts: Counts) -> None:
