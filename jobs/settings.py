@@ -50,6 +50,7 @@ VARIABLES = {
     "EDULAKE_STORAGE": "Folder for the tables; each site gets a folder in it. Default: `lake/` of the site.",
     "EDULAKE_HMAC_KEY_FILE": "File with the secret of a real site's pupil keys; readable by its owner only.",
     "EDULAKE_AIRFLOW_DB": "`postgresql://…` for Airflow's database, one per site. Default: SQLite.",
+    "EDULAKE_POSTGRES_URL": "`postgresql://…` of the database that `publish postgres` fills.",
     "EDULAKE_EXPECTATIONS": "Another folder of declarations. Default: `expectations/`.",
     "EDULAKE_JAVA": "A Java executable, 17 or 21. Default: `JAVA_HOME`, `PATH`, then the packaged one.",
     "EDULAKE_MAVEN": "A mirror of Maven Central for Delta's jars, asked while the environment is made.",
