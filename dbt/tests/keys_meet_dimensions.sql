@@ -8,6 +8,8 @@
     'fct_control_total.district_code': 'a bulletin may print units that are no districts of the lake',
     'pub_control_total.district_code': 'the same bulletin',
     'fct_reporting_calendar.district_code': 'a district that owes deliveries may have sent none yet',
+    'fct_inbox.district_code': 'such a district stands there as late',
+    'shared_since_date': 'facilities are older than the first school year of the lake',
     'fct_inbox.district_code': 'the same district',
     'shared_since_date': 'facilities were opened before the first school year of the lake',
 } %}
