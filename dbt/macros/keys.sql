@@ -31,7 +31,11 @@
             ('area', 'dim_area', 'area_key'),
             ('district', 'dim_district', 'district_code'),
         ] -%}
-            {%- do found.append((dimension, key, 'unit_code', "unit_level = '" ~ level ~ "'")) -%}
+            {#- a school that is still planned goes by its project's code #}
+            {%- set planned = " and unit_code not in (select project_code from " ~ ref('fct_capacity_project') ~ ")" -%}
+            {%- do found.append((
+                dimension, key, 'unit_code', "unit_level = '" ~ level ~ "'" ~ (planned if level == 'school' else '')
+            )) -%}
         {%- endfor -%}
     {%- endif -%}
     {{- return(found) -}}
