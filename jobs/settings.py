@@ -56,6 +56,7 @@ VARIABLES = {
     "EDULAKE_MAVEN": "A mirror of Maven Central for Delta's jars, asked while the environment is made.",
     "EDULAKE_PYTHON": "A Python 3.11 for the environment. Default: the first one found.",
     "EDULAKE_BUILD_FILE": "Set for dbt by a build of marts: the file it writes.",
+    "EDULAKE_BUILD_MEMORY": "Set for dbt by a build of marts: half of the free memory, 2 to 6 GB.",
     "EDULAKE_PINS_FILE": "Set for dbt by a build of marts: the table versions it reads.",
 }
 # Variables of those that our own code sets, and nobody else should.

@@ -94,9 +94,9 @@
     {{ cell }}.school_year_start,
     {{ school_year_label(cell ~ '.school_year_start') }} as school_year,
     {{ cell }}.grade_key,
-    {{ cell }}.grade_key is not distinct from 'all' as is_grade_total,
+    coalesce({{ cell }}.grade_key = 'all', false) as is_grade_total,
     {{ cell }}.sex_code,
-    {{ cell }}.sex_code is not distinct from 'all' as is_sex_total
+    coalesce({{ cell }}.sex_code = 'all', false) as is_sex_total
 {%- endmacro %}
 
 {# One cell of the cube on both sides of a join. #}

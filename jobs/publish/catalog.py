@@ -13,8 +13,6 @@ from functools import cache
 
 import duckdb
 
-from jobs import declare
-from jobs.declare.model import STATEMENT_COLUMNS
 from jobs.settings import ROOT
 from jobs.sql import identifier
 
@@ -97,6 +95,9 @@ def of_release(connection: duckdb.DuckDBPyConnection, database: str) -> list[Tab
 
 def of_lake(names: Iterable[str]) -> list[Table]:
     """Tables of the lake, by their declarations."""
+    # Declarations load Arrow, which a question about a release does without.
+    from jobs import declare
+
     contracts = {}
     for contract in declare.load().values():
         contracts[contract.table] = contract
@@ -116,6 +117,8 @@ def of_lake(names: Iterable[str]) -> list[Table]:
 
 
 def _of_statement(column: str) -> tuple[str, str]:
+    from jobs.declare.model import STATEMENT_COLUMNS
+
     words = STATEMENT_COLUMNS.get(column)
     return (words[1], words[2]) if words else ("", "")
 

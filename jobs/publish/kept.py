@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
 
-from jobs.declare.words import Text
 from jobs.files import fsync, replacing
 from jobs.publish import release as releases
 from jobs.publish.release import Release, publishing_alone
 from jobs.settings import Settings, UserError, writing
+
+if TYPE_CHECKING:
+    from jobs.declare.words import Text
 
 CURRENT, NEWEST, MONTH, NAMED = "current", "newest", "month", "named"
 _LONGEST_NAME = 40
@@ -53,6 +56,9 @@ def why(settings: Settings, kept: Collection[Release]) -> dict[int, list[str]]:
 
 def until(settings: Settings, kept: Collection[Release]) -> dict[int, Text]:
     """Number of each release -> how long it is kept, in words."""
+    # Importing declarations loads Arrow, which finding a release by its name must not.
+    from jobs.declare.words import Text
+
     given, rule = names(settings), settings.kept_releases
     newest = sorted((release.number for release in kept), reverse=True)
     months = {release.number: release.manifest["as_of_date"][:7] for release in kept}

@@ -9,7 +9,7 @@ from jobs import origin
 from jobs.declare import reasons
 from jobs.ingest import failures
 from jobs.lake import deliveries, receipt_text, runs, tables, withdrawals
-from jobs.publish import checklist, drafts, release
+from jobs.publish import drafts, release
 from jobs.screen import Screen
 from jobs.settings import DamagedError, Settings, UserError
 
@@ -88,6 +88,8 @@ def waiting(settings: Settings, console: Screen) -> bool:
             f": release {number} goes out from {at:%Y-%m-%d %H:%M} UTC on.",
         )
     else:
+        from jobs.publish import checklist
+
         worst = checklist.WORDS[checklist.state(draft.manifest["checklist"])]
         console.say(
             ("等待审批 waiting for approval", "yellow"),

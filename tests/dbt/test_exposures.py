@@ -27,6 +27,7 @@ NAMES_ONLY = {
     "jobs/decide/places/read.py": "a hint to a command",
     "jobs/decide/places/scenario.py": "a hint to a command",
     "jobs/declare/metrics_page.py": "the reference page",
+    "jobs/declare/reporting_page.py": "the reference page",
     "jobs/publish/reference_entries.py": "the reference page",
     "jobs/publish/refusals.py": "an example in a refusal",
 }

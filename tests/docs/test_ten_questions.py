@@ -106,7 +106,7 @@ ROLLS_DUE = {"2024-2025-1": date(2024, 9, 23), "2025-2026-1": date(2025, 9, 22)}
 
 
 def test_late_senders(ask: Ask, counts: Counts) -> None:
-    """In this city all that is due came in the end, so the marks behind the answer are compared too."""
+    """Every roll that is due came in the end, so the marks behind the answer are compared too."""
     query = questions()[6]
     assert [row for row in ask(query) if row[1] == "在籍学生名册"] == []
     came_late = "dataset = 'pupil_roll' and period like '%-1' and is_expected and not is_on_time"

@@ -143,6 +143,7 @@ def test_a_workbook_has_texts_and_no_formula() -> None:
 # Files that may write CSV or workbooks without `jobs.cells`, each with its reason.
 ELSEWHERE = {
     "jobs/ingest/landed.py": "landing holds what was sent, and is read back by us alone",
+    "jobs/publish/postgres/load.py": "the form in which PostgreSQL takes rows; no file is made",
     "synthetic/city/calendar.py": "a site's own table, made of our own words",
     "synthetic/city/truth.py": "the hidden truth of the city, which only its own tests read",
     "synthetic/city/writers.py": "files as senders write them, also those that a spreadsheet would run",

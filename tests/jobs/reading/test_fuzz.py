@@ -316,7 +316,7 @@ def hand_in(settings: Settings, numbers: range) -> None:
     for number in numbers:
         file = outbox / f"{number}.dat"
         file.write_bytes(damaged(number) or b"x")
-        deliveries.land(settings, file, FEED, f"{110101 + number % 16}", date(2025, 3, 1))
+        deliveries.land(settings, file, FEED, "110000", date(2025, 3, 1))
 
 
 def check(settings: Settings, spark: SparkSession, numbers: range) -> None:

@@ -36,7 +36,7 @@ listed as (
         coalesce(catalogue.sender_code, uses.sender_code) as sender_code,
         uses.first_use_date,
         uses.last_use_date,
-        coalesce(uses.use_count, 0)::bigint as use_count,
+        coalesce(uses.use_count, 0)::integer as use_count,
         coalesce(catalogue.has_unmapped_code, false) or coalesce(uses.has_unmapped_code, false) as has_unmapped_code,
     from catalogue
     full outer join uses

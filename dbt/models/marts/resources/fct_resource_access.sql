@@ -82,9 +82,9 @@ counted as (
     select
         asked.*,
         years.use_through_date,
-        coalesce(used.use_count, 0)::bigint as use_count,
-        coalesce(used.pupil_use_count, 0)::bigint as pupil_use_count,
-        coalesce(used.teacher_use_count, 0)::bigint as teacher_use_count,
+        coalesce(used.use_count, 0)::integer as use_count,
+        coalesce(used.pupil_use_count, 0)::integer as pupil_use_count,
+        coalesce(used.teacher_use_count, 0)::integer as teacher_use_count,
         pupils.pupil_count::integer as pupil_count,
         case asked.unit_level when 'city' then pupils.is_city_complete else pupils.is_district_complete end
             as is_complete,

@@ -73,7 +73,7 @@ summed as (
         subject_code,
         subject_zh,
         user_kind_code,
-        sum(use_count)::bigint as use_count,
+        sum(use_count)::integer as use_count,
         (sum(use_min) / 60)::decimal(12, 1) as use_h,
         max(use_date) as last_use_date,
         count(*) filter (where has_unmapped_code)::integer as unmapped_count,
