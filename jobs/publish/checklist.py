@@ -31,6 +31,8 @@ _LEAST_ROWS = 100
 _MOST_DETAILS = 8
 CALENDAR = "fct_reporting_calendar"
 _CONTROL = "fct_control_total"
+# Columns by which a mart says that a code behind a row is one that nobody mapped, as conditions.
+_UNMAPPED = {"unmapped_count": "unmapped_count > 0", "has_unmapped_code": "has_unmapped_code"}
 
 
 @dataclass(frozen=True)
@@ -178,9 +180,10 @@ def _rows(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Meas
 def _unmapped(connection: duckdb.DuckDBPyConnection, told: Mapping[str, Any]) -> Measured:
     shares = []
     for name, table in told.items():
-        if any(column["name"] == "unmapped_count" for column in table["columns"]) and table["rows"]:
+        columns = {column["name"] for column in table["columns"]}
+        if (marks := [how for mark, how in _UNMAPPED.items() if mark in columns]) and table["rows"]:
             ((count,),) = connection.execute(
-                f"select count(*) from build.main.{identifier(name)} where unmapped_count > 0"
+                f"select count(*) from build.main.{identifier(name)} where {' or '.join(marks)}"
             ).fetchall()
             shares.append((count / table["rows"], name))
     shares.sort(reverse=True)

@@ -67,9 +67,9 @@ def publish(
     reader = releases.open_release(release, audience)
     told = comments(reader, release.file(audience).stem)
     with _connected(url) as connection:
-        _prepare(connection, name, release)
         # One publisher of a schema at a time; the server frees it when the connection ends.
         connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", [name])
+        _prepare(connection, name, release)
         access.make_roles(connection, name, _districts(release))
         schema, is_new = _schema(connection, name, release, with_pupils)
         if is_new:

@@ -37,6 +37,7 @@ def build(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             create table fct_reporting_calendar as select * from (values
                 ('110101', 'a', 12, true), ('110101', 'b', 3, true), ('110108', 'a', 5, false),
                 ('110109', 'a', 40, true)) v(sender_code, dataset, days_late, is_late_now);
+            create table fct_case as select i < 6 as has_unmapped_code from range(20) t(i);
             create table fct_rate as select i as n, (i < 3)::int as unmapped_count from range(20) t(i);
         """)
     with duckdb.connect() as con:
@@ -109,3 +110,12 @@ def test_breaks_are_red_and_those_announced_amber(
 )
 def test_the_worst_state_counts(states: list[str], worst: str) -> None:
     assert checklist.state([{"state": state} for state in states]) == worst
+
+
+def test_rows_with_codes_that_nobody_mapped_are_found_by_either_mark(
+    settings: Settings, build: duckdb.DuckDBPyConnection
+) -> None:
+    case = {"rows": 20, "columns": [{"name": "has_unmapped_code"}]}
+    rate = {"rows": 20, "columns": [{"name": "unmapped_count"}]}
+    item = measured(settings, build, tables={"fct_rate": rate, "fct_case": case})["unmapped_share"]
+    assert (item.measured, item.detail) == (0.3, "fct_case: 30.0%; fct_rate: 15.0%")

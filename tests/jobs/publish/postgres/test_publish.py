@@ -41,6 +41,7 @@ ODD = Model(
     title_zh="各种值",
     title_en="Odd values",
     description="All kinds.",
+    grain=("a_text",),
     columns={"a_text": Column("文本", "A text")},
 )
 ODD_VALUES = """
@@ -164,6 +165,24 @@ def test_every_value_arrives_as_it_is(release: Release, database: str) -> None:
         assert sorted(map(_plain, found)) == sorted(map(_plain, expected)), table
     nested = asked(database, "select numbers, words from edulake.dim_odd order by a_text")
     assert sorted(nested, key=repr) == [(None, None), ([1, 2], {"k": "值"}), ([], {})]
+
+
+def test_the_grain_is_the_key_and_the_district_is_indexed(release: Release, database: str) -> None:
+    to_postgres(release, database)
+    keys = (
+        "select nspname || '.' || relname, pg_get_constraintdef(pg_constraint.oid) from pg_constraint"
+        " join pg_class on pg_class.oid = conrelid join pg_namespace on pg_namespace.oid = relnamespace"
+        " where contype = 'p' and nspname like 'edulake%' order by relname desc"
+    )
+    assert asked(database, keys) == [
+        ("edulake.release", "PRIMARY KEY (schema_name)"),
+        ("edulake_r1.dim_odd", "PRIMARY KEY (a_text)"),
+    ]
+    indexed = (
+        "select tablename from pg_indexes"
+        " where schemaname = 'edulake_r1' and indexdef like '%(district_code)'"
+    )
+    assert sorted(asked(database, indexed)) == [("fct_school_fitness",), ("rpt_public__outlook",)]
 
 
 def test_comments_stand_on_views_and_tables(release: Release, database: str) -> None:
