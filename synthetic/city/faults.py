@@ -82,6 +82,9 @@ KINDS = {
     "fabricated_too_good": Kind("a class in which all are good and alike", "class", 0.003),
     "damaged_weight_in_jin": Kind("weights of a class in 斤 instead of kg", "class", 0.002),
     "damaged_swapped_columns": Kind("boys' and girls' items in each other's columns", "class", 0.002),
+    "resource_not_catalogued": Kind(
+        "a resource of earlier years, left out of the first catalogue: its uses have no entry", "line", 0.02
+    ),
 }
 NAMES = {name: kind.meaning for name, kind in KINDS.items()}
 SETS: dict[str, dict[str, float]] = {

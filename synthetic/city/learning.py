@@ -49,6 +49,9 @@ _SUBJECTS = (
 )
 _USERS = (("pupil", 0.62), ("teacher", 0.28), ("parent", 0.10))
 _FIRST_YEAR = 2019
+_YEARS_IN_USE = 3  # that a resource is used for, beside the one that added it
+# truth/unlisted_resources.csv: what the backlog left out, though it stands on the platform and is used.
+_UNLISTED_TRUTH = ("contributor_code", "resource_code", "file")
 
 
 @dataclass(frozen=True)
@@ -76,11 +79,9 @@ def write_district_learning(part: Part) -> None:
 
 def _write(part: Part, sender: str, level: str, number: int, dress: Dress, here: np.ndarray) -> None:
     year = part.year
-    made = _catalogue(part, sender, level, number, year)
-    day = date(year, 9, 22)
-    filled = fill("digital_resource", made.columns, dress)
-    send(part.landing, "digital_resource", sender, day, f"数字资源目录_{year}", filled, dress)
-    known = [_catalogue(part, sender, level, number, y) for y in range(max(_FIRST_YEAR, year - 3), year + 1)]
+    used = range(max(_FIRST_YEAR, year - _YEARS_IN_USE), year + 1)
+    known = [_catalogue(part, sender, level, number, y) for y in used]
+    _send_catalogue(part, sender, level, known, dress)
     codes = [str(code) for c in known for code in c.columns["resource_code"]]
     grade = np.concatenate([c.grade for c in known])
     schools = [s for s in here.tolist() if part.schools.kinds[s] != "kindergarten"]
@@ -105,6 +106,25 @@ def _write(part: Part, sender: str, level: str, number: int, dress: Dress, here:
         send(part.landing, "resource_use", sender, received, name, filled, text)
 
 
+def _send_catalogue(part: Part, sender: str, level: str, known: list[Catalogue], dress: Dress) -> None:
+    """What the year added; the first delivery brings the backlog, every resource that is still in use."""
+    day, stem = date(part.year, 9, 22), f"数字资源目录_{part.year}"
+    listed = known if part.is_first else known[-1:]
+    columns = {name: [value for c in listed for value in c.columns[name]] for name in known[-1].columns}
+    backlog = len(columns["resource_code"]) - len(known[-1].grade)
+    file = f"resources/{sender}/{day}_1/{stem}.{dress.ending}"
+    surely = part.is_first and level == "city"
+    left_out = part.faults.lines("resource_not_catalogued", file, backlog, surely=surely) if backlog else []
+    rows = []
+    for at in reversed(left_out):
+        rows.append((sender, str(columns["resource_code"][at]), file))
+        part.faults.note("resource_not_catalogued", file)
+        for values in columns.values():
+            del values[at]
+    part.truth.write("unlisted_resources", _UNLISTED_TRUTH, sorted(rows))
+    send(part.landing, "digital_resource", sender, day, stem, fill("digital_resource", columns, dress), dress)
+
+
 def _catalogue(part: Part, sender: str, level: str, number: int, year: int) -> Catalogue:
     rng = stream(part.seed, Stream.RESOURCE, number, year, 9)
     least, most = _EACH_YEAR[level]
@@ -117,7 +137,8 @@ def _catalogue(part: Part, sender: str, level: str, number: int, year: int) -> C
     stages = np.where(grade >= S1, "senior", np.where(grade >= J1, "junior", "primary")).tolist()
     topics = place_words(rng, count)
     published = [date(year, 9, 1) + timedelta(days=int(d)) for d in rng.integers(0, 20, count)]
-    gone = rng.random(count) < 0.02
+    # Of the backlog everything still stands: what was taken down before the first catalogue is in none.
+    gone = (rng.random(count) < 0.02) & (part.city.years[0] <= year < part.city.years[1])
     columns: dict[str, list[object]] = {
         "resource_code": [f"R{sender}{year}{n:05d}" for n in range(1, count + 1)],
         "resource_title": [
@@ -130,7 +151,7 @@ def _catalogue(part: Part, sender: str, level: str, number: int, year: int) -> C
         "subject_code": [_SUBJECTS[s][0] for s in subject.tolist()],
         "contributor_code": [sender] * count,
         "published_date": list(published),
-        "unpublished_date": [date(year + 1, 7, 1) if g and year < part.city.years[1] else None for g in gone],
+        "unpublished_date": [date(year + 1, 7, 1) if g else None for g in gone.tolist()],
         "is_open_resource": (rng.random(count) < (0.9 if level == "city" else 0.55)).tolist(),
     }
     return Catalogue(columns, grade)
