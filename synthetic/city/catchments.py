@@ -91,14 +91,21 @@ def write_catchments(part: Part) -> None:
     """A district's catchments of the last school year, received on 20 May before it begins."""
     if not part.is_last:
         return
-    district = districts()[part.number]
+    data, count = catchment_file(part, part.number)
+    code, day = districts()[part.number].code, date(part.year, 5, 20)
+    part.landing.put("place_demand", code, day, f"学校服务片区_{part.year}.csv", data, count)
+
+
+def catchment_file(part: Part, of: int) -> tuple[bytes, int]:
+    """The catchments of a district as its office writes them: the file's bytes, and how many there are."""
+    district = districts()[of]
     ring = outlines()[district.code][0]
     rows: list[list[Cell]] = []
     for nth, (stage, stage_zh, letter) in enumerate(_STAGES):
         first = GRADES_OF[stage][0]
         here = [
             s
-            for s in part.schools.of_district(part.number).tolist()
+            for s in part.schools.of_district(of).tolist()
             if part.schools.pupils[s, year_index(part.year), first] > 0 and not part.schools.is_private[s]
         ]
         places = points(part.seed, ring, nth, here)
@@ -122,9 +129,7 @@ def write_catchments(part: Part) -> None:
                     f"POLYGON (({outline}))" if cell else "",
                 ]
             )
-    data = csv_bytes(HEADINGS, rows, habit(part.seed, part.number).encoding)
-    day = date(part.year, 5, 20)
-    part.landing.put("place_demand", district.code, day, f"学校服务片区_{part.year}.csv", data, len(rows))
+    return csv_bytes(HEADINGS, rows, habit(part.seed, of).encoding), len(rows)
 
 
 def points(seed: int, ring: Ring, nth: int, schools: Sequence[int]) -> NDArray[np.float64]:

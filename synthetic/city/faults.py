@@ -20,8 +20,8 @@ from synthetic.city.workbook import Cell
 
 
 class Kind(NamedTuple):
-    """`unit`: what the rate is a share of, lines of the files concerned (`line`), files (`file`) or classes
-    (`class`).
+    """`unit`: what the rate is a share of: lines of the files concerned (`line`), files (`file`), classes
+    (`class`) or senders (`sender`).
     """
 
     meaning: str
@@ -83,9 +83,17 @@ KINDS = {
     "damaged_weight_in_jin": Kind("weights of a class in 斤 instead of kg", "class", 0.002),
     "damaged_swapped_columns": Kind("boys' and girls' items in each other's columns", "class", 0.002),
     "resource_not_catalogued": Kind(
-        "a resource of earlier years, left out of the first catalogue: its uses have no entry", "line", 0.02
+        "a resource of earlier years that the first catalogue leaves out: its uses have no entry",
+        "line",
+        0.02,
     ),
+    "door_unknown_sender": Kind("a file under a sender's code that no list knows: refused", "file", 0.02),
+    "door_not_for_dataset": Kind("a school's own file of what its district owes: refused", "file", 0.02),
+    "door_other_district": Kind("another district's file under a district's own code: held", "file", 0.02),
+    "facilities_never_sent": Kind("a district that never lists its shared halls and sites", "sender", 0.02),
 }
+# truth/reporting.csv: who owed what and did not send it, or sent it late; of the latter the day it came.
+REPORTING_TRUTH = ("kind", "sender_code", "dataset", "period", "received_date")
 NAMES = {name: kind.meaning for name, kind in KINDS.items()}
 SETS: dict[str, dict[str, float]] = {
     "none": {},

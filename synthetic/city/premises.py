@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from synthetic.city.balance import CENTRAL_SIX, facts_of
 from synthetic.city.catchments import outlines, points
+from synthetic.city.faults import REPORTING_TRUTH
 from synthetic.city.figures import YEARS, districts
 from synthetic.city.forms import fill, office, send
 from synthetic.city.indicators import reached
@@ -192,13 +193,30 @@ _FACILITIES = (
     ("pool", "游泳馆", 0.04, 1100),
     ("practice_base", "劳动实践基地", 0.05, 1600),
 )
+_NEVER_SENT = 13  # the district by number that surely lists none
 _OPEN_SHARE = {2019: 0.40, 2025: 0.66}  # of them that are open to the public (assumption)
 
 
 def write_facilities(part: Part) -> None:
-    """Halls and sites of a district's public schools, one snapshot a year, received on 18 October."""
+    """Halls and sites of a district's public schools, one snapshot a year, received on 18 October.
+
+    A district that never lists them does so in no year.
+    """
+    number, year, kind = part.number, part.year, "facilities_never_sent"
+    code, name = districts()[number].code, f"共享场馆设施_{year}"
+    columns = facility_columns(part)
+    never = part.faults.hits(kind, code, surely=number == _NEVER_SENT)
+    told = [(kind, code, "shared_facility", f"{year}-{year + 1}", None)] if never else []
+    part.truth.write("reporting", REPORTING_TRUTH, told)
+    if columns["facility_code"] and not never:
+        dress = office(part.seed, number, "shared_facility")
+        filled = fill("shared_facility", columns, dress)
+        send(part.landing, "shared_facility", code, date(year, 10, 18), name, filled, dress)
+
+
+def facility_columns(part: Part) -> dict[str, list[Any]]:
+    """The halls and sites of one district in a year, by the contract's names."""
     schools, number, year = part.schools, part.number, part.year
-    district = districts()[number]
     rng = stream(part.seed, Stream.RESOURCE, number)
     here = schools.of_district(number).tolist()
     words = place_words(rng, len(here))
@@ -237,9 +255,5 @@ def write_facilities(part: Part) -> None:
         *("facility_code", "facility_name", "school_code", "facility_kind_code", "facility_area_m2"),
         *("is_open_to_public", "weekly_open_h", "shared_since_date"),
     )
-    columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)) if rows else {}
-    if rows:
-        dress = office(part.seed, number, "shared_facility")
-        filled = fill("shared_facility", columns, dress)
-        name = f"共享场馆设施_{year}"
-        send(part.landing, "shared_facility", district.code, date(year, 10, 18), name, filled, dress)
+    columns = map(list, zip(*rows, strict=True)) if rows else ([] for _ in names)
+    return dict(zip(names, columns, strict=True))

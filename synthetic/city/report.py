@@ -71,6 +71,8 @@ def look(out: Path, truth: Path) -> Findings:
         found.truths[table.stem] = len(rows)
         if table.stem in ("faults", "fabrications"):
             found.faults.update(row["kind"] for row in rows)
+        elif table.stem == "reporting":
+            found.faults.update(row["kind"] for row in rows if KINDS[row["kind"]].unit == "sender")
     for kind in KINDS:
         found.faults.setdefault(kind, 0)
     return found

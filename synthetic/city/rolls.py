@@ -12,7 +12,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from synthetic.city.enrollment import habit
-from synthetic.city.faults import LEAST_ROWS_ROLL, as_day_number, in_full_width
+from synthetic.city.faults import LEAST_ROWS_ROLL, REPORTING_TRUTH, as_day_number, in_full_width
 from synthetic.city.figures import districts
 from synthetic.city.identities import identity_numbers, pupil_numbers
 from synthetic.city.ladder import class_name, grades
@@ -129,6 +129,8 @@ def _send(part: Part, roll: Roll) -> None:
     other_encoding = not as_workbook and hits("roll_other_encoding")
     if late:
         day += timedelta(days=16 + int(faults.random("roll_late", stem + code).integers(20)))
+        told = ("roll_late", code, "pupil_roll", f"{year}-{year + 1}-{term}", day)
+        part.truth.write("reporting", REPORTING_TRUTH, [told])
     name = f"{stem}.{'xls' if as_workbook else 'csv'}"
     file = f"enrollment/{code}/{day}_1/{name}"
     changed = _damaged(part, roll, file)

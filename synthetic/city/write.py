@@ -17,7 +17,7 @@ from synthetic.city.catchments import write_catchments
 from synthetic.city.changes import write_roll_changes, write_school_changes
 from synthetic.city.demand import write_school_age_registrations
 from synthetic.city.enrollment import write_groups, write_returns
-from synthetic.city.faults import NAMES, Faults, parse
+from synthetic.city.faults import KINDS, NAMES, Faults, parse
 from synthetic.city.figures import LAST_YEAR, districts
 from synthetic.city.future import write_future
 from synthetic.city.hotline import write_hotline
@@ -33,6 +33,7 @@ from synthetic.city.rolls import write_rolls
 from synthetic.city.safety import write_safety
 from synthetic.city.schools import make_schools, year_index
 from synthetic.city.staff import write_rotation, write_staff
+from synthetic.city.strangers import write_strangers
 from synthetic.city.supervision import write_supervision_actions
 from synthetic.city.supervision_items import write_supervision_items
 from synthetic.city.truth import Truth
@@ -77,6 +78,7 @@ WRITERS = (
     Writer("year", write_city_learning),
     Writer("year", write_bulletins),
     Writer("district", write_district_learning),
+    Writer("district", write_strangers),
     Writer("city", write_supervision_actions),
     Writer("city", write_future),
 )
@@ -216,8 +218,10 @@ def _summary(
     city: City, faults: str, out: Path, pupils: dict[int, int], moves: int, outcomes: list[Outcome]
 ) -> CitySummary:
     totals = city.schools.pupils.sum(axis=(0, 2))
-    # A made-up class is no line of a file and has a table of its own.
+    # A made-up class is no line of a file and has a table of its own; so has a file that was never sent.
     made = [kind for o in outcomes for kind, _, _ in o.faults]
+    never = (kind for o in outcomes for kind, *_ in o.truth.get("reporting", ([], []))[1])
+    made += [kind for kind in never if KINDS[kind].unit == "sender"]
     made += [kind for o in outcomes for _, _, _, kind, _ in o.truth.get("fabrications", ([], []))[1]]
 
     def counted(name: str) -> int:

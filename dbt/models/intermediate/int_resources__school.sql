@@ -6,9 +6,17 @@ types as (select * from {{ source('standards', 'school_type_prefix') }}),
 members as (select distinct school_code from {{ ref('stg_resources__school_group') }}),
 
 facilities as (
-    select distinct school_code
+    select school_code, bool_or(is_open_to_public) as has_open_facility
     from {{ ref('stg_resources__shared_facility') }}
-    where is_open_to_public
+    group by school_code
+),
+
+-- a district of which no list ever came has told nothing: what its schools open is unknown
+told as (
+    select distinct schools.district_code
+    from {{ ref('int_enrollment__school') }} as schools
+    inner join facilities
+        on schools.school_code = facilities.school_code
 ),
 
 grades as (select * from {{ source('standards', 'grade') }}),
@@ -31,7 +39,9 @@ listed as (
         pupils.stage_code,
         coalesce(pupils.pupil_count, 0) as pupil_count,
         members.school_code is not null as is_in_group,
-        facilities.school_code is not null as has_open_facility,
+        case
+            when told.district_code is not null then coalesce(facilities.has_open_facility, false)
+        end as has_open_facility,
         row_number() over (partition by schools.school_code order by pupils.stage_code) = 1 as is_first_row,
     from schools
     left join types
@@ -42,6 +52,8 @@ listed as (
         on schools.school_code = members.school_code
     left join facilities
         on schools.school_code = facilities.school_code
+    left join told
+        on schools.district_code = told.district_code
     where pupils.school_code is not null or types.stage_code <> 'kindergarten'
 )
 

@@ -104,7 +104,8 @@ def test_fitness_senders_are_the_schools_with_pupils(city: City) -> None:
     registered = set()
     for file in city[0].glob("enrollment/*/2025-09-10_1/学校名录*"):
         reading = reader.read(file, declare.datasets_of("enrollment"))
-        registered |= {cells[reading.positions["school_code"]] for _, cells in reading.lines}
+        code, closed = (reading.positions[name] for name in ("school_code", "closed_date"))
+        registered |= {cells[code] for _, cells in reading.lines if not cells[closed]}
     assert senders - {"110000"} == {code for code in registered if not code.startswith("11")}
 
 
@@ -189,14 +190,17 @@ def test_truth_lies_aside_and_counts_what_was_hidden(city: City) -> None:
     landing, summary = city
     told = json.loads((landing.parent / "truth" / "summary.json").read_text(encoding="utf-8"))
     assert told["outbreaks"] == summary.outbreaks >= 6
-    of_files = {name for name, kind in KINDS.items() if kind.unit != "class"}
-    assert set(told["faults"]) >= of_files, "a kind of fault was not made"
+    of_files = {name for name, kind in KINDS.items() if kind.unit in ("line", "file")}
+    of_senders = {name for name, kind in KINDS.items() if kind.unit == "sender"}
+    assert set(told["faults"]) >= of_files | of_senders, "a kind of fault was not made"
     with (landing.parent / "truth" / "faults.csv").open(encoding="utf-8") as lines:
         noted = list(csv.DictReader(lines))
     with (landing.parent / "truth" / "fabrications.csv").open(encoding="utf-8") as lines:
         made_up = list(csv.DictReader(lines))
     assert {row["kind"] for row in noted} == of_files
-    assert Counter(row["kind"] for row in [*noted, *made_up]) == told["faults"]
+    with (landing.parent / "truth" / "reporting.csv").open(encoding="utf-8") as lines:
+        never = [row for row in csv.DictReader(lines) if row["kind"] in of_senders]
+    assert Counter(row["kind"] for row in [*noted, *made_up, *never]) == told["faults"]
     assert all((landing / row["file"]).is_file() for row in noted)
     assert not [p for p in landing.rglob("*") if "truth" in p.name or "outbreak" in p.name]
 
@@ -247,8 +251,26 @@ def test_no_two_deliveries_are_the_same_bytes_by_chance(faultless: City) -> None
     assert len(seen) > 300
 
 
+def test_files_of_strangers_are_told_and_look_like_any_other(city: City) -> None:
+    with (city[0].parent / "truth" / "refused_files.csv").open(encoding="utf-8") as lines:
+        told = {row["file"]: row for row in csv.DictReader(lines)}
+    found = {
+        str(file.relative_to(city[0]))
+        for file in city[0].glob("*/*/*/*")
+        if file.parts[-3] not in CODES | {"110000"} and file.parts[-4] in ("resources", "place_demand")
+    }
+    assert found == {file for file, row in told.items() if row["outcome"] == "refused"}
+    for file, row in told.items():
+        assert row["sender_code"] == file.split("/")[1]
+        reading = reader.read(city[0] / file, declare.datasets_of(file.split("/")[0]))
+        assert reading.contract is not None
+        assert (reading.contract.dataset, bool(reading.lines)) == (row["dataset"], True)
+
+
 def test_without_faults_nothing_is_noted(faultless: City) -> None:
     assert faultless[1].faults == {}
+    for name in ("refused_files", "reporting", "unlisted_resources"):
+        assert len((faultless[0].parent / "truth" / f"{name}.csv").read_text("utf-8").splitlines()) == 1
     numbers: Counter[str] = Counter()
     for file in faultless[0].glob("enrollment/*/2025-09-20_1/在籍*"):
         numbers.update(row["学籍号"] for row in csv_rows(file))
