@@ -58,9 +58,11 @@ VARIABLES = {
     "EDULAKE_BUILD_FILE": "Set for dbt by a build of marts: the file it writes.",
     "EDULAKE_BUILD_MEMORY": "Set for dbt by a build of marts: half of the free memory, 2 to 6 GB.",
     "EDULAKE_PINS_FILE": "Set for dbt by a build of marts: the table versions it reads.",
+    "EDULAKE_AS_OF_DATE": "Set for dbt by a build of marts: the day that it shows.",
+    "EDULAKE_KNOWN_AT": "Set for dbt by a build of marts: the moment of whose knowledge it is.",
 }
 # Variables of those that our own code sets, and nobody else should.
-SET_BY_US = frozenset({"EDULAKE_BUILD_FILE", "EDULAKE_PINS_FILE"})
+SET_BY_US = frozenset({"EDULAKE_BUILD_FILE", "EDULAKE_PINS_FILE", "EDULAKE_AS_OF_DATE", "EDULAKE_KNOWN_AT"})
 
 # With less, a run would die in the middle of a Delta commit or of the marts; Beijing takes 1 GB.
 LEAST_FREE_BYTES = 2 * 1024**3

@@ -1,7 +1,12 @@
-{# The run's two dates; never the clock. #}
-{% macro as_of_date() -%} date '{{ var("as_of_date") }}' {%- endmacro %}
+{# The run's two dates; never the clock. They come from the environment, read only when SQL is made for a build: dbt
+   would parse the project anew for each day's variables. Unit tests state theirs as variables. #}
+{% macro as_of_date() -%} date '{{ _date_of_run("as_of_date", "EDULAKE_AS_OF_DATE") }}' {%- endmacro %}
 
-{% macro known_at() -%} timestamptz '{{ var("known_at") }}' {%- endmacro %}
+{% macro known_at() -%} timestamptz '{{ _date_of_run("known_at", "EDULAKE_KNOWN_AT") }}' {%- endmacro %}
+
+{% macro _date_of_run(name, variable) -%}
+    {{ var(name, none) or (env_var(variable) if execute else "2000-01-01") }}
+{%- endmacro %}
 
 {# `2025-2026` of 2025. #}
 {% macro school_year_label(year) -%} {{ year }} || '-' || ({{ year }} + 1) {%- endmacro %}

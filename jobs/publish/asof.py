@@ -21,7 +21,7 @@ import duckdb
 
 from jobs import clock
 from jobs.lake import tables, window
-from jobs.publish import confined, marts, published_models, questions
+from jobs.publish import confined, mart_sources, marts, published_models, questions
 from jobs.publish.protect import archive, hide, rules
 from jobs.settings import Settings, UserError
 from jobs.sql import literals
@@ -68,7 +68,7 @@ def _open(
     connection: duckdb.DuckDBPyConnection,
 ) -> confined.Opened:
     readable = tables.readable(settings)
-    named = [name for name in marts.models() if re.search(rf"\b{name}\b", text)]
+    named = [name for name in mart_sources.names() if re.search(rf"\b{name}\b", text)]
     asked = [table for table in readable if not table.startswith("ops__")]
     found = {table: tables.open_table(settings, table) for table in (*asked, *window.FACTS)}
     files = window.create_views(connection, found, as_of_date, known_at)
@@ -94,7 +94,7 @@ def _built(
     private: Path,
 ) -> Path:
     """The file of the named models, built from the tables that they and their parents read."""
-    needed = marts.tables_behind(named)
+    needed = mart_sources.tables_behind(named)
     if hidden := needed - readable:
         raise UserError(
             f"{', '.join(named)} is made of rows of persons that you may not read:"

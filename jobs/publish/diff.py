@@ -19,7 +19,7 @@ import duckdb
 from jobs import declare
 from jobs.declare import standards
 from jobs.lake import runs, tables
-from jobs.publish import contract, marts
+from jobs.publish import contract, mart_sources
 from jobs.publish.contract import Change
 from jobs.publish.release import CITY, Release
 from jobs.settings import FEEDS_OF_SERVICE, Settings
@@ -241,13 +241,13 @@ class _Compared:
 
 def _causes(table: str, handed: Sequence[Delivery]) -> tuple[Delivery, ...]:
     """The deliveries that a table is made of, as this checkout makes it."""
-    if table not in marts.models():
+    if table not in mart_sources.names():
         return ()
     datasets: set[str] = set()
     of_table = {
         name: c.dataset for c in declare.load().values() for name in (c.table, c.general_table) if name
     }
-    for source in marts.tables_behind([table]):
+    for source in mart_sources.tables_behind([table]):
         if source in of_table:
             datasets.add(of_table[source])
         elif source.startswith("decision_"):

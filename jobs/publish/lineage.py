@@ -130,7 +130,7 @@ def keep(settings: Settings, made: Lineage) -> None:
 
 def compiled(settings: Settings, folder: Path) -> dict[str, Any]:
     """dbt's manifest with every model's compiled SQL. Nothing is built; no table of the lake is read."""
-    marts.run_dbt(settings, AS_OF, KNOWN_AT, {}, folder / "empty.duckdb", folder / "dbt", folder, "compile")
+    marts.run_dbt(settings, AS_OF, KNOWN_AT, {}, folder / "empty.duckdb", folder / "dbt", "compile")
     found: dict[str, Any] = json.loads((folder / "dbt" / "manifest.json").read_text("utf-8"))
     return found
 

@@ -4,8 +4,7 @@
 
 Both lie in `restricted/builds/`, for a build holds rows of pupils, and dbt's messages may quote them; once
 published, the build goes.
-dbt runs in a process of its own, so that its DuckDB file is certainly closed when it ends: inside one process
-the adapter keeps the file open, and nothing else can open it. Importing dbt costs two seconds there.
+dbt runs in a process of its own: inside one the adapter keeps its file open, and nothing else can open it.
 `python -m jobs.publish.marts` writes the files of the dbt project that repeat declarations.
 """
 
@@ -14,11 +13,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import chain
@@ -136,9 +134,15 @@ def manifest(settings: Settings, run_id: str) -> Path:
 
 
 def build(
-    settings: Settings, run: Run, pins: Mapping[str, int], *, with_unit_tests: bool = False
+    settings: Settings,
+    run: Run,
+    pins: Mapping[str, int],
+    *,
+    with_unit_tests: bool = False,
+    only: Sequence[str] = (),
 ) -> BuildResult:
-    """Build and test the marts of a run from the pinned versions. A repetition builds the same marts again.
+    """Build and test the marts of a run from the pinned versions: all, or those named and what they are made
+    of. A repetition builds the same marts again.
 
     Failed tests do not raise: they are in `failed` and `checks()`, and the caller must not publish then.
     Raises MartsError when a model cannot be built or a table cannot be read as pinned.
@@ -147,8 +151,7 @@ def build(
     target, file = _builds(settings) / "dbt", build_file(settings, run.run_id)
     _remove_builds(settings, run.run_id)
     kind = "with_unit_tests" if with_unit_tests else "without_unit_tests"
-    logs = settings.restricted / "logs" / "dbt"
-    run_dbt(settings, run.as_of_date, run.known_at, pins, file, target, logs, kind)
+    run_dbt(settings, run.as_of_date, run.known_at, pins, file, target, kind, only)
     shutil.copyfile(target / "manifest.json", manifest(settings, run.run_id))
     return _read(file, run.run_id, _results(target, "models"), _results(target, "tests"), target)
 
@@ -167,39 +170,8 @@ def build_models(
     Raises MartsError when one cannot be built.
     """
     file = folder / "asof.duckdb"
-    selected = ("--select", *(f"+{name}" for name in names))
-    target, logs = folder / "dbt", folder / "logs"
-    run_dbt(settings, as_of_date, known_at, pins, file, target, logs, "without_tests", selected)
+    run_dbt(settings, as_of_date, known_at, pins, file, folder / "dbt", "without_tests", names)
     return file
-
-
-def models() -> list[str]:
-    """The names of all marts, longest first: one may begin with another."""
-    found = (path.stem for path in (PROJECT / "models" / "marts").rglob("*.sql"))
-    return sorted(found, key=lambda name: (-len(name), name))
-
-
-def model_texts() -> dict[str, str]:
-    """The SQL of every model, as written."""
-    return {path.stem: path.read_text("utf-8") for path in (PROJECT / "models").rglob("*.sql")}
-
-
-def tables_behind(names: Iterable[str], texts: Mapping[str, str] | None = None) -> set[str]:
-    """The lake's tables that some models read, themselves or through others; `texts` where they are read."""
-    texts = texts or model_texts()
-    reached: set[str] = set()
-    waiting = set(names)
-    while waiting:
-        name = waiting.pop()
-        reached.add(name)
-        waiting |= set(_REF.findall(texts[name])) - reached
-    read = {table for name in reached for _, table in SOURCE.findall(texts[name])}
-    return read & set(declare.all_tables())
-
-
-# What a model reads: another model, or (view of the window, table).
-_REF = re.compile(r"""ref\(\s*['"](\w+)['"]\s*\)""")
-SOURCE = re.compile(r"""source\(\s*['"](\w+)['"]\s*,\s*['"](\w+)['"]\s*\)""")
 
 
 def run_dbt(
@@ -209,17 +181,17 @@ def run_dbt(
     pins: Mapping[str, int],
     file: Path,
     target: Path,
-    logs: Path,
     kind: str,
-    selected: Sequence[str] = (),
+    only: Sequence[str] = (),
 ) -> None:
-    """Run dbt into `file`, with `build.py` in a process of its own. Raises MartsError where it fails."""
+    """Run dbt into `file`, with `build.py` in a process of its own: all models, or those named and what they
+    are made of. Raises MartsError where it fails.
+    """
     pins_file = file.with_suffix(".pins.json")
     pinned = {t: {"path": str(tables.path(settings, t)), "version": v} for t, v in sorted(pins.items())}
     dates = {"as_of_date": as_of_date.isoformat(), "known_at": known_at.isoformat()}
-    days = str(settings.calendar) if settings.calendar else None
-    asked = dates | {"calendar": days, "jurisdictions": settings.jurisdictions, "tables": pinned}
-    pins_file.write_text(json.dumps(asked, indent=1))
+    asked = dates | {"calendar": settings.calendar, "jurisdictions": settings.jurisdictions, "tables": pinned}
+    pins_file.write_text(json.dumps(asked, indent=1, default=str))
     of_site = {
         "site": settings.site,
         "small_cell": settings.small_cell,
@@ -229,13 +201,13 @@ def run_dbt(
     options = [
         *("--project-dir", str(PROJECT)),
         *("--profiles-dir", str(PROJECT)),
-        *("--log-path", str(logs)),
-        *("--vars", json.dumps(dates | of_site)),
-        "--quiet",
-        "--no-use-colors",
+        *("--log-path", str(target)),
+        *("--vars", json.dumps(of_site)),
+        *(("--select", *(f"+{name}" for name in only)) if only else ()),
     ]
     environment = os.environ | {
         "EDULAKE_SITE": settings.site,
+        **{f"EDULAKE_{name.upper()}": day for name, day in dates.items()},
         # Its name alone, in its folder: dbt-duckdb takes a path for an address, which ends at the first `#`.
         "EDULAKE_BUILD_FILE": file.name,
         "EDULAKE_PINS_FILE": str(pins_file),
@@ -246,7 +218,7 @@ def run_dbt(
     for earlier in target.glob("run_results.*"):
         earlier.unlink()
     done = subprocess.run(
-        [sys.executable, str(PROJECT / "build.py"), str(target), kind, *options, *selected],
+        [sys.executable, str(PROJECT / "build.py"), str(target), kind, *options],
         cwd=file.parent,
         env=environment,
         capture_output=True,
@@ -277,9 +249,9 @@ def _read(
     tests = tuple(_test(result, nodes[result["unique_id"]]) for result in tested)
     metas = {node["name"]: node["config"].get("meta", {}) for node in nodes.values()}
     models = {
-        node["name"]: node["config"]["meta"]
-        for node in nodes.values()
-        if node["resource_type"] == "model" and "scope" in node["config"]["meta"]
+        (node := nodes[result["unique_id"]])["name"]: node["config"]["meta"]
+        for result in built
+        if "scope" in nodes[result["unique_id"]]["config"]["meta"]
     }
     with duckdb.connect(str(file), read_only=True) as connection:
         rows = {

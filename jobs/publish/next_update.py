@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from jobs import declare
 from jobs.declare import reporting
-from jobs.publish import marts
+from jobs.publish import mart_sources
 from jobs.publish.published_models import Model
 from jobs.settings import FEEDS_OF_SERVICE, Settings
 
@@ -19,10 +19,10 @@ _AHEAD = timedelta(days=800)
 def told(settings: Settings, models: Mapping[str, Model], as_of: date) -> dict[str, Model]:
     """The models with `next_update`; those stay without that no dataset of the site's calendar reaches."""
     due = _next_due(settings, as_of)
-    texts = marts.model_texts()
+    texts = mart_sources.texts()
     found = {}
     for name, model in models.items():
-        datasets = _datasets(marts.tables_behind([name], texts)) if name in texts else set()
+        datasets = _datasets(mart_sources.tables_behind([name], texts)) if name in texts else set()
         days = [due[dataset] for dataset in datasets & due.keys()]
         found[name] = replace(model, next_update=min(days).isoformat() if days else None)
     return found

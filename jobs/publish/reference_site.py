@@ -50,5 +50,5 @@ def _about(settings: Settings, current: release.Release | None) -> tuple[str, st
 def _dbt(settings: Settings, folder: Path) -> Path:
     """dbt's documentation as one file. Nothing is built; types come from the models' YAML."""
     day, known_at = lineage.AS_OF, lineage.KNOWN_AT
-    marts.run_dbt(settings, day, known_at, {}, folder / "empty.duckdb", folder / "dbt", folder, "docs")
+    marts.run_dbt(settings, day, known_at, {}, folder / "empty.duckdb", folder / "dbt", "docs")
     return folder / "dbt" / "static_index.html"

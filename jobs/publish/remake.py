@@ -23,7 +23,7 @@ import orjson
 from jobs.declare.words import Text
 from jobs.files import fsync
 from jobs.lake import runs, tables
-from jobs.publish import audience_files, drafts, journal, marts, published_models
+from jobs.publish import audience_files, drafts, journal, mart_sources, marts, published_models
 from jobs.publish import release as releases
 from jobs.publish.protect import archive, hide, rules
 from jobs.publish.published_models import Columns, Model
@@ -85,7 +85,7 @@ def _made(
     number, day = manifest["release"], date.fromisoformat(manifest["as_of_date"])
     known_at = datetime.fromisoformat(manifest["known_at"])
     try:
-        build = marts.build_models(settings, marts.models(), day, known_at, manifest["inputs"], private)
+        build = marts.build_models(settings, mart_sources.names(), day, known_at, manifest["inputs"], private)
     except marts.MartsError as error:
         raise UserError(
             f"the marts of release {number} cannot be built: {error.shown}.", settings.command("doctor")

@@ -214,7 +214,7 @@ def _standing_release(settings: Settings, run: Run) -> int | None:
     """The number of the current release, if it is whole and the marts of this run would be those it shows:
     nothing that they are made of has changed since.
     """
-    from jobs.publish import marts, publication, release
+    from jobs.publish import mart_sources, publication, release
 
     current = release.current(settings)
     last = _last_done(settings)
@@ -223,7 +223,7 @@ def _standing_release(settings: Settings, run: Run) -> int | None:
     if any(getattr(last, of) != getattr(run, of) for of in ("code_version", "as_of_date", "known_at")):
         return None
     now = tables.pin(settings)
-    read = {*marts.tables_behind(marts.models()), *window.FACTS}
+    read = {*mart_sources.tables_behind(mart_sources.names()), *window.FACTS}
     if any(last.inputs.get(table) != now.get(table) for table in read):
         return None
     return current.number if publication.is_sound(current) else None

@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 
 from jobs import settings as site
 from jobs.files import parse_yaml
-from jobs.publish import marts
+from jobs.publish import mart_sources, marts
 from jobs.settings import ROOT
 from portal import app as portal
 
@@ -35,7 +35,7 @@ NAMES_ONLY = {
 
 def named(file: Path) -> set[str]:
     """The marts that a file names outside its docstrings."""
-    known = set(marts.models())
+    known = set(mart_sources.names())
     if file.suffix != ".py":
         return set(re.findall(r"\w+", file.read_text("utf-8"))) & known
     tree = ast.parse(file.read_text("utf-8"))

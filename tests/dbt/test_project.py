@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from jobs import declare
-from jobs.publish import marts, model_files
+from jobs.publish import mart_sources, marts, model_files
 
 MODELS = marts.PROJECT / "models"
 
@@ -89,7 +89,7 @@ def test_the_lake_is_read_through_the_window_and_by_staging_alone() -> None:
     stated = {table for table in declare.all_tables() if not table.startswith("ops__")}
     staged = set()
     for path in models():
-        for view, table in marts.SOURCE.findall(path.read_text("utf-8")):
+        for view, table in mart_sources.SOURCE.findall(path.read_text("utf-8")):
             if view != "standards":
                 assert (view == "lake") == (table not in stated), f"{path.stem} passes the window by"
                 is_stock = table == "decision_safety__daily"
