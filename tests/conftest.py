@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -138,22 +139,31 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, engine_url: str) -> tuple[Settings, dict[str, str]]:
     """The lake of `lake`, and what `typed` says. Of several test processes one builds it, each has a copy."""
-    base = tmp_path_factory.getbasetemp()
-    built = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "built"
     own = tmp_path_factory.mktemp("lake")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EDULAKE_SITE", "beijing")
         patch.setenv("EDULAKE_SPARK", engine_url)
-        patch.setenv("EDULAKE_HOME", str(built))
-        built.mkdir(mode=0o700, exist_ok=True)
-        with (built / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with built_once(tmp_path_factory, "lake") as built:
+            patch.setenv("EDULAKE_HOME", str(built))
             typed = built / "typed.json"
             if not typed.exists():
                 typed.write_text(json.dumps(_build_lake()))
         shutil.copytree(built / "beijing", own / "beijing")
         patch.setenv("EDULAKE_HOME", str(own))
         return site_settings.load(), json.loads(typed.read_text())
+
+
+@contextmanager
+def built_once(factory: pytest.TempPathFactory, name: str) -> Iterator[Path]:
+    """A folder that all test processes share. One is in the block at a time: the first builds what the others
+    find.
+    """
+    base = factory.getbasetemp()
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / f"built_{name}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
 
 
 def _build_lake() -> dict[str, str]:
