@@ -26,13 +26,17 @@ _SHOWN = 8
 _FOLDER = ROOT / "jobs" / "publish"
 
 
-def page(entries: Iterable[Entry], rows: Mapping[str, int], about: Words) -> str:
-    """The whole file as text. `rows`: table -> rows at hand; `about`: of which release and site they are."""
+def page(
+    entries: Iterable[Entry], rows: Mapping[str, int], changed: Mapping[str, Words], about: Words
+) -> str:
+    """The whole file as text. `rows`: table -> rows at hand; `changed`: table -> its last change; `about`: of
+    which release and site they are.
+    """
     house = (ROOT / "jobs" / "page.css").read_text("utf-8") + (_FOLDER / "reference.css").read_text("utf-8")
     script = (_FOLDER / "reference.js").read_text("utf-8")
     sections = "".join(
         f'<section aria-labelledby="layer-{layer}"><h2 id="layer-{layer}">{_both(LAYERS[layer])}</h2>'
-        f"{''.join(_entry(entry, rows.get(entry.name)) for entry in own)}</section>"
+        f"{''.join(_entry(entry, rows, changed) for entry in own)}</section>"
         for layer, own in groupby(entries, key=lambda entry: entry.layer)
     )
     layers = "".join(
@@ -69,15 +73,18 @@ def anchor(entry: Entry) -> str:
     return f"{entry.layer}:{entry.name}" if entry.layer in ("code", "metric") else entry.name
 
 
-def _entry(entry: Entry, rows: int | None) -> str:
+def _entry(entry: Entry, rows: Mapping[str, int], changed: Mapping[str, Words]) -> str:
     facts: list[tuple[Words, str]] = [(("一行", "one row"), entry.grain), *entry.facts]
     if entry.about:
         facts.insert(0, (("说明", "about"), entry.about))
-    if rows is not None:
-        facts.append((("行数", "rows"), f"{rows:,}"))
+    # A code list or metric may have the name of a table.
+    if (counted := rows.get(anchor(entry))) is not None:
+        facts.append((("行数", "rows"), f"{counted:,}"))
     if entry.readers:
         facts.append((("使用", "read by"), ", ".join(entry.readers)))
     told = "".join(f"<dt>{_both(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts if value)
+    if anchor(entry) in changed:
+        told += f"<dt>{_both(('最近变化', 'last change'))}</dt><dd>{_both(changed[anchor(entry)])}</dd>"
     heads = "".join(f'<th scope="col">{_both(head)}</th>' for head in _HEADS)
     body = "".join(_line(entry, line) for line in entry.lines)
     table = f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'

@@ -1,21 +1,31 @@
 """The reference as files: the searchable page of all layers, and dbt's own documentation.
 
-`build` writes `index.html` and `dbt.html` into a folder. Both open from the disk. Row counts are those of the
-current release and of the lake's tables; without a release there are none.
+`build` writes `index.html` and `dbt.html` into a folder. Both open from the disk. Row counts and last changes
+are those of the kept releases and of the lake's tables; without a release there are none.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+from deltalake import DeltaTable
+
+from jobs import declare
 from jobs.files import replacing
 from jobs.lake import tables
 from jobs.publish import lineage, marts, reference_entries, reference_page, release
+from jobs.publish.contract import Change
+from jobs.publish.reference_entries import NOTHING, Words
 from jobs.settings import Settings
 
 PAGE, DBT = "index.html", "dbt.html"
+# Changes of a mart that are told; `release changes` tells all.
+_TOLD = 3
+_TIDYING = ("OPTIMIZE", "VACUUM START", "VACUUM END")
 
 
 def build(settings: Settings, folder: Path) -> list[Path]:
@@ -31,7 +41,10 @@ def build(settings: Settings, folder: Path) -> list[Path]:
         ):
             counts[entry.name] = found.count()
     with replacing(folder / PAGE) as fresh:
-        fresh.write_text(reference_page.page(entries, counts, _about(settings, current)), encoding="utf-8")
+        page = reference_page.page(
+            entries, counts, last_changes(settings, current), _about(settings, current)
+        )
+        fresh.write_text(page, encoding="utf-8")
     with tempfile.TemporaryDirectory(dir=settings.run) as made, replacing(folder / DBT) as fresh:
         shutil.copyfile(_dbt(settings, Path(made)), fresh)
     return [folder / PAGE, folder / DBT]
@@ -45,6 +58,60 @@ def _about(settings: Settings, current: release.Release | None) -> tuple[str, st
         f"站点 {settings.site}，行数取自发布版本 {current.number}（{day}）",
         f"site {settings.site}, rows of release {current.number} ({day})",
     )
+
+
+def last_changes(settings: Settings, current: release.Release | None) -> dict[str, Words]:
+    """When a dataset was last delivered, a table of the lake last written, a mart last changed; by name."""
+    opened = {name: tables.open_table(settings, name) for name in declare.all_tables()}
+    written = {name: _written(settings, table) for name, table in opened.items() if table}
+    return written | _delivered(settings) | _released(settings, current)
+
+
+def _delivered(settings: Settings) -> dict[str, Words]:
+    """Dataset -> the day of its newest delivery."""
+    newest: dict[str, str] = {}
+    for row in tables.rows(settings, "ops__receipt", ["dataset", "received_date"]):
+        if row["dataset"]:
+            newest[row["dataset"]] = max(newest.get(row["dataset"], ""), row["received_date"].isoformat())
+    return {dataset: (f"{day} 报送", f"delivered {day}") for dataset, day in newest.items()}
+
+
+def _released(settings: Settings, current: release.Release | None) -> dict[str, Words]:
+    """Mart -> its version, and the newest kept release in which it differed from the one before."""
+    if current is None:
+        return {}
+    until = [number for number in release.numbers(settings.releases) if number <= current.number]
+    kept = [one for number in until if (one := release.find(settings, number))]
+    found = {}
+    for mart, version in current.manifest.get("versions", {}).items():
+        for one in kept:
+            told = [
+                Change(**change).words()
+                for change in one.manifest.get("changes", [])
+                if change["table"] == mart
+            ]
+            if told:
+                break
+        day = one.manifest["as_of_date"]
+        zh, en = f"发布 {one.number}（{day}）", f"release {one.number} ({day})"
+        if told:
+            zh += f"：{'；'.join(words.zh for words in told[:_TOLD])}"
+            en += f": {'; '.join(words.en for words in told[:_TOLD])}"
+        else:
+            zh, en = f"自{zh}起未变", f"unchanged since {en}"
+        found[mart] = (f"版本 {version}，{zh}", f"version {version}, {en}")
+    return found
+
+
+def _written(settings: Settings, table: DeltaTable) -> Words:
+    """When a table of the lake was last written to, and by which run; tidying its files changes nothing."""
+    last = next(one for one in table.history() if one["operation"] not in _TIDYING)
+    moment = datetime.fromtimestamp(last["timestamp"] / 1000, ZoneInfo(settings.timezone))
+    written = f"{moment:%Y-%m-%d %H:%M}"
+    run = str(last.get("run_id", ""))
+    # Some tables are written beside the runs, and say by what.
+    by = (f"，运行 {run}", f", run {run}") if run[:1].isdigit() else NOTHING
+    return (f"{written} 写入{by[0]}", f"written {written}{by[1]}")
 
 
 def _dbt(settings: Settings, folder: Path) -> Path:

@@ -13,9 +13,12 @@ import pytest
 from jobs import settings as site
 from jobs.declare import ContractError, column_units
 from jobs.files import parse_yaml
-from jobs.publish import reference_entries, reference_page, reference_site
+from jobs.lake import tables
+from jobs.publish import reference_entries, reference_page, reference_site, release
+from jobs.publish.contract import Change
 from jobs.publish.lineage import Lineage
 from jobs.publish.reference_entries import LAYERS, NOTHING, Entry
+from jobs.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +95,8 @@ class _Tags(HTMLParser):
 
 
 def test_the_page_is_whole_and_asks_for_nothing(listed: list[Entry]) -> None:
-    text = reference_page.page(listed, {"fct_fitness_rate": 12345}, ("关于", "about"))
+    changed = {"fct_fitness_rate": ("发布 3 起", "since release 3")}
+    text = reference_page.page(listed, {"fct_fitness_rate": 12345}, changed, ("关于", "about"))
     seen = _Tags()
     seen.feed(text)
     assert seen.open == []
@@ -101,8 +105,40 @@ def test_the_page_is_whole_and_asks_for_nothing(listed: list[Entry]) -> None:
     assert len(seen.ids) == len(set(seen.ids)), "two things of one name"
     assert {reference_page.anchor(entry) for entry in listed} <= set(seen.ids)
     assert "12,345" in text
+    assert text.count("发布 3 起") == text.count("since release 3") == 1
     assert '<label for="q">' in text
     assert 'aria-live="polite"' in text
+
+
+def test_each_table_says_when_it_last_changed(lake: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    current = release.current(lake)
+    assert current is not None
+    told = reference_site.last_changes(lake, current)
+    run, day = current.run_id, current.manifest["as_of_date"]
+    assert told["fct_fitness_rate"] == (
+        f"版本 1.0.0，自发布 1（{day}）起未变", f"version 1.0.0, unchanged since release 1 ({day})"
+    )  # fmt: skip
+    assert told["decision_fitness__percentile"][1].endswith(f", run {run}")
+    days = {file.parent.name[:10] for file in lake.landing.glob("physical_fitness/*/*/*")}
+    assert told["recheck_sample"][1].removeprefix("delivered ") in days
+    change = vars(Change("fct_fitness_rate", "minor", "column_added", "share"))
+    newer = {**current.manifest, "versions": {"fct_fitness_rate": "1.1.0"}, "changes": [change]}
+    monkeypatch.setattr(release, "read", lambda _: replace(current, manifest=newer))
+    assert reference_site.last_changes(lake, replace(current, manifest=newer))["fct_fitness_rate"] == (
+        f"版本 1.1.0，发布 1（{day}）：新增字段 share", f"version 1.1.0, release 1 ({day}): new column share"
+    )  # fmt: skip
+
+
+def test_tidying_a_table_is_no_change(settings: Settings) -> None:
+    for run in ("2025-01-01.1", "2025-01-01.2"):
+        tables.append_rows(settings, "ops__refused_row", [{"rule": "x"}], run, run)
+    told = reference_site.last_changes(settings, None)
+    assert told["ops__refused_row"][0].endswith("写入，运行 2025-01-01.2")
+    table = tables.open_table(settings, "ops__refused_row")
+    assert table is not None
+    table.optimize.compact()
+    assert table.history(1)[0]["operation"] == "OPTIMIZE"
+    assert reference_site.last_changes(settings, None) == told
 
 
 @pytest.mark.slow
