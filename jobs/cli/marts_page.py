@@ -6,23 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jobs.files import parse_yaml
-from jobs.publish.published_models import Model, model_of
+from jobs.publish.published_models import AUDIENCES, FOLDERS, Model, model_of
 from jobs.settings import ROOT
 
 MARTS = ROOT / "dbt" / "models" / "marts"
-_FOLDERS = {
-    "management": "公共管理",
-    "services": "公共服务",
-    "resources": "公共资源",
-    "portal": "门户",
-    "public": "公开",
-}
-_AUDIENCES = {
-    "public": "公开 public",
-    "city": "各区和市，全表 the city and each district, the whole table",
-    "district": "市看全部，各区看本区 the city all rows, each district its own",
-    "full": "只限管理员 the steward alone",
-}
 _INTRO = """\
 Read them with `./edulake sql`. Columns are in each model's YAML.
 
@@ -35,7 +22,7 @@ that no line here names are never summed.
 def page(head: str) -> str:
     """The text of the page, beginning with `head`."""
     lines = [head, "# Marts 数据集市\n", _INTRO]
-    for folder, zh in _FOLDERS.items():
+    for folder, zh in FOLDERS.items():
         lines.append(f"## {zh} {folder}\n")
         for path, model, grain_zh in _marts(MARTS / folder):
             lines += _entry(path, model, grain_zh)
@@ -57,7 +44,7 @@ def _entry(path: Path, model: Model, grain_zh: str) -> list[str]:
         f"### [`{model.name}`](../../{path.relative_to(ROOT).as_posix()}) {model.title_zh}\n",
         f"{model.description}\n",
         f"- 粒度 grain: {grain_zh} ({_names(model.grain)})",
-        f"- 读者 readers: {_AUDIENCES[model.audience]}",
+        f"- 读者 readers: {' '.join(AUDIENCES[model.audience])}",
     ]
     if model.pick_one and _sums(model):
         lines.append(f"- 先选其一 pick one: {_names(model.pick_one)}")

@@ -21,6 +21,22 @@ _PUPIL_COLUMN = re.compile(
 # The columns of each table with their types, in order.
 Columns = dict[str, dict[str, str]]
 
+# Folders of marts, the platforms among them.
+FOLDERS = {
+    "management": "公共管理",
+    "services": "公共服务",
+    "resources": "公共资源",
+    "portal": "门户",
+    "public": "公开",
+}
+# Who may see a mart.
+AUDIENCES = {
+    "public": ("公开", "public"),
+    "city": ("各区和市，全表", "the city and each district, the whole table"),
+    "district": ("市看全部，各区看本区", "the city all rows, each district its own"),
+    "full": ("只限管理员", "the steward alone"),
+}
+
 
 @dataclass(frozen=True)
 class Column:

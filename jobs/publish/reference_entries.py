@@ -19,7 +19,7 @@ from jobs.files import parse_yaml
 from jobs.publish import lineage, meanings, model_files
 from jobs.publish.lineage import Lineage
 from jobs.publish.lineage_sql import KINDS, ROWS, Point
-from jobs.publish.published_models import Model, is_personal, model_of
+from jobs.publish.published_models import AUDIENCES, FOLDERS, Model, is_personal, model_of
 
 LAYERS = {
     "dataset": ("报送数据表", "Datasets as sent"),
@@ -176,8 +176,8 @@ def _mart(model: Model, told: dict[str, Any], found: Lineage, readers: Mapping[s
         )
     meta = told["config"]["meta"]
     facts: list[tuple[Words, str]] = [
-        (("读者", "readers"), model.audience),
-        (("平台", "platform"), model.platform or ""),
+        (("读者", "readers"), " ".join(AUDIENCES[model.audience])),
+        (("平台", "platform"), f"{FOLDERS[model.platform]} {model.platform}" if model.platform else ""),
         (("主键", "key"), ", ".join(model.grain)),
         *((("注", "note"), f"{zh} {en}") for zh, en in model.footnotes),
     ]
