@@ -43,6 +43,7 @@ from synthetic.city.figures import FIRST_YEAR, FUTURE_YEARS, LAST_YEAR, births, 
 from synthetic.city.ladder import grades
 from synthetic.city.life import Population
 from synthetic.city.part import City, Part
+from synthetic.city.past import PAST_YEAR
 from synthetic.city.people import People
 from synthetic.city.planning import areas_of_districts, housing_status, make_projects
 from synthetic.city.premises import register_columns
@@ -84,7 +85,7 @@ def known_rows(city: City) -> job.Known:
     registers, changes = [], []
     for number, district in enumerate(districts()):
         registers.append(pd.DataFrame(register_columns(schools, city.seed, city.years[1], number)))
-        for year in range(city.years[0], city.years[1] + 1):
+        for year in (PAST_YEAR, *range(city.years[0], city.years[1] + 1)):
             stated = pd.DataFrame(change_columns(schools, number, year))
             changes.append(stated.assign(stated_on=day.replace(year=year), sender_code=district.code))
     return job.Known(

@@ -14,6 +14,7 @@ from synthetic.city.figures import FIRST_YEAR, districts
 from synthetic.city.forms import Dress, fill, send
 from synthetic.city.ladder import GRADES_OF, STAGES
 from synthetic.city.part import Part
+from synthetic.city.past import counted_in, district_in
 from synthetic.city.schools import Schools, year_index
 from synthetic.city.staff import staff_of
 
@@ -55,17 +56,18 @@ def bulletin_columns(schools: Schools, seed: int, years: range) -> dict[str, lis
     }
     kinds = np.array(schools.kinds)
     for year in years:
-        is_open = np.array([schools.is_open(school, year) for school in range(len(schools))])
+        stood, district_of = counted_in(schools, year), district_in(schools, year)
         staff = [staff_of(schools, seed, number, year) for number in range(len(districts()))]
         for at, stage in enumerate(STAGES):
             pupils = schools.pupils[:, year_index(year), list(GRADES_OF[stage])].sum(axis=1)
+            teaches = np.concatenate([of.school[of.is_teacher & (of.stage == at)] for of in staff])
             counts = [
                 (
-                    int((is_open & (kinds == stage) & (schools.district == number)).sum()),
-                    int(pupils[schools.district == number].sum()),
-                    int((of.is_teacher & (of.stage == at)).sum()),
+                    int((stood & (kinds == stage) & (district_of == number)).sum()),
+                    int(pupils[district_of == number].sum()),
+                    int((district_of[teaches] == number).sum()),
                 )
-                for number, of in enumerate(staff)
+                for number in range(len(districts()))
             ]
             whole = tuple(sum(each) for each in zip(*counts, strict=True))
             units = [_WHOLE, *(district.name_zh for district in districts())]

@@ -16,6 +16,7 @@ from synthetic.city.ladder import J3, P6, S3, grades
 from synthetic.city.life import Roll
 from synthetic.city.numbers import Stream, stream
 from synthetic.city.part import Part
+from synthetic.city.past import PAST_YEAR
 from synthetic.city.schools import Schools
 from synthetic.city.words import person_names
 
@@ -127,34 +128,66 @@ def _day(person: int, days: list[date]) -> date:
     return days[(person * 7919 + 13) % len(days)]
 
 
+# truth/school_changes.csv: every change that a district stated, a row for each school that came of it.
+_TRUTH = ("kind", "change_date", "old_school_code", "old_district_code", "school_code", "district_code")
+
+
 def write_school_changes(part: Part) -> None:
-    """Schools of a district that were renamed, merged or closed in the summer, received on 11 September."""
-    year = part.year
-    columns = change_columns(part.schools, part.number, year)
-    if not columns["from_school_code"]:
-        return
-    dress = office(part.seed, part.number, "school_change")
-    filled = fill("school_change", columns, dress)
-    code = districts()[part.number].code
-    send(part.landing, "school_change", code, date(year, 9, 11), f"学校变动_{year}", filled, dress)
+    """Schools of a district that were renamed, merged or closed in the summer, received on 11 September.
+
+    With the returns of earlier years, on 30 June of the first year, comes what changed in them.
+    """
+    days = [(part.year, date(part.year, 9, 11))]
+    if part.is_first:
+        days.insert(0, (PAST_YEAR, date(part.year, 6, 30)))
+    dress, code = office(part.seed, part.number, "school_change"), districts()[part.number].code
+    for year, day in days:
+        columns = change_columns(part.schools, part.number, year)
+        part.truth.write("school_changes", _TRUTH, _true_rows(part.schools, code, columns))
+        if columns["from_school_code"]:
+            filled = fill("school_change", columns, dress)
+            send(part.landing, "school_change", code, day, f"学校变动_{year}", filled, dress)
 
 
 def change_columns(schools: Schools, number: int, year: int) -> dict[str, list[Any]]:
     """Changes of one district's schools in the summer of a year, by the contract's names."""
-    rows: list[tuple[str, str | None, str, str | None]] = []
+    rows: list[tuple[str, str | None, str, str | None, str | None]] = []
     for school in schools.of_district(number).tolist():
-        closed = schools.closed[school]
+        own, closed = schools.codes[school], schools.closed[school]
         if closed is not None and closed.year == year:
             into = schools.merged.get(school)
             kind = "close" if into is None else "merge"
-            rows.append((schools.codes[school], None if into is None else schools.codes[into], kind, None))
+            rows.append((own, None if into is None else schools.codes[into], kind, None, None))
         renamed = schools.renamed.get(school)
         if renamed and renamed[0] == year:
-            rows.append((schools.codes[school], schools.codes[school], "rename", renamed[1]))
-    return {
+            rows.append((own, own, "rename", renamed[1], None))
+        if year == PAST_YEAR and schools.moved and schools.moved.school == school:
+            rows.append((own, own, "move", None, districts()[number].code))
+    parted = schools.parted
+    if year == PAST_YEAR and parted and parted.district == number:
+        rows.append((parted.code, schools.codes[parted.into[0]], "split", None, None))
+    columns: dict[str, list[Any]] = {
         "from_school_code": [row[0] for row in rows],
         "to_school_code": [row[1] for row in rows],
         "change_kind_code": [row[2] for row in rows],
         "change_date": [date(year, 9, 1)] * len(rows),
         "new_school_name": [row[3] for row in rows],
+        "new_district_code": [row[4] for row in rows],
     }
+    if not any(columns["new_district_code"]):
+        del columns["new_district_code"]
+    return columns
+
+
+def _true_rows(schools: Schools, district: str, columns: dict[str, list[Any]]) -> list[tuple[Any, ...]]:
+    """What really happened: of a parted school both that came of it, of a moved one where it was."""
+    rows = []
+    names = ("change_kind_code", "change_date", "from_school_code", "to_school_code")
+    for kind, day, old, new in zip(*(columns[name] for name in names), strict=True):
+        came, before = [new], district
+        if kind == "split" and schools.parted:
+            came = [schools.codes[s] for s in schools.parted.into]
+        if kind == "move" and schools.moved:
+            before = districts()[schools.moved.district_before].code
+        rows += [(kind, day, old, before, code, district if code else None) for code in came]
+    return rows

@@ -12,7 +12,8 @@ from synthetic.city.forms import Around, fill, office, send
 from synthetic.city.ladder import grades
 from synthetic.city.numbers import Stream, stream
 from synthetic.city.part import Part
-from synthetic.city.schools import Schools, year_index
+from synthetic.city.past import count, returned
+from synthetic.city.schools import Schools
 from synthetic.city.words import place_words
 from synthetic.city.workbook import Cell
 from synthetic.city.writers import csv_bytes
@@ -77,14 +78,17 @@ _RETURN_NUMBERS: list[Cell] = ["甲", "乙", "丙", "丁", 1]
 
 
 def return_columns(schools: Schools, number: int, years: range) -> dict[str, list[Any]]:
-    """Returns of one district by the contract's names: a row a school, year and grade with pupils."""
+    """Returns of one district by the contract's names: a row a school, year and grade with pupils.
+
+    Each school as it was then: under its code and district of that year.
+    """
     district, keys = districts()[number], [grade.key for grade in grades()]
     rows = [
-        (schools.codes[school], district.code, year, keys[grade], int(count))
+        (code, district.code, year, keys[grade], pupils)
         for year in years
-        for school in schools.of_district(number).tolist()
-        for grade, count in enumerate(schools.pupils[school, year_index(year)])
-        if count
+        for code, own in returned(schools, number, year)
+        for grade, pupils in enumerate(count(schools, own, year))
+        if pupils
     ]
     names = ("unit_code", "parent_unit_code", "school_year_start", "grade_key", "pupil_count")
     return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))

@@ -28,6 +28,7 @@ class Stream(IntEnum):
     HOTLINE = 15
     REGISTRATION = 16
     BALANCE = 17
+    PAST = 18
     HAZARD = 31
     DRILL = 32
     GUARD = 33

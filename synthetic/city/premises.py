@@ -21,6 +21,7 @@ from synthetic.city.indicators import reached
 from synthetic.city.mended import mend_premises
 from synthetic.city.numbers import Stream, stream
 from synthetic.city.part import Part
+from synthetic.city.past import PAST_YEAR
 from synthetic.city.schools import KIND_CODE, Schools, year_index
 from synthetic.city.words import place_words
 
@@ -48,9 +49,32 @@ def write_registers(part: Part) -> None:
     """One file a district and autumn, received on 10 September; closed schools stay, with their last day."""
     code, year = districts()[part.number].code, part.year
     columns = register_columns(part.schools, part.seed, year, part.number, part.newest.year)
+    _add_parted(part, columns)
     dress = office(part.seed, part.number, "school_register")
     filled = fill("school_register", columns, dress)
     send(part.landing, "school_register", code, date(year, 9, 10), f"学校名录_{year}", filled, dress)
+
+
+def _add_parted(part: Part, columns: dict[str, list[Any]]) -> None:
+    """Put the school that was parted at the end of its district's register: a name, and the days it stood."""
+    schools, parted = part.schools, part.schools.parted
+    if parted is None or parted.district != part.number:
+        return
+    first = parted.into[0]
+    row = {
+        "school_code": parted.code,
+        "school_name": parted.name,
+        "district_code": districts()[part.number].code,
+        "area_name": schools.areas[first],
+        "school_type_code": parted.code[:2],
+        "ownership_code": "public",
+        "place_count": 0,
+        "class_count": 0,
+        "opened_date": min(schools.opened[s] for s in parted.into),
+        "closed_date": date(PAST_YEAR, 8, 31),
+    }
+    for name, values in columns.items():
+        values.append(row.get(name))
 
 
 def register_columns(
@@ -107,7 +131,7 @@ def register_columns(
         "is_green_school": [None if n else g for g, n in zip(green, nursery, strict=True)],
         "is_safe_campus": safe,
         **_coordinates(schools, seed, number, here),
-        "opened_date": [schools.opened[s] for s in here],
+        "opened_date": [schools.has_code_since(s) for s in here],
         "closed_date": [None if works else schools.closed[s] for s, works in zip(here, at_work, strict=True)],
     }
 

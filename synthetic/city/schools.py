@@ -22,6 +22,7 @@ from synthetic.city.figures import (
 )
 from synthetic.city.ladder import ENTRY_OF, GRADES, GRADES_OF, STAGE_OF, STAGES
 from synthetic.city.numbers import Stream, allocate, stream
+from synthetic.city.past import PAST_YEAR, Moved, Parted, past_of
 from synthetic.city.words import place_words
 
 # About 3,500 in all. Primary, junior and complete schools: 2019, the last published year; kindergartens:
@@ -68,6 +69,8 @@ class Schools:
     places: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
     merged: dict[int, int] = field(default_factory=dict)  # closed school -> the one that took it over
     renamed: dict[int, tuple[int, str]] = field(default_factory=dict)  # school -> year, name from then on
+    parted: Parted | None = None
+    moved: Moved | None = None
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -79,6 +82,11 @@ class Schools:
         """The name in the autumn of `year`."""
         since, name = self.renamed.get(school, (9999, ""))
         return name if year >= since else self.names[school]
+
+    def has_code_since(self, school: int) -> date:
+        """The day from which the school stands under its code: of one that came of another, the parting."""
+        came = self.parted is not None and school in self.parted.into
+        return date(PAST_YEAR, 9, 1) if came else self.opened[school]
 
     def is_open(self, school: int, year: int) -> bool:
         """Open in the autumn of `year`."""
@@ -158,6 +166,7 @@ def make_schools(scale: float, seed: int, is_expected: bool = False) -> Schools:
     schools.district = np.array(district_of, np.int64)
     _fill(schools, np.array(weights), scale, seed, is_expected)
     _change(schools, seed)
+    schools.parted, schools.moved = past_of(schools, seed)
     return schools
 
 

@@ -89,3 +89,39 @@ def test_what_a_district_never_told_is_unknown_and_not_nought(
     told = {unit for unit, value in found if value is not None}
     assert len(told) == 16 - len(never)
     assert not told & never
+
+
+def test_figures_as_then_and_as_now_follow_the_planted_changes(
+    lake: Settings, marts: duckdb.DuckDBPyConnection
+) -> None:
+    told = truth(lake, "school_changes")
+    (moved,) = (row for row in told if row["kind"] == "move")
+    parted, *_ = (row for row in told if row["kind"] == "split")
+    spells = marts.execute(
+        "select district_code, valid_to::varchar from dim_school_history where school_code = ?"
+        " order by valid_from",
+        [moved["school_code"]],
+    ).fetchall()
+    assert spells[0] == (moved["old_district_code"], moved["change_date"])
+    assert {district for district, _ in spells[1:]} == {moved["district_code"]}
+    on_the_day = marts.execute(
+        "select is_open, successor_school_code, as_now_school_code from dim_school_history"
+        " where school_code = $1 and $2::date >= valid_from and coalesce($2::date < valid_to, true)",
+        [parted["old_school_code"], parted["change_date"]],
+    ).fetchall()
+    assert on_the_day == [(False, parted["school_code"], parted["school_code"])]
+    pupils = marts.execute(
+        "select school_year_start, as_then_district_code, as_now_district_code, school_code,"
+        " as_now_school_code, sum(pupil_count) from fct_enrollment_grade"
+        " join brg_school_as using (school_code, school_year_start)"
+        " group by all"
+    ).fetchall()
+    whole = marts.execute("select sum(pupil_count) from fct_enrollment_grade")
+    assert (sum(row[-1] for row in pupils),) == whole.fetchone()
+    years = {row[0] for row in pupils if row[1] != row[2]}
+    assert {(row[1], row[2], row[3]) for row in pupils if row[1] != row[2]} == {
+        (moved["old_district_code"], moved["district_code"], moved["school_code"])
+    }
+    assert years == set(range(2015, int(moved["change_date"][:4])))
+    taken = {row[4] for row in pupils if row[3] == parted["old_school_code"]}
+    assert taken == {parted["school_code"]}
