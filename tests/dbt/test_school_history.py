@@ -139,7 +139,8 @@ class World:
                 codes[code] = School(code, "stale", district, date(2001, 9, 1), day)
         for code, school in codes.items() if year >= LISTED_FROM else ():
             row = {"school_code": code, "school_year_start": year, "school_name": school.name}
-            row |= {"district_code": school.district, "area_name": "A", "opened_date": school.opened}
+            row |= {"district_code": school.district, "opened_date": school.opened}
+            row["area_name"] = f"A of {school.district}"
             self.listed.append(row)
 
 
@@ -225,6 +226,8 @@ select school_year_start from (
 ) where n <> rows_given or pupils <> as_then or pupils is distinct from as_now
 """
 
+AREAS = "select count(*) from dim_school_history where area_name <> 'A of ' || district_code"
+
 
 def test_drawn_histories_are_told_as_they_were(asked: Callable[..., Ask]) -> None:
     seen: dict[str, int] = {}
@@ -233,6 +236,8 @@ def test_drawn_histories_are_told_as_they_were(asked: Callable[..., Ask]) -> Non
         ask = asked(shuffled(world), world.listed, world.counts)
         assert ask(SPELLS) == [], seed
         assert ask(SUMS) == [], seed
+        # A school that moved never stands in the old district in an area of the new one, nor the reverse.
+        assert ask(AREAS) == [(0,)], seed
         found = ask(
             "select school_code, school_year_start, as_now_school_code, as_now_district_code,"
             " as_then_district_code, as_then_school_name from brg_school_as"
@@ -281,7 +286,7 @@ def test_contradictory_changes_neither_hang_nor_double(asked: Callable[..., Ask]
 def test_one_switch_gives_districts_as_then_and_as_now(asked: Callable[..., Ask]) -> None:
     def listed(code: str, district: str, year: int) -> dict[str, Any]:
         row = {"school_code": code, "school_name": code, "district_code": district, "school_year_start": year}
-        return row | {"area_name": "A", "opened_date": date(2001, 9, 1)}
+        return row | {"area_name": f"A of {district}", "opened_date": date(2001, 9, 1)}
 
     def counted(code: str, district: str, year: int, pupils: int) -> dict[str, Any]:
         row = {"unit_code": code, "parent_unit_code": district, "school_year_start": year}

@@ -109,6 +109,8 @@ told as (
         school_name,
         district_code,
         area_name,
+        -- an area is one of a district: it is told for that district alone
+        if(area_name is not null, district_code, null) as area_district_code,
     from listed
     union all by name
     select
@@ -170,6 +172,12 @@ days as (
             last_value(area_name ignore nulls) over before,
             first_value(area_name ignore nulls) over school
         ) as area_name,
+        coalesce(
+            last_value(area_district_code ignore nulls) over known,
+            first_value(area_district_code ignore nulls) over life,
+            last_value(area_district_code ignore nulls) over before,
+            first_value(area_district_code ignore nulls) over school
+        ) as area_district_code,
         coalesce(last_value(is_open ignore nulls) over known, true) as is_open,
         max(ended_date) over life as ended_date,
     from lives
@@ -197,8 +205,15 @@ days as (
         ) = 1
 ),
 
+placed as (
+    select
+        * exclude (area_name),
+        case when coalesce(area_district_code = district_code, true) then area_name end as area_name,
+    from days
+),
+
 changed as (
-    select * from days
+    select * from placed
     window by_day as (partition by school_code order by told_date)
     qualify
         row_number() over by_day = 1
