@@ -133,6 +133,15 @@ def continued(counts: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
     return _taken_over(_joined(joined), closed)
 
 
+def settled(counts: pd.DataFrame, year: int) -> pd.DataFrame:
+    """Count a school in every year up to `year` under the parent that it has then: a school that moved to
+    another district is no jump of both. Rows in and out: those of `continued`, none more or less."""
+    told = counts[counts["year"] <= year].sort_values("year")
+    parents = told.drop_duplicates("unit", keep="last").set_index("unit")["parent_unit"]
+    then = counts["unit"].map(parents).where(counts["year"] <= year, counts["parent_unit"])
+    return counts.assign(parent_unit=then.fillna(counts["parent_unit"]))
+
+
 def _joined(counts: pd.DataFrame) -> pd.DataFrame:
     return counts.groupby(["unit", "parent_unit", "year", "grade"], as_index=False)[["enrollment"]].sum()
 

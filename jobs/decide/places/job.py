@@ -123,12 +123,13 @@ def decided(settings: Settings, day: date, rows: Known) -> dict[str, pd.DataFram
     counts = counts.assign(grade=counts["grade"].map(ladder_years()).astype(int))
     lag, horizon = entry_lags(settings, counts), settings.places.horizon
     born, origin = rows.births if len(rows.births) else None, int(counts["year"].max())
-    # As they were returned: a merger is part of the errors.
+    # As they were returned: a merger is part of the errors, and a move since the first origin.
     units, origins = units_of(counts, register), range(origin - BACKTEST_ORIGINS, origin)
-    past = backtest_frame(counts, born, origins, horizon, lag, groups_of(units), stage_spans())
-    errors, scored = error_rows(past, counts, units), past_errors(past, counts, units)
-    last_notes = last_spring(day, rows.registrations, past, counts, units)
-    counts = coming.continued(counts, rows.changes)
+    then = coming.settled(counts, origins[0])
+    past = backtest_frame(then, born, origins, horizon, lag, groups_of(units), stage_spans())
+    errors, scored = error_rows(past, then, units), past_errors(past, then, units)
+    last_notes = last_spring(day, rows.registrations, past, then, units)
+    counts = coming.continued(coming.settled(counts, origin), rows.changes)
     units = units_of(counts, register)
     places = place_rows(counts, register, day)
     years = range(origin + 1, origin + horizon + 1)

@@ -290,3 +290,29 @@ def test_who_took_the_pupils_of_a_closed_school_had_them_before_too() -> None:
     assert len(coming.continued(open_still, changes)) == len(open_still)
     later = changes.assign(change_date=date(2026, 8, 31))
     assert coming.continued(counts, later).equals(counts)
+
+
+def test_a_school_that_moved_is_counted_where_it_stands_in_every_year_that_is_known() -> None:
+    names = ["unit", "parent_unit", "year", "grade", "enrollment"]
+    rows = [
+        *(("M", "X", 2019, 4, 30), ("M", "X", 2020, 5, 31), ("M", "Y", 2021, 6, 32), ("M", "Z", 2023, 6, 33)),
+        *(
+            ("N", "X", 2019, 4, 50),
+            ("N", "X", 2023, 4, 51),
+            ("gone", "X", 2019, 4, 9),
+            ("new", "Y", 2023, 4, 7),
+        ),
+    ]
+    counts = pd.DataFrame(rows, columns=names)
+    parents = {
+        year: dict(zip(zip(found["unit"], found["year"], strict=True), found["parent_unit"], strict=True))
+        for year in (2020, 2022, 2023)
+        if len(found := coming.settled(counts, year)) == len(counts)
+    }
+    stay = {("N", 2019): "X", ("N", 2023): "X", ("gone", 2019): "X", ("new", 2023): "Y"}
+    assert parents == {
+        2020: stay | {("M", 2019): "X", ("M", 2020): "X", ("M", 2021): "Y", ("M", 2023): "Z"},
+        2022: stay | {("M", 2019): "Y", ("M", 2020): "Y", ("M", 2021): "Y", ("M", 2023): "Z"},
+        2023: stay | {("M", year): "Z" for year in (2019, 2020, 2021, 2023)},
+    }
+    assert coming.settled(counts, 2023)["enrollment"].tolist() == counts["enrollment"].tolist()
