@@ -93,12 +93,14 @@ def full(settings: Settings) -> UserError:
 
 
 def _free(settings: Settings) -> list[tuple[int, Path]]:
-    """The home and the lake, which may lie on another disk, each with its free bytes."""
-    there = (
+    """The home, and the lake where that lies on another disk, each with its free bytes."""
+    there = [
         next(path for path in (folder, *folder.parents) if path.exists())
-        for folder in (settings.home, settings.lake)
-    )
-    return [(shutil.disk_usage(folder).free, folder) for folder in there]
+        for folder in (settings.lake, settings.home)
+    ]
+    # One question a disk: between two its free bytes change, and then either folder might seem the fuller.
+    by_disk = {folder.stat().st_dev: folder for folder in there}
+    return [(shutil.disk_usage(folder).free, folder) for folder in by_disk.values()]
 
 
 def locked(error: BaseException) -> UserError | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import defaultdict
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ from zoneinfo import ZoneInfo
 from deltalake import DeltaTable
 
 from jobs import declare
+from jobs.declare.words import Text
 from jobs.files import replacing
 from jobs.lake import tables
 from jobs.publish import lineage, marts, reference_entries, reference_page, release
@@ -82,21 +84,20 @@ def _released(settings: Settings, current: release.Release | None) -> dict[str, 
         return {}
     until = [number for number in release.numbers(settings.releases) if number <= current.number]
     kept = [one for number in until if (one := release.find(settings, number))]
+    newest: dict[str, tuple[release.Release, list[Text]]] = {}
+    for one in kept:
+        words = defaultdict(list)
+        for change in one.manifest.get("changes", []):
+            words[change["table"]].append(Change(**change).words())
+        newest = {mart: (one, told) for mart, told in words.items()} | newest
     found = {}
     for mart, version in current.manifest.get("versions", {}).items():
-        for one in kept:
-            told = [
-                Change(**change).words()
-                for change in one.manifest.get("changes", [])
-                if change["table"] == mart
-            ]
-            if told:
-                break
+        one, told = newest.get(mart, (kept[-1], []))
         day = one.manifest["as_of_date"]
         zh, en = f"发布 {one.number}（{day}）", f"release {one.number} ({day})"
         if told:
-            zh += f"：{'；'.join(words.zh for words in told[:_TOLD])}"
-            en += f": {'; '.join(words.en for words in told[:_TOLD])}"
+            zh += f"：{'；'.join(text.zh for text in told[:_TOLD])}"
+            en += f": {'; '.join(text.en for text in told[:_TOLD])}"
         else:
             zh, en = f"自{zh}起未变", f"unchanged since {en}"
         found[mart] = (f"版本 {version}，{zh}", f"version {version}, {en}")

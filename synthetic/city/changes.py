@@ -16,8 +16,7 @@ from synthetic.city.ladder import J3, P6, S3, grades
 from synthetic.city.life import Roll
 from synthetic.city.numbers import Stream, stream
 from synthetic.city.part import Part
-from synthetic.city.past import PAST_YEAR
-from synthetic.city.schools import Schools
+from synthetic.city.schools import PAST_YEAR, Schools
 from synthetic.city.words import person_names
 
 _WITHDRAWN_SHARE = 0.03  # of those who leave the rolls within a stage; the others go to another city

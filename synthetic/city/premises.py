@@ -21,8 +21,7 @@ from synthetic.city.indicators import reached
 from synthetic.city.mended import mend_premises
 from synthetic.city.numbers import Stream, stream
 from synthetic.city.part import Part
-from synthetic.city.past import PAST_YEAR
-from synthetic.city.schools import KIND_CODE, Schools, year_index
+from synthetic.city.schools import KIND_CODE, PAST_YEAR, Schools, year_index
 from synthetic.city.words import place_words
 
 # For each pupil: campus, floor, teaching rooms without sports, sports ground (m²), equipment (yuan); then

@@ -11,7 +11,7 @@ import pytest
 
 from jobs import declare
 from jobs.lake import runs, tables
-from jobs.publish import asof, marts, questions
+from jobs.publish import asof, mart_sources, marts, questions
 from jobs.settings import Settings, UserError
 
 BIRTH = {"unit_code": "110101", "birth_year": 2024, "valid_from": date(2024, 1, 1)}
@@ -156,8 +156,8 @@ def test_a_mart_that_cannot_be_built_says_so(
     lake: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(marts, "PROJECT", tmp_path)
-    monkeypatch.setattr(marts, "models", lambda: ["fct_enrollment_grade"])
-    monkeypatch.setattr(marts, "tables_behind", lambda _: set())
+    monkeypatch.setattr(mart_sources, "names", lambda: ["fct_enrollment_grade"])
+    monkeypatch.setattr(mart_sources, "tables_behind", lambda _: set())
     with pytest.raises(UserError, match="could not be built"):
         ask(lake, "2025-06-01", "from fct_enrollment_grade")
 

@@ -11,8 +11,7 @@ import pytest
 from jobs import declare
 from jobs.reading import reader
 from synthetic.city.figures import YEARS
-from synthetic.city.past import PAST_YEAR
-from synthetic.city.schools import make_schools
+from synthetic.city.schools import PAST_YEAR, make_schools
 
 from .test_write import City, csv_rows
 
