@@ -45,9 +45,24 @@ def pytest_make_parametrize_id(val: object) -> str | None:
     return f"{len(val)}_bytes" if isinstance(val, bytes) else None
 
 
+# Minutes of work that needs no finished lake.
+ELSEWHERE = ("jobs/ingest", "jobs/spark")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole runs first: one of minutes that begins last leaves the other processes idle."""
-    items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
+    """Whole runs first: one of minutes that begins last leaves the other processes idle. One file of them has
+    `lake` built; those that would only wait for it come when it is there.
+    """
+    here = Path(__file__).parent
+    whole = [item for item in items if item.path.parent == here]
+    waits = [item.path for item in whole if "finished" in getattr(item, "fixturenames", ())]
+
+    def place(item: pytest.Item) -> int:
+        if item.path.parent != here:
+            return 2 if item.path.parent.relative_to(here).as_posix() in ELSEWHERE else 4
+        return 1 if item.path not in waits else 0 if item.path == waits[0] else 3
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(wrapper=True)
