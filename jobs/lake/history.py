@@ -88,7 +88,7 @@ left join {name(WRITTEN, WITHDRAWN)} as withdrawn
 select
     {_listed(columns)}
 from {name(WRITTEN, table)} as stated{persons * ("pupil_key" in own)}{withdrawn * is_delivered}
-where stated.recorded_at <= {_asked("known_at", name)}{_STANDING * is_delivered}"""
+where stated.recorded_at <= {asked("known_at", name)}{_STANDING * is_delivered}"""
 
 
 _STANDING = "\n    and withdrawn.delivery_id is null"
@@ -139,7 +139,7 @@ def _on_the_day(table: str, contract: Contract, name: Name) -> str:
         from {name("newest_by_scope", table)} as stated
         inner join ended
             on {_equal("stated", "ended", ["scope_key"])}
-        where ended.ended_on is null or ended.ended_on > {_asked("as_of_date", name)}
+        where ended.ended_on is null or ended.ended_on > {asked("as_of_date", name)}
     ) as standing"""
     return f"""\
 with delivery as (
@@ -238,14 +238,15 @@ def _ranked(
 
 
 def _stands(alias: str, name: Name) -> str:
-    day = _asked("as_of_date", name)
+    day = asked("as_of_date", name)
     return (
         f"not {alias}.is_withdrawn\n    and {alias}.valid_from <= {day}"
         f"\n    and ({alias}.valid_to is null or {alias}.valid_to > {day})"
     )
 
 
-def _asked(column: str, name: Name) -> str:
+def asked(column: str, name: Name = dotted) -> str:
+    """One of the two dates, as the views ask for it."""
     return f"(select asked.{column} from {name(WRITTEN, ASKED)} as asked)"
 
 

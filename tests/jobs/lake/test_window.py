@@ -255,3 +255,18 @@ def test_who_wins_among_senders_is_declared_for_snapshots_alone(
     fields = yaml.safe_load((declare.EXPECTATIONS / "fields.yaml").read_text("utf-8"))
     with pytest.raises(ContractError, match="among_senders"):
         contracts._contract(changed, fields)
+
+
+def test_duckdb_joins_no_date(random_lake: Settings) -> None:
+    """A date that a query told would be a join of unknown size: hash tables were built on all statements."""
+    with window.opened(random_lake, AS_OF, KNOWN_AT, ["pupil_roll"]) as shown:
+        assert shown.connection is not None
+        roll = shown.of("newest_by_scope", "pupil_roll")
+
+        def plan(query: str) -> str:
+            ((_, told),) = shown.connection.execute(f"explain {query}").fetchall()
+            return str(told)
+
+        assert "Read Parquet" in plan(f"from {roll}")
+        assert history.ASKED not in plan(f"from {roll}")
+        assert history.ASKED in plan(f"from {roll} where stated_on <= {history.asked('as_of_date')}")
