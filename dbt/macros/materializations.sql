@@ -1,5 +1,5 @@
 {# Models are made in their place: each build has a file of its own, so nothing stands there that readers use. dbt's
-   own way makes them aside and renames them, which took a quarter of a build. #}
+   own way makes them aside and renames them, which takes time and protects nobody here. #}
 
 {% materialization table, adapter='duckdb' %}
     {%- set made = this.incorporate(type='table') -%}

@@ -267,6 +267,8 @@ def test_duckdb_joins_no_date(random_lake: Settings) -> None:
             ((_, told),) = shown.connection.execute(f"explain {query}").fetchall()
             return str(told)
 
+        asking = "from duckdb_views() where not internal and contains(sql, 'asked')"
+        assert shown.connection.execute(asking).fetchall() == []
         assert "Read Parquet" in plan(f"from {roll}")
         assert history.ASKED not in plan(f"from {roll}")
         assert history.ASKED in plan(f"from {roll} where stated_on <= {history.asked('as_of_date')}")
