@@ -1,6 +1,6 @@
 """The decision-services API and the one-stop portal, read only from the published release.
 
-    releases/CURRENT -> Shelf -> Snapshot -> bytes kept by (release, audience, query) -> /api/v1/… -> the page
+    Keeper: who asks -> scope_of: which file and rows -> Library -> Shelf -> Snapshot -> /api/v1/… -> page
 
 The page, its charts and the API's documentation are files of this package. Nothing comes from outside.
 """
@@ -15,27 +15,34 @@ from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
 from jobs import origin
-from jobs.publish import release as releases
+from jobs.access.caller import ANYBODY
 from jobs.settings import Settings
-from portal import api, problems
+from portal import problems
+from portal.access import gate
+from portal.access.gate import EverybodyIs, Keeper
+from portal.api import release, tables
 from portal.downloads import Downloads
 from portal.guard import Guard
+from portal.library import Library
 from portal.replies import API
-from portal.snapshot import QUERY_SECONDS, Shelf
+from portal.snapshot import QUERY_SECONDS
 
+# Each module has one router.
+ROOMS = (release, tables)
 STATIC = Path(__file__).parent / "static"
 LOOPBACK = "127.0.0.1"
 
 
 def create_app(
     settings: Settings,
-    audience: str = releases.CITY,
+    keeper: Keeper | None = None,
     hosts: tuple[str, ...] = (LOOPBACK, "localhost"),
     seconds: float = QUERY_SECONDS,
 ) -> FastAPI:
-    """The application for one site and one audience; answers 503 until something is published.
+    """The application for one site; answers 503 until something is published.
 
-    The queries of one request may take `seconds`.
+    `keeper` says who asks; without one everybody is the public. The queries of one request may
+    take `seconds`.
 
     Requests for any other Host than `hosts` are refused. There is no login, and a foreign web page must not
     be able to read data by pointing its own name at this machine.
@@ -48,31 +55,37 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    app.state.shelf = Shelf(settings, audience, seconds)
+    app.state.settings = settings
+    app.state.keeper = keeper or EverybodyIs(ANYBODY)
+    app.state.library = Library(settings, seconds)
     app.state.downloads = Downloads()
     app.add_middleware(Guard, hosts=hosts)
     problems.handle(app)
-    app.include_router(api.router)
+    for room in ROOMS:
+        app.include_router(room.router)
+
+    opened: dict[str, Any] = gate.opened_to(*gate.EVERYBODY)
 
     # HEAD too: that is how a browser or a monitor asks whether the page is there.
-    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False, **opened)
     def page() -> HTMLResponse:
         return _page(app, "index.html")
 
-    @app.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
+    @app.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False, **opened)
     def api_page() -> HTMLResponse:
         return _page(app, "docs.html")
 
     describe = app.openapi
 
     def openapi() -> dict[str, Any]:
-        made_up = app.state.shelf.is_synthetic
+        made_up = app.state.library.is_synthetic
         told = describe()
         about = f"{origin.LINE} {app.description}" if made_up else app.description
         return {**told, "info": {**told["info"], "description": about}, "x-synthetic": made_up}
 
     app.openapi = openapi  # type: ignore[method-assign]
     app.mount("/static", StaticFiles(directory=STATIC))
+    gate.rules(app)
     return app
 
 
@@ -80,4 +93,4 @@ def _page(app: FastAPI, name: str) -> HTMLResponse:
     """A page; of a made-up city it says so by itself, before any script has run."""
     page = (STATIC / name).read_text(encoding="utf-8")
     banner = f'<p class="origin" role="note"><span class="frame">{origin.LINE}</span></p>'
-    return HTMLResponse(page.replace("<!--origin-->", banner if app.state.shelf.is_synthetic else ""))
+    return HTMLResponse(page.replace("<!--origin-->", banner if app.state.library.is_synthetic else ""))

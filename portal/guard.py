@@ -50,7 +50,7 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 headers.update(_SECURITY_HEADERS)
                 headers.setdefault("cache-control", "no-cache")
-                if scope["app"].state.shelf.is_synthetic:
+                if scope["app"].state.library.is_synthetic:
                     headers[origin.HEADER] = "true"
             await send(message)
 

@@ -37,7 +37,7 @@ def answer(scope: Scope, status: int, kind: str, title: str, detail: str) -> Res
         status=status,
         detail=detail,
         instance=scope["path"],
-        synthetic=scope["app"].state.shelf.is_synthetic,
+        synthetic=scope["app"].state.library.is_synthetic,
     )
     return Response(problem.model_dump_json(), status, media_type="application/problem+json")
 

@@ -97,7 +97,7 @@ def test_an_exposure_names_what_its_readers_read(exposure: dict[str, Any]) -> No
 
 
 def test_every_route_of_the_portal_has_an_exposure(tmp_path: Path) -> None:
-    served = portal.create_app(site.load("beijing", home=tmp_path), "city")
+    served = portal.create_app(site.load("beijing", home=tmp_path))
     routes = {route.path for route in served.routes if isinstance(route, APIRoute)}
     # FastAPI keeps a router that is included whole; its description names every address.
     routes |= set(json.loads(json.dumps(served.openapi()))["paths"])

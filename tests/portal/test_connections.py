@@ -19,11 +19,13 @@ import pytest
 import uvicorn
 
 from jobs import settings as site_settings
+from jobs.access.caller import Caller, Role
 from jobs.publish import publication
 from jobs.publish import release as releases
 from jobs.publish.published_models import Model
 from jobs.publish.release import CITY
 from jobs.settings import ROOT, Settings
+from portal.access.gate import EverybodyIs
 from portal.app import create_app
 from portal.connections import BoundedConnection, Bounds
 from portal.downloads import Downloads
@@ -34,10 +36,12 @@ HALF = b"GET /api/v1/cards HTTP/1.1\r\nhost: 127.0.0.1\r\nx-slow: "
 WHOLE = b"GET /api/v1/healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
 ROWS = 120_000
 LARGE = "/api/v1/tables/fct_large"
+OFFICIAL = Caller(Role.CITY, "official")
 SERVE = """
 import sys
 from jobs import settings
 from portal.serve import serve
+
 serve(settings.load("beijing", sys.argv[1]), 0)
 """
 
@@ -144,7 +148,7 @@ def test_1200_half_sent_requests_do_not_stop_the_service(published: Settings) ->
 )
 def test_a_request_that_does_not_come_whole_is_ended(published: Settings, sent: bytes) -> None:
     with (
-        serving(create_app(published), Bounds(request_seconds=0.2)) as port,
+        serving(create_app(published, EverybodyIs(OFFICIAL)), Bounds(request_seconds=0.2)) as port,
         opened(port, sent) as connection,
     ):
         told = received(connection)
@@ -154,7 +158,7 @@ def test_a_request_that_does_not_come_whole_is_ended(published: Settings, sent: 
 
 def test_a_request_that_trickles_is_ended_too(published: Settings) -> None:
     with (
-        serving(create_app(published), Bounds(request_seconds=0.3)) as port,
+        serving(create_app(published, EverybodyIs(OFFICIAL)), Bounds(request_seconds=0.3)) as port,
         opened(port, HALF) as connection,
     ):
         with contextlib.suppress(ConnectionError):
@@ -168,7 +172,10 @@ def test_a_request_that_trickles_is_ended_too(published: Settings) -> None:
 
 
 def test_beyond_the_bound_the_one_that_waits_longest_makes_room(published: Settings) -> None:
-    with serving(create_app(published), Bounds(connections=8)) as port, ExitStack() as held:
+    with (
+        serving(create_app(published, EverybodyIs(OFFICIAL)), Bounds(connections=8)) as port,
+        ExitStack() as held,
+    ):
         waiting = [held.enter_context(opened(port, HALF)) for _ in range(8)]
         with opened(port, WHOLE) as fresh:
             assert b" 200 " in fresh.recv(4096)
@@ -177,7 +184,10 @@ def test_beyond_the_bound_the_one_that_waits_longest_makes_room(published: Setti
 
 
 def test_where_all_are_being_answered_a_new_one_is_told_to_come_again(large: Settings) -> None:
-    with serving(create_app(large), Bounds(connections=8)) as port, ExitStack() as held:
+    with (
+        serving(create_app(large, EverybodyIs(OFFICIAL)), Bounds(connections=8)) as port,
+        ExitStack() as held,
+    ):
         readers = [held.enter_context(slow(port, f"{LARGE}_0?format=csv")) for _ in range(8)]
         begun = [one.recv(1000) for one in readers]
         assert all(told.startswith(b"HTTP/1.1 200") for told in begun)
@@ -193,7 +203,10 @@ def test_where_all_are_being_answered_a_new_one_is_told_to_come_again(large: Set
 def test_a_slow_reader_of_a_download_holds_up_nobody_and_is_ended(large: Settings) -> None:
     path = f"{LARGE}_0?format=csv"
     servers: list[uvicorn.Server] = []
-    with serving(create_app(large), Bounds(reading_seconds=1.0), servers) as port, ExitStack() as held:
+    with (
+        serving(create_app(large, EverybodyIs(OFFICIAL)), Bounds(reading_seconds=1.0), servers) as port,
+        ExitStack() as held,
+    ):
         readers = [held.enter_context(slow(port, path)) for _ in range(45)]  # more than there are threads
         whole = httpx.get(f"http://127.0.0.1:{port}{path}", timeout=60)
         assert len(whole.content) == int(whole.headers["content-length"])
@@ -209,7 +222,7 @@ def test_a_slow_reader_of_a_download_holds_up_nobody_and_is_ended(large: Setting
 
 
 def test_forty_downloads_at_once_are_whole_or_told_to_come_again(large: Settings) -> None:
-    app = create_app(large)
+    app = create_app(large, EverybodyIs(OFFICIAL))
     app.state.downloads = Downloads(at_once=1, most_waiting=1, seconds=60)
 
     def load(number: int) -> tuple[int, int | None, int]:
@@ -229,7 +242,7 @@ def test_forty_downloads_at_once_are_whole_or_told_to_come_again(large: Settings
 
 
 def test_a_reader_that_was_told_to_come_again_finds_his_file(large: Settings) -> None:
-    app = create_app(large)
+    app = create_app(large, EverybodyIs(OFFICIAL))
     app.state.downloads = Downloads(seconds=0.0)
     with serving(app) as port:
         url = f"http://127.0.0.1:{port}{LARGE}_0?format=csv"
@@ -241,7 +254,7 @@ def test_a_reader_that_was_told_to_come_again_finds_his_file(large: Settings) ->
 
 
 def test_a_body_is_refused(published: Settings) -> None:
-    with serving(create_app(published)) as port:
+    with serving(create_app(published, EverybodyIs(OFFICIAL))) as port:
         head = b"POST /api/v1/cards HTTP/1.1\r\nhost: 127.0.0.1\r\n"
         for more in (
             b"content-length: 99999999\r\n\r\nxxx",
@@ -262,7 +275,7 @@ def test_a_query_that_takes_too_long_is_ended_and_others_are_answered(settings: 
         con.execute("""
             create view fct_large_0 as select rowid, n, sha256(repeat(a, 2000)) as a, b from planted
         """)
-    with serving(create_app(settings, seconds=0.5)) as port:
+    with serving(create_app(settings, EverybodyIs(OFFICIAL), seconds=0.5)) as port:
         answer = httpx.get(f"http://127.0.0.1:{port}{LARGE}_0?format=csv", timeout=120)
         assert (answer.status_code, answer.json()["type"]) == (504, "urn:edulake:problem:query-timeout")
         for path in ("_0?limit=1", "_1?limit=1000"):

@@ -8,17 +8,25 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from jobs.access.caller import Caller, Role
 from jobs.publish.release import Release
 from jobs.settings import Settings, UserError
+from portal.access.gate import EverybodyIs
 from portal.app import create_app
 from portal.serve import serve
+
+OFFICIAL = Caller(Role.CITY, "official")
 
 Publish = Callable[..., Release]
 TABLE = "/api/v1/tables/fct_school_fitness?limit=1000"
 
 
 def client_of(settings: Settings) -> TestClient:
-    return TestClient(create_app(settings), base_url="http://127.0.0.1", raise_server_exceptions=False)
+    return TestClient(
+        create_app(settings, EverybodyIs(OFFICIAL)),
+        base_url="http://127.0.0.1",
+        raise_server_exceptions=False,
+    )
 
 
 def overwrite(path: Path) -> None:

@@ -14,10 +14,14 @@ from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
 from jobs import origin
+from jobs.access.caller import Caller, Role
 from jobs.publish import questions
 from jobs.publish.release import Release
 from jobs.settings import Settings
+from portal.access.gate import EverybodyIs
 from portal.app import create_app
+
+OFFICIAL = Caller(Role.CITY, "official")
 
 MADE_UP = pytest.mark.parametrize("settings", [True, False], indirect=True, ids=["made up", "real"])
 
@@ -54,7 +58,7 @@ def settings(request: pytest.FixtureRequest, settings: Settings) -> Settings:
 def asked(settings: Settings, publish: Callable[..., Release]) -> Iterator[TestClient]:
     """Asks a release that was published by this site."""
     publish(1)
-    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+    with TestClient(create_app(settings, EverybodyIs(OFFICIAL)), base_url="http://127.0.0.1") as client:
         yield client
 
 
@@ -93,7 +97,7 @@ def test_every_answer_says_whether_it_is_made_up(asked: TestClient, settings: Se
 
 @MADE_UP
 def test_before_a_release_it_is_said_too(settings: Settings) -> None:
-    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+    with TestClient(create_app(settings, EverybodyIs(OFFICIAL)), base_url="http://127.0.0.1") as client:
         for path in ("/", "/api/v1/cards", "/api/v1/healthz"):
             assert says_so(client.get(path)) == ({"header", "body"} if settings.is_synthetic else set())
 
@@ -110,7 +114,7 @@ def test_a_release_of_a_made_up_city_stays_one_whatever_the_site_says_later(
 ) -> None:
     publish(1)
     real = dataclasses.replace(settings, is_synthetic=False)
-    with TestClient(create_app(real), base_url="http://127.0.0.1") as client:
+    with TestClient(create_app(real, EverybodyIs(OFFICIAL)), base_url="http://127.0.0.1") as client:
         assert says_so(client.get("/api/v1/cards")) == {"header", "body"}
         assert says_so(client.get("/")) == {"header", "body"}
     with questions.on_release(real, "select 1") as answer:

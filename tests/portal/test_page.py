@@ -16,9 +16,13 @@ import httpx
 import pytest
 import uvicorn
 
+from jobs.access.caller import Caller, Role
 from jobs.publish.release import Release
 from jobs.settings import ROOT, Settings
+from portal.access.gate import EverybodyIs
 from portal.app import create_app
+
+OFFICIAL = Caller(Role.CITY, "official")
 
 WEB = ROOT / "portal" / "web"
 STATIC = ROOT / "portal" / "static"
@@ -52,7 +56,9 @@ def serving(settings: Settings) -> Iterator[str]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        server = uvicorn.Server(uvicorn.Config(create_app(settings), log_level="warning"))
+        server = uvicorn.Server(
+            uvicorn.Config(create_app(settings, EverybodyIs(OFFICIAL)), log_level="warning")
+        )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -6,14 +6,20 @@ from collections.abc import Callable
 
 from fastapi.testclient import TestClient
 
+from jobs.access.caller import Caller, Role
 from jobs.publish import publication
 from jobs.publish.release import Release
 from jobs.settings import Settings
 from portal import app as portal
+from portal.access.gate import EverybodyIs
+
+OFFICIAL = Caller(Role.CITY, "official")
 
 
 def test_a_note_on_the_release_is_told_at_once(settings: Settings, publish: Callable[..., Release]) -> None:
-    with TestClient(portal.create_app(settings, "city"), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        portal.create_app(settings, EverybodyIs(OFFICIAL)), base_url="http://127.0.0.1"
+    ) as client:
         publish(1)
         first = client.get("/api/v1/release")
         assert first.json()["notes"] == []
@@ -28,7 +34,9 @@ def test_a_note_on_the_release_is_told_at_once(settings: Settings, publish: Call
 
 
 def test_a_missing_value_tells_its_reason_in_words(published: Settings) -> None:
-    with TestClient(portal.create_app(published, "city"), base_url="http://127.0.0.1") as served:
+    with TestClient(
+        portal.create_app(published, EverybodyIs(OFFICIAL)), base_url="http://127.0.0.1"
+    ) as served:
         _tells(served)
 
 

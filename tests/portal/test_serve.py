@@ -13,18 +13,22 @@ import psutil
 import pytest
 from fastapi.testclient import TestClient
 
+from jobs.access.caller import Caller, Role
 from jobs.publish.release import Release
 from jobs.settings import ROOT, Settings, UserError
 from portal import snapshot
+from portal.access.gate import EverybodyIs
 from portal.app import create_app
 from portal.serve import serve
 
 from ..holding import held
 
+OFFICIAL = Caller(Role.CITY, "official")
 SERVE = """
 import sys
 from jobs import settings
 from portal.serve import serve
+
 serve(settings.load("beijing", sys.argv[1]), 0)
 """
 
@@ -88,7 +92,7 @@ def test_a_held_release_is_not_called_unpublished_and_is_opened_when_it_is_free(
 ) -> None:
     monkeypatch.setattr(snapshot, "_RETRY_SECONDS", 0.0)
     first = publish(1)
-    app = create_app(settings)
+    app = create_app(settings, EverybodyIs(OFFICIAL))
     with TestClient(app, base_url="http://127.0.0.1") as client:
         with held(first.folder / "city.duckdb") as pid:
             answer = client.get("/api/v1/cards")
@@ -110,7 +114,7 @@ def test_a_held_release_is_not_called_unpublished_and_is_opened_when_it_is_free(
         assert client.get("/api/v1/cards").headers["x-data-release"] == "2"
 
     # A page of an older release is asked for while that one is held.
-    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+    with TestClient(create_app(settings, EverybodyIs(OFFICIAL)), base_url="http://127.0.0.1") as client:
         page = "/api/v1/tables/dim_school?limit=5&cursor=1-5"
         with held(first.folder / "city.duckdb"):
             assert client.get(page).json()["type"] == "urn:edulake:problem:release-unreadable"

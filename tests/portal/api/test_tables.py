@@ -1,4 +1,4 @@
-"""The API on a small release: what it answers, that releases are never mixed, and what it refuses."""
+"""The API on a small release: what it answers, that releases never mix, and what it refuses."""
 
 from __future__ import annotations
 
@@ -21,20 +21,23 @@ import pytest
 from fastapi.testclient import TestClient
 
 from jobs import cells
+from jobs.access.caller import Caller, Role
 from jobs.publish import publication
 from jobs.publish.published_models import Column, Model
 from jobs.publish.release import CITY, Release
 from jobs.settings import ROOT, Settings
 from portal import app as portal
 from portal import models, replies
+from portal.access.gate import EverybodyIs
 
+OFFICIAL = Caller(Role.CITY, "official")
 Publish = Callable[..., Release]
 
 
 @contextmanager
-def asking(settings: Settings, audience: str = "city") -> Iterator[TestClient]:
+def asking(settings: Settings, asks: Caller = OFFICIAL) -> Iterator[TestClient]:
     # Entered, the client keeps one event loop for all requests, as a server does.
-    with TestClient(portal.create_app(settings, audience), base_url="http://127.0.0.1") as client:
+    with TestClient(portal.create_app(settings, EverybodyIs(asks)), base_url="http://127.0.0.1") as client:
         yield client
 
 
@@ -256,13 +259,13 @@ def test_what_is_known_is_not_sent_again(client: TestClient, publish: Publish, p
 
 def test_the_audience_is_part_of_the_tag(served: TestClient, published: Settings) -> None:
     path = "/api/v1/tables/fct_indicator_value"
-    with asking(published, "district-110103") as district:
+    with asking(published, Caller(Role.DISTRICT, "somebody", unit_code="110103")) as district:
         assert district.get(path).content == served.get(path).content
         assert district.get(path).headers["etag"] != served.get(path).headers["etag"]
 
 
 def test_a_district_reads_its_own_rows_only(published: Settings) -> None:
-    with asking(published, "district-110103") as district:
+    with asking(published, Caller(Role.DISTRICT, "somebody", unit_code="110103")) as district:
         names = [table["name"] for table in district.get("/api/v1/tables").json()["tables"]]
         assert "fct_pupil_fitness" not in names
         for name in ("fct_school_fitness", "fct_place_outlook", "dim_school"):
