@@ -8,28 +8,27 @@ named.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
-import json
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 
 from jobs import clock
 from jobs.declare import reasons
-from jobs.files import LARGEST_FILE, is_hidden, readable, replacing
+from jobs.files import LARGEST_FILE, fsync, is_hidden, readable, sha256
 from jobs.lake import forgotten, tables, withdrawals
+from jobs.lake.entries import DELIVERY, EARLIEST, day_and_number, entries_of, readable_names, why_unread
+from jobs.lake.file_hashes import Hashes
 from jobs.settings import Settings, UserError, writing
 
-_DELIVERY = re.compile(r"(\d{4}-\d{2}-\d{2})_([1-9]\d{0,3})", re.ASCII)
 _SENDER = re.compile(r"(?!\.)[\w.-]{1,64}")
-# Nothing was received before: a day this early is a slip of the hand.
-EARLIEST = date(1970, 1, 1)
 # A delivery that is being put together, for a moment.
 _UNDER_WAY = ".part-"
 
@@ -91,7 +90,7 @@ def scan(settings: Settings) -> list[LandedFile]:
 def survey(settings: Settings) -> Landing:
     """Look at everything in landing. What is no delivery is left aside, as is one dated after today."""
     look = _Look(settings)
-    for entry in _entries(settings.landing):
+    for entry in entries_of(settings.landing):
         if look.is_folder(entry):
             if entry.name in settings.feeds:
                 look.at_feed(entry)
@@ -108,7 +107,7 @@ class _Look:
         self.landing = settings.landing
         self.today = clock.today(settings.timezone)
         changed = forgotten.load(settings)
-        self.known = _Hashes(settings.restricted / "hashes.json", changed.aliases)
+        self.known = Hashes(settings.restricted / "hashes.json", changed.aliases)
         self.renamed = changed.renamed
         self.files: list[LandedFile] = []
         self.left_aside: list[LeftAside] = []
@@ -130,7 +129,7 @@ class _Look:
         return False
 
     def at_feed(self, feed: os.DirEntry[str]) -> None:
-        for sender in _entries(feed):
+        for sender in entries_of(feed):
             if not self.is_folder(sender):
                 continue
             if sender.is_symlink():
@@ -141,10 +140,10 @@ class _Look:
                 self._at_sender(feed.name, sender)
 
     def _at_sender(self, feed: str, sender: os.DirEntry[str]) -> None:
-        for delivery in _entries(sender):
+        for delivery in entries_of(sender):
             if delivery.name.startswith(_UNDER_WAY) or not self.is_folder(delivery):
                 continue
-            stamp = _stamp(delivery.name)
+            stamp = day_and_number(delivery.name)
             if delivery.is_symlink():
                 self.leave(delivery, reasons.text("aside_link"))
             elif stamp is None:
@@ -157,10 +156,10 @@ class _Look:
     def _at_delivery(
         self, feed: str, sender: str, stamp: tuple[date, int], delivery: os.DirEntry[str]
     ) -> None:
-        entries = _entries(delivery)
-        names = _readable_names([entry.name for entry in entries])
+        entries = entries_of(delivery)
+        names = readable_names([entry.name for entry in entries])
         for entry in entries:
-            if reason := _why_unread(entry):
+            if reason := why_unread(entry):
                 self.leave(entry, reason)
                 continue
             path = Path(entry)
@@ -170,61 +169,11 @@ class _Look:
             self.files.append(replace(file, goes_by=self.renamed.get(file.receipt_id)))
 
 
-def _entries(folder: str | Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except FileNotFoundError:
-        return []
-
-
-def _why_unread(entry: os.DirEntry[str]) -> str | None:
-    """Why an entry of a delivery is no file to read, as a reason; None where it is one."""
-    if is_hidden(entry.name):
-        return reasons.text("aside_hidden")
-    if entry.is_symlink():
-        return reasons.text("aside_link")
-    if entry.is_dir():
-        return reasons.text("aside_deep")
-    if not entry.is_file() or not os.access(entry, os.R_OK):
-        return reasons.text("aside_no_file")
-    if entry.stat().st_size > LARGEST_FILE:
-        return reasons.text("file_too_large", megabytes=LARGEST_FILE // 1024**2)
-    return None
-
-
-def _stamp(folder: str) -> tuple[date, int] | None:
-    """The day and number that a folder is named by; None where it is no delivery."""
-    match = _DELIVERY.fullmatch(folder)
-    if not match:
-        return None
-    try:
-        day = date.fromisoformat(match[1])
-    except ValueError:
-        return None
-    return (day, int(match[2])) if day >= EARLIEST else None
-
-
-def _readable_names(names: Iterable[str]) -> dict[str, str]:
-    """Name on the disk -> readable name, no two alike; names that are readable already stay."""
-    listed = sorted(names, key=lambda name: (readable(name) != name, os.fsencode(name)))
-    found: dict[str, str] = {}
-    taken: set[str] = set()
-    for name in listed:
-        shown = readable(name)
-        if shown in taken:
-            digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
-            shown = f"{Path(shown).stem}~{digest}{Path(shown).suffix}"
-        found[name] = shown
-        taken.add(shown)
-    return found
-
-
 def located(settings: Settings, delivery_id: str, name: str) -> Path:
     """Where a file of a delivery lies, by its readable name; a path without a file where it is gone."""
     folder = settings.landing / delivery_id
     if not (folder / name).exists():
-        for raw, shown in _readable_names(entry.name for entry in _entries(folder)).items():
+        for raw, shown in readable_names(entry.name for entry in entries_of(folder)).items():
             if shown == name:
                 return folder / raw
     return folder / name
@@ -236,31 +185,104 @@ def pending(settings: Settings, files: Iterable[LandedFile] | None = None) -> li
     return [file for file in (scan(settings) if files is None else files) if file.receipt_id not in done]
 
 
-def land(settings: Settings, file: Path, feed: str, sender: str, received: date) -> Path:
-    """Hand in one file: copy it to a new delivery of that day. Returns where it lies.
+@dataclass(frozen=True)
+class Piece:
+    """One file to hand in: its name, and its bytes or the file that holds them."""
 
-    The same bytes of the same name from the same sender are one delivery: the earlier place is returned and
-    nothing is copied. Raises UserError for a feed that is off, a sender that is no folder name, a file that
-    cannot be read, is hidden or too large, and a day after today.
+    name: str
+    content: bytes | Path
+
+    @property
+    def byte_count(self) -> int:
+        return len(self.content) if isinstance(self.content, bytes) else self.content.stat().st_size
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of its bytes."""
+        if isinstance(self.content, bytes):
+            return hashlib.sha256(self.content).hexdigest()
+        return sha256(self.content)
+
+    def write(self, target: Path) -> None:
+        """Have the bytes on the disk before this returns."""
+        if isinstance(self.content, bytes):
+            target.write_bytes(self.content)
+        else:
+            shutil.copyfile(self.content, target)
+        fsync(target)
+
+
+@dataclass(frozen=True)
+class Handed:
+    """Where pieces lie, and whether they were not there before."""
+
+    folder: Path
+    is_new: bool
+
+
+def hand_in(
+    settings: Settings,
+    feed: str,
+    sender: str,
+    received: date,
+    pieces: Sequence[Piece],
+    earlier: Callable[[], Path | None] | None = None,
+) -> Handed:
+    """Land the pieces as one new delivery of that day: on the disk when this returns, whole or not at all.
+
+    Any number of processes may do so at once. Where one standing delivery of the sender has every piece, by
+    name and bytes, that is where they lie, and nothing is written; `earlier` looks for it in another way.
+    Raises UserError for a feed that is off, a sender that is no folder name, a piece that is hidden or too
+    large, two pieces of one name, and a day after today.
     """
-    if earlier := same(settings, file, feed, sender):
-        return earlier.path
+    names = _names(settings, feed, sender, pieces)
     today = clock.today(settings.timezone)
     if not EARLIEST <= received <= today:
         raise UserError(
             f"{received} cannot be the day on which a file was received: today is {today}.",
             "Give the day received, YYYY-MM-DD, with --received.",
         )
+    digests = {name: piece.digest for name, piece in zip(names, pieces, strict=True)}
+    if not earlier:
+
+        def earlier() -> Path | None:
+            found = _standing(settings, feed, sender, digests)
+            return found[0].path.parent if found else None
+
     home = settings.landing / feed / sender
     with writing(home):
-        home.mkdir(parents=True, exist_ok=True)
-        # The delivery appears with its file in it, or not at all.
-        with tempfile.TemporaryDirectory(dir=home, prefix=_UNDER_WAY) as aside:
-            fresh = Path(aside) / "delivery"
-            fresh.mkdir()
-            name = readable(file.name)
-            shutil.copyfile(file, fresh / name)
-            return _as_next(fresh, home, received) / name
+        lies = earlier()
+        handed = Handed(lies, False) if lies else _put(settings, home, received, names, pieces, earlier)
+        # Whoever put it there, or made the folders above, may have been killed before this.
+        for folder in (handed.folder, home, home.parent, settings.landing, settings.home):
+            fsync(folder)
+    return handed
+
+
+def _put(
+    settings: Settings,
+    home: Path,
+    received: date,
+    names: Sequence[str],
+    pieces: Sequence[Piece],
+    earlier: Callable[[], Path | None],
+) -> Handed:
+    home.mkdir(parents=True, exist_ok=True)
+    with _aside(settings, home) as aside:
+        fresh = aside / "delivery"
+        fresh.mkdir()
+        for name, piece in zip(names, pieces, strict=True):
+            piece.write(fresh / name)
+        fsync(fresh)
+        with _alone(settings, home):
+            lies = earlier()
+            return Handed(lies, False) if lies else Handed(_as_next(fresh, home, received), True)
+
+
+def land(settings: Settings, file: Path, feed: str, sender: str, received: date) -> Path:
+    """Hand in one file: copy it to a new delivery of that day, as `hand_in` does. Returns where it lies."""
+    folder = hand_in(settings, feed, sender, received, [_piece(file)]).folder
+    return located(settings, f"{feed}/{sender}/{folder.name}", readable(file.name))
 
 
 def same(settings: Settings, file: Path, feed: str, sender: str) -> LandedFile | None:
@@ -268,83 +290,96 @@ def same(settings: Settings, file: Path, feed: str, sender: str) -> LandedFile |
 
     Raises UserError for what `land` refuses, whatever its day.
     """
+    piece = _piece(file)
+    (name,) = _names(settings, feed, sender, [piece])
+    return next(iter(_standing(settings, feed, sender, {name: piece.digest})), None)
+
+
+def _piece(file: Path) -> Piece:
+    if not file.is_file():
+        raise UserError(f"there is no file {readable(str(file))}.", "Name a file that can be read.")
+    return Piece(file.name, file)
+
+
+def _names(settings: Settings, feed: str, sender: str, pieces: Sequence[Piece]) -> list[str]:
+    """The readable names of pieces that may be landed. Raises UserError for what may not."""
     if feed not in settings.feeds:
         raise UserError(
             f"the feed {feed!r} is not on at {settings.site}.", f"Feeds: {', '.join(settings.feeds)}."
         )
     if not _SENDER.fullmatch(sender) or not sender.isprintable():
         raise UserError(f"{readable(sender)!r} cannot be a sender's code.", "Use letters, digits, - and _.")
-    name = readable(file.name)
-    if not file.is_file():
-        raise UserError(f"there is no file {readable(str(file))}.", "Name a file that can be read.")
-    if is_hidden(name):
-        raise UserError(
-            f"{name} is a hidden file, or one of the system or an office program.",
-            "Hand in the file itself, or rename it if this is what was sent.",
-        )
-    if file.stat().st_size > LARGEST_FILE:
-        raise UserError(
-            f"{name} is larger than {LARGEST_FILE // 1024**2} MB, and no reader takes it.",
-            "Ask for several files.",
-        )
-    look = _Look(settings)
-    digest, gone = _sha256(file), withdrawals.load(settings)
-    for delivery in _entries(settings.landing / feed / sender):
-        stamp = _stamp(delivery.name)
+    names = [readable(piece.name) for piece in pieces]
+    for name, piece in zip(names, pieces, strict=True):
+        if not name or is_hidden(name) or "/" in name:
+            raise UserError(
+                f"{name} is a hidden file, or one of the system or an office program.",
+                "Hand in the file itself, or rename it if this is what was sent.",
+            )
+        if piece.byte_count > LARGEST_FILE:
+            raise UserError(
+                f"{name} is larger than {LARGEST_FILE // 1024**2} MB, and no reader takes it.",
+                "Ask for several files.",
+            )
+        if names.count(name) > 1:
+            raise UserError(f"two files are called {name}.", "Rename one, or hand them in one by one.")
+    return names
+
+
+def _standing(settings: Settings, feed: str, sender: str, digests: Mapping[str, str]) -> list[LandedFile]:
+    """The files of the sender's oldest standing delivery that has each of these, by name and bytes."""
+    look, gone = _Look(settings), withdrawals.load(settings)
+    for delivery in entries_of(settings.landing / feed / sender):
+        stamp = day_and_number(delivery.name)
         if stamp is None or stamp[0] > look.today or delivery.is_symlink() or not delivery.is_dir():
             continue
         if f"{feed}/{sender}/{delivery.name}" in gone:
             continue
-        entries = _entries(delivery)
-        names = _readable_names([entry.name for entry in entries])
-        for entry in entries:
-            if names[entry.name] == name and not _why_unread(entry) and look.known.of(Path(entry)) == digest:
-                return LandedFile(*stamp, feed, sender, name, Path(entry), digest, entry.stat().st_size)
-    return None
+        entries = entries_of(delivery)
+        names = readable_names([entry.name for entry in entries])
+        found = [
+            LandedFile(*stamp, feed, sender, name, Path(entry), digest, entry.stat().st_size)
+            for entry in entries
+            if (digest := digests.get(name := names[entry.name]))
+            and not why_unread(entry)
+            and look.known.of(Path(entry)) == digest
+        ]
+        if len(found) == len(digests):
+            return found
+    return []
+
+
+@contextmanager
+def _alone(settings: Settings, home: Path) -> Iterator[None]:
+    """One process at a time gives the sender's deliveries their numbers."""
+    locks = settings.run / "landing"
+    locks.mkdir(parents=True, exist_ok=True)
+    with (locks / f"{home.parent.name} {home.name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _aside(settings: Settings, home: Path) -> Iterator[Path]:
+    """A folder in which a delivery is put together; those that killed processes left go."""
+    with ExitStack() as held:
+        with _alone(settings, home):
+            for left in home.glob(f"{_UNDER_WAY}*"):
+                with suppress(OSError), (left / "lock").open("a") as lock:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(left)
+            aside = Path(held.enter_context(tempfile.TemporaryDirectory(dir=home, prefix=_UNDER_WAY)))
+            fcntl.flock(held.enter_context((aside / "lock").open("a")), fcntl.LOCK_EX)
+        yield aside
 
 
 def _as_next(fresh: Path, home: Path, received: date) -> Path:
     """Move a folder to be the day's next delivery; another process may take the number in between."""
     while True:
-        numbers = [int(m[2]) for d in home.glob(f"{received}_*") if (m := _DELIVERY.fullmatch(d.name))]
+        numbers = [int(m[2]) for d in home.glob(f"{received}_*") if (m := DELIVERY.fullmatch(d.name))]
         target = home / f"{received}_{max(numbers, default=0) + 1}"
         try:
             return fresh.rename(target)
         except OSError:
             if not target.exists():
                 raise
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-class _Hashes:
-    """Hashes of files that did not change since (size, time of change), so a second look does not read
-    them.
-    """
-
-    def __init__(self, note: Path, aliases: Mapping[str, str]) -> None:
-        self._note = note
-        self._aliases = aliases
-        try:
-            self._known: dict[str, list[str | int]] = json.loads(note.read_text())
-        except (OSError, ValueError):
-            self._known = {}
-        self._seen: dict[str, list[str | int]] = {}
-
-    def of(self, file: Path) -> str:
-        status = file.stat()
-        entry = self._known.get(str(file))
-        if not entry or entry[:2] != [status.st_size, status.st_mtime_ns]:
-            entry = [status.st_size, status.st_mtime_ns, _sha256(file)]
-        self._seen[str(file)] = entry
-        # A file from which a pupil was taken goes by what was sent.
-        return self._aliases.get(str(entry[2]), str(entry[2]))
-
-    def save(self) -> None:
-        if self._seen != self._known and self._note.parent.is_dir():
-            # Who may only read the lake looks without a note, and reads the files again next time.
-            with suppress(OSError), replacing(self._note) as fresh:
-                fresh.write_text(json.dumps(self._seen))

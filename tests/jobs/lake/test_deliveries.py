@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from jobs import clock, files
 from jobs.declare import reasons
 from jobs.lake import deliveries
+from jobs.lake.deliveries import Piece
 from jobs.settings import ROOT, Settings, UserError
 
 
@@ -165,6 +167,7 @@ from datetime import date
 from pathlib import Path
 from jobs import settings
 from jobs.lake import deliveries
+from jobs.lake.deliveries import Piece
 def die(source, target):
     Path(target).write_text("ha")
     os.kill(os.getpid(), signal.SIGKILL)
@@ -188,6 +191,74 @@ def test_a_landing_killed_halfway_leaves_no_delivery(settings: Settings, tmp_pat
     assert deliveries.scan(settings) == []
     assert deliveries.land(settings, file, "enrollment", "110101", date(2025, 9, 10)).read_text() == "half"
     assert [f.delivery_id for f in deliveries.scan(settings)] == ["enrollment/110101/2025-09-10_1"]
+    assert [f.name for f in home.iterdir()] == ["2025-09-10_1"], "what the killed process left stays"
+
+
+def test_who_hands_in_at_once_takes_each_number_once(settings: Settings) -> None:
+    """Threads stand for processes: each opens the lock by itself, as a process does."""
+
+    def some(name: str) -> None:
+        for number in range(12):
+            for pieces in (
+                [Piece(f"{name}-{number}.csv", b"own")],
+                [Piece(f"{number}.csv", b"alike"), Piece("beside.csv", b"")],
+            ):
+                deliveries.hand_in(settings, "enrollment", "110101", date(2025, 9, 10), pieces)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(some, "abcd"))
+    found = deliveries.scan(settings)
+    own = [f"{name}-{number}.csv" for name in "abcd" for number in range(12)]
+    alike = [f"{number}.csv" for number in range(12)]
+    assert sorted(f.name for f in found) == sorted([*own, *alike, *["beside.csv"] * 12])
+    assert {f.delivery_no for f in found} == set(range(1, 4 * 12 + 12 + 1))
+    assert not [*settings.landing.rglob(".part-*")]
+
+
+def test_pieces_lie_in_one_delivery_and_once(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "spooled").write_bytes(b"two")
+    pieces = [Piece("a.csv", b"one"), Piece("b.csv", tmp_path / "spooled")]
+    day = date(2025, 9, 10)
+    first = deliveries.hand_in(settings, "enrollment", "110101", day, pieces)
+    assert first.is_new
+    assert {f.name: f.read_bytes() for f in first.folder.iterdir()} == {"a.csv": b"one", "b.csv": b"two"}
+    again = deliveries.hand_in(settings, "enrollment", "110101", day, pieces[::-1])
+    assert again == deliveries.Handed(first.folder, False)
+    more = deliveries.hand_in(settings, "enrollment", "110101", day, [*pieces, Piece("c.csv", b"three")])
+    assert more.folder.name == "2025-09-10_2"
+    with pytest.raises(UserError, match="two files"):
+        deliveries.hand_in(settings, "enrollment", "110101", day, [*pieces, Piece("a.csv", b"else")])
+
+
+def test_a_day_may_have_more_deliveries_than_four_digits_count(settings: Settings) -> None:
+    make(settings, "enrollment/110101/2025-09-10_9999/a.csv")
+    day = date(2025, 9, 10)
+    handed = deliveries.hand_in(settings, "enrollment", "110101", day, [Piece("b.csv", b"x")])
+    assert handed.folder.name == "2025-09-10_10000"
+    assert [f.delivery_no for f in deliveries.scan(settings)] == [9999, 10000]
+
+
+def test_what_is_handed_in_is_on_the_disk_before_it_is_said_to_be(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file before it appears, every folder above it after; also where another process put it there."""
+    synced: list[tuple[str, bool]] = []
+
+    def noted(path: Path) -> None:
+        synced.append((path.name, bool([*settings.landing.glob("*/*/2025*")])))
+        files.fsync(path)
+
+    monkeypatch.setattr(deliveries, "fsync", noted)
+    for is_new in (True, False):
+        synced.clear()
+        handed = deliveries.hand_in(
+            settings, "enrollment", "110101", date(2025, 9, 10), [Piece("a.csv", b"x")]
+        )
+        assert handed.is_new == is_new
+        if is_new:
+            assert synced[:2] == [("a.csv", False), ("delivery", False)]
+        above = ["2025-09-10_1", "110101", "enrollment", "landing", "beijing"]
+        assert synced[-5:] == [(name, True) for name in above]
 
 
 @pytest.mark.parametrize(
