@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jobs import origin
 from portal import problems
+from portal.access import gate
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +29,28 @@ _SECURITY_HEADERS = {
 
 def _has_body(headers: Headers) -> bool:
     return "transfer-encoding" in headers or headers.get("content-length", "0").strip() != "0"
+
+
+def _is_over(headers: Headers, most: int) -> bool:
+    told = headers.get("content-length", "")
+    return told.isdecimal() and int(told) > most
+
+
+def _counted(receive: Receive, most: int) -> Receive:
+    """What comes of a body, ended by a problem as soon as it is more than `most` bytes."""
+    left = most
+
+    async def counted() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise problems.ProblemError(
+                413, "too-large", "内容过大", f"a request to this address has at most {most} bytes"
+            )
+        return message
+
+    return counted
 
 
 class Guard:
@@ -66,10 +89,17 @@ class Guard:
             await refusal(scope, receive, guarded)
             return
         if _has_body(Headers(scope=scope)):
-            refusal = problems.answer(scope, 413, "no-body", "请求不应带有内容", "nothing here takes a body")
-            refusal.headers["connection"] = "close"
-            await refusal(scope, receive, guarded)
-            return
+            most = gate.most_bytes(scope)
+            if not most:
+                told = "no-body", "请求不应带有内容", "nothing here takes a body"
+            else:
+                told = "too-large", "内容过大", f"a request to this address has at most {most} bytes"
+            if not most or _is_over(Headers(scope=scope), most):
+                refusal = problems.answer(scope, 413, *told)
+                refusal.headers["connection"] = "close"
+                await refusal(scope, receive, guarded)
+                return
+            receive = _counted(receive, most)
         try:
             await self._app(scope, receive, guarded)
         except Exception:

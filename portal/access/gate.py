@@ -8,11 +8,14 @@ from typing import Annotated, Any, Protocol
 from fastapi import Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
+from starlette.routing import Match
+from starlette.types import Scope
 
 from jobs.access.caller import ANYBODY, Caller, Role
 from portal.problems import ProblemError
 
 _RULE = "x-roles"
+_BODY = "x-body-bytes"
 EVERYBODY = tuple(Role)
 SIGNED_IN = tuple(role for role in Role if role != Role.PUBLIC)
 OFFICIALS = (Role.DISTRICT, Role.CITY, Role.STEWARD)
@@ -62,6 +65,21 @@ class _Gate:
 def opened_to(*roles: Role) -> dict[str, Any]:
     """The rule of a route, as arguments of its decorator: `**opened_to(*OFFICIALS)`."""
     return {"dependencies": [Depends(_Gate(roles))], "openapi_extra": {_RULE: [str(role) for role in roles]}}
+
+
+def taking(most: int, *roles: Role) -> dict[str, Any]:
+    """The rule of a route that takes a body of at most `most` bytes; every other route takes none."""
+    given = opened_to(*roles)
+    return {**given, "openapi_extra": {**given["openapi_extra"], _BODY: most}}
+
+
+def most_bytes(scope: Scope) -> int:
+    """How large a body the route of a request takes; 0 for none."""
+    for route in scope["app"].routes:
+        most = (route.openapi_extra or {}).get(_BODY) if isinstance(route, APIRoute) else None
+        if most and route.matches(scope)[0] == Match.FULL:
+            return int(most)
+    return 0
 
 
 def rules(app: FastAPI) -> Mapping[tuple[str, str], tuple[Role, ...]]:
