@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from jobs import settings as site_settings
 from jobs.cli import (
     ask,
+    audit,
     calendar,
     damage,
     delivery,
@@ -69,6 +70,7 @@ PANELS: dict[str, dict[str, Any]] = {
         "release": release.app,
         "publish": publishing.app,
         "identity": identity.app,
+        "audit": audit.app,
         "forget": forget.forget,
         "correct": forget.correct,
         "clean": lake.clean,
