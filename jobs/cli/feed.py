@@ -97,13 +97,14 @@ def receipts(
     """
     from jobs.declare import reasons
     from jobs.replies import report
+    from jobs.replies.verdict import OUTCOMES
     from jobs.site import nearest
 
     settings = site_settings.load(site)
-    if outcome is not None and outcome not in report.OUTCOMES:
+    if outcome is not None and outcome not in OUTCOMES:
         raise UserError(
-            f"there is no outcome {outcome!r}{nearest(outcome, list(report.OUTCOMES)) or '.'}",
-            f"One of: {', '.join(report.OUTCOMES)}.",
+            f"there is no outcome {outcome!r}{nearest(outcome, OUTCOMES) or '.'}",
+            f"One of: {', '.join(OUTCOMES)}.",
         )
     found = report.receipts_of(settings, sender)
     if sender is not None and not found:
@@ -164,15 +165,14 @@ def report(
     for row in _chosen(settings, receipt, all_of):
         made = reports.gather(settings, row)
         files = report_files.write(settings, made, out)
-        outcome = reports.OUTCOMES[reports.stands_as(row)]
         console.say(
             f"{row['receipt_id']} {row['file_name'] or ''}: "
-            f"{outcome.label(settings.language)}, {len(made.problems):,} 条问题"
+            f"{made.verdict.word.label(settings.language)}, {len(made.problems):,} 条问题"
         )
         for reason in row["reasons"] or []:
             console.say(f"  {reasons.sentence(reason, settings.language)}")
         if reports.stands_as(row) != "accepted" or made.problems:
-            console.say(f"  {made.way_out().told(settings.language)}")
+            console.say(f"  {made.verdict.next_step.told(settings.language)}")
         for kind, file in files.items():
             note = " (restricted: holds values)" if kind == "marked" else ""
             console.say(f"  {kind}: {file}{note}")

@@ -22,54 +22,10 @@ from jobs.ingest import relations
 from jobs.lake import receipt_text, runs, tables, withdrawals
 from jobs.lake.deliveries import LandedFile
 from jobs.lake.withdrawals import Withdrawal
+from jobs.replies import verdict
+from jobs.replies.verdict import Verdict
 from jobs.settings import Settings, UserError
 
-OUTCOMES = {
-    "accepted": Text("已接收", "accepted"),
-    "held": Text("暂缓 (整批未生效)", "held (nothing of it counts yet)"),
-    "refused": Text("退回 (整个文件)", "sent back (the whole file)"),
-    "repeated": Text(
-        "重复 (与已收文件相同, 未再处理)", "repeated (equal to an earlier file, not read again)"
-    ),
-    "withdrawn": Text("已撤回 (不再生效)", "withdrawn (nothing of it counts)"),
-    "failed": Text("读取失败 (系统原因, 无需重报)", "not read (our failure; do not send it again)"),
-}
-WAY_OUT = {
-    "accepted": Text(
-        "已接收的行已生效。请更正“退回”的行后重报; 只报更正的行即可, 整表报送的须整表重报。",
-        "The accepted rows count. Correct the refused rows and send them again; those rows alone will do, "
-        "unless the table is one that is sent whole.",
-    ),
-    "held": Text(
-        "本批数据尚未生效, 上一批仍然有效。请按下列原因更正后, 以新的批次重新报送整个文件。",
-        "Nothing of this delivery counts yet; the one before stands. Correct what is named, and send the "
-        "whole file as a new delivery.",
-    ),
-    "refused": Text(
-        "文件无法识别或没有数据, 没有一行生效。请对照报送模板核对表头、编码与完整性后重报。",
-        "The file could not be recognized or holds no data; no row counts. Compare headings, encoding and "
-        "completeness with the template and send it again.",
-    ),
-    "repeated": Text(
-        "内容与先前收到的文件完全相同, 无需处理。若本意是更正, 请修改后重新报送。",
-        "The content equals that of a file received earlier; there is nothing to do. If it was meant as a "
-        "correction, change it and send it again.",
-    ),
-    "withdrawn": Text(
-        "本批数据已按误报撤回, 不再生效。如需报送, 请更正后以新的批次重新报送。",
-        "This delivery was withdrawn as handed in by error, and nothing of it counts. Hand in what should "
-        "count as a new delivery.",
-    ),
-    "failed": Text(
-        "读取程序出错, 与报送内容无关。程序修复后系统自动重读, 无需重新报送。",
-        "Our program failed, whatever the file holds. It is read again by itself once the program is mended; "
-        "do not send it again.",
-    ),
-}
-NOTHING_TO_DO = Text(
-    "全部数据行已生效, 不必重报。标为“存疑”或“核对”的行请核实。",
-    "All rows count; nothing needs to be sent again. Please check the rows marked 存疑 or 核对.",
-)
 REFUSED, FLAGGED, ASKED, ASIDE = "退回", "存疑", "核对", "未计入"
 # In the order of what to do first.
 SEVERITIES = {
@@ -149,7 +105,6 @@ class Report:
         if self.contract:
             dataset = Text(self.contract.zh, self.contract.en)
         none = Text("无", "none").label(language)
-        outcome = OUTCOMES.get(stands_as(r), Text(str(r["outcome"]), ""))
         facts = [
             (Text("回执编号", "receipt"), r["receipt_id"]),
             (Text("文件", "file"), r["file_name"] or ""),
@@ -157,7 +112,7 @@ class Report:
             (Text("接收批次", "delivery"), f"{r['received_date']} 第{r['delivery_no']}批"),
             (Text("数据表", "table"), dataset.label(language)),
             (Text("文件形式", "form"), shape),
-            (Text("处理结果", "outcome"), outcome.label(language)),
+            (Text("处理结果", "outcome"), self.verdict.word.label(language)),
             (Text("数据行", "lines"), f"{r['line_count']:,}"),
             (Text("合格行", "accepted"), f"{r['accepted_count']:,}"),
             (Text("其中存疑", "of these in doubt"), f"{r['flagged_count']:,}"),
@@ -166,16 +121,14 @@ class Report:
             (Text("整批原因", "why"), _told(r["reasons"], language) or none),
             (Text("未读取的内容", "left unread"), _told(r["remarks"], language) or none),
             (Text("关联核对", "against other files"), "; ".join(self.rates) or none),
-            (Text("下一步", "what to do"), self.way_out().told(language)),
+            (Text("下一步", "what to do"), self.verdict.next_step.told(language)),
         ]
         return [(name.label(language), fact) for name, fact in facts]
 
-    def way_out(self) -> Text:
-        """Return what the sender does next."""
-        outcome = stands_as(self.receipt)
-        if outcome == "accepted" and not self.receipt["refused_count"]:
-            return NOTHING_TO_DO
-        return WAY_OUT[outcome]
+    @property
+    def verdict(self) -> Verdict:
+        """Return what became of the file in its sender's words, and the next step."""
+        return verdict.of_receipt(self.receipt, sum(p.severity == ASKED for p in self.problems))
 
     def _withdrawn(self) -> list[tuple[Text, str]]:
         found: Withdrawal | None = self.receipt.get("withdrawal")
@@ -190,7 +143,7 @@ class Report:
 
 def stands_as(receipt: Mapping[str, Any]) -> str:
     """Return the outcome as it stands now: `withdrawn`, whatever it was, once the delivery is taken back."""
-    return "withdrawn" if receipt.get("withdrawal") else str(receipt["outcome"])
+    return verdict.WITHDRAWN if receipt.get("withdrawal") else str(receipt["outcome"])
 
 
 def _receipts(settings: Settings) -> list[dict[str, Any]]:

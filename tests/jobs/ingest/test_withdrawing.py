@@ -77,9 +77,9 @@ def test_a_wrong_file_counts_no_more_and_may_be_sent_again(settings: Settings, s
 
     (told,) = [r for r in report.receipts_of(settings) if r["delivery_id"] == wrong]
     facts = dict(report.gather(settings, told).facts())
-    assert facts["处理结果"] == "已撤回 (不再生效)"
+    assert facts["处理结果"] == "已撤回"
     assert facts["撤回"] == "2024-09-25: 另一所学校的表"
-    assert report.gather(settings, told).way_out() == report.WAY_OUT["withdrawn"]
+    assert facts["下一步"].startswith("本批数据已撤回")
     listed = CliRunner().invoke(cli.app, ["list"]).output
     assert "另一所学校的表" in listed.replace("\n", "")
 

@@ -97,7 +97,7 @@ def test_a_roll_is_answered_line_by_line_and_no_value_leaves(settings: Settings,
     files = report_files.write(settings, made)
     for kind in ("xlsx", "html"):
         told = text_of(files[kind])
-        for word in ("名册_2025-2026-1.csv", "东城区 110101", "已接收", "末位校验码", "1 男", "58"):
+        for word in ("名册_2025-2026-1.csv", "东城区 110101", "部分退回", "末位校验码", "1 男", "58"):
             assert word in told, (kind, word)
         for row in rows:
             for value in (row[0], row[1], row[3], row[4], row[6] or "昨天"):
@@ -253,7 +253,8 @@ def test_a_held_delivery_says_why_and_the_way_out(settings: Settings, spark: Spa
     take(settings, spark, "place_demand")
     by_name = {r["file_name"]: report.gather(settings, r) for r in report.receipts_of(settings)}
     facts = dict(by_name["births.csv"].facts())
-    assert facts["处理结果"].startswith("暂缓")
+    assert facts["处理结果"] == "整份退回"
+    assert "暂缓" in facts["下一步"]
     assert facts["整批原因"].startswith("退回 5 行, 占 25.0%")
     english = report.gather(replace(settings, language="en"), by_name["births.csv"].receipt)
     facts_en = dict(english.facts())
@@ -266,7 +267,7 @@ def test_a_held_delivery_says_why_and_the_way_out(settings: Settings, spark: Spa
     assert "重新报送整个文件" in facts["下一步"]
     assert len(by_name["births.csv"].problems) == 5
     facts = dict(by_name["other.csv"].facts())
-    assert facts["处理结果"].startswith("退回")
+    assert facts["处理结果"] == "整份退回"
     assert facts["数据表"] == "未能识别"
     files = report_files.write(settings, by_name["other.csv"])
     assert set(files) == {"xlsx", "html"}
