@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,13 +19,12 @@ from jobs.settings import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from jobs.decide.places.scenario import Mix
+    from jobs.decide.places.side_by_side import Closed
     from jobs.settings import Settings
 
 CITY = "全市 city"
 _GAPS = "from fct_places_gap"
 _COLUMNS = ("where", "stage", "year", "pupils", "places", "gap", "pupils'", "places'", "gap'", "change")
-_RESULT = ["pupils", "places", "gap", "shortage_probability", "surplus_probability"]
 
 
 def run(
@@ -55,22 +56,22 @@ def run(
 
     Example: `./edulake places scenario --lever "births -10%" --stage primary`
     """
-    from jobs.decide.places import read, scenario
-    from jobs.declare import standards
+    from jobs.decide.places import read, scenario, side_by_side
     from jobs.publish import release
 
     settings = site_settings.load(site)
-    day = release.published_day(settings)
-    base = read.scenario_base(settings, day)
-    levels = standards.frame("places/warning_levels", day, needed=True)
-    idle = levels.loc[levels["direction"] == "surplus", "least_gap_share"].min()
+    served = release.published(settings)
+    if lacking := [name for name in read.SCENARIO_TABLES if name not in served.manifest["tables"]]:
+        raise UserError(
+            f"release {served.number} is of an older edulake: it has no {', '.join(lacking)}.",
+            f"Make a new one: {settings.command('run')}",
+        )
+    day = date.fromisoformat(served.manifest["as_of_date"])
+    base = read.scenario_base(partial(release.rows, release.open_release(served, "full")))
     named = {"against": against or [], "scenario": lever or []}
-    made = {
-        name: scenario.apply(base, [scenario.parse(text) for text in texts], float(idle))
-        for name, texts in named.items()
-    }
-    both = made["against"].merge(made["scenario"], on=scenario.KEY, suffixes=("_against", "_scenario"))
-    shown = both[_meant(both, district, stage, year)]
+    levers = {name: [scenario.parse(text) for text in texts] for name, texts in named.items()}
+    both = side_by_side.compare(base, levers["against"], levers["scenario"], day)
+    shown = side_by_side.Place(district, stage, year).of(both)
     if shown.empty:
         raise _none_such(settings, both, (district, stage, year))
     if output:
@@ -79,11 +80,7 @@ def run(
         console.say(f"{name}: {'; '.join(texts) or 'as things stand'}")
     console.table(_COLUMNS, _rows(shown, district), title="places minus pupils, side by side")
     if district and stage and year:
-        table = standards.frame("places/levers", day, needed=True)
-        most = scenario.limits(made["scenario"], district, stage, year, table)
-        lacking = -float(shown["gap_scenario"].iloc[0])
-        mix = scenario.cheapest(max(int(-(-lacking // 1)), 0), most, table)
-        _tell(mix, most, table)
+        _tell(side_by_side.close(both, district, stage, year, day))
     print_origin(settings)
 
 
@@ -110,20 +107,10 @@ def _none_such(
     )
 
 
-def _meant(rows: pd.DataFrame, district: str | None, stage: str | None, year: int | None) -> pd.Series:
-    import pandas as pd
-
-    from jobs.decide.places.scenario import KEY
-
-    held = pd.Series(True, index=rows.index)
-    for column, value in zip(KEY, (district, stage, year), strict=True):
-        if value is not None:
-            held &= rows[column] == value
-    return held
-
-
 def _rows(rows: pd.DataFrame, district: str | None) -> Iterator[tuple[str, ...]]:
-    counts = [f"{column}_{name}" for name in ("against", "scenario") for column in _RESULT[:3]]
+    counts = [
+        f"{column}_{name}" for name in ("against", "scenario") for column in ("pupils", "places", "gap")
+    ]
     sums = rows.groupby(["stage_code", "school_year_start"], sort=False)[counts].sum().reset_index()
     for row in sums.to_dict("records"):
         values = [row[column] for column in counts]
@@ -136,8 +123,9 @@ def _rows(rows: pd.DataFrame, district: str | None) -> Iterator[tuple[str, ...]]
         )
 
 
-def _tell(mix: Mix, most: dict[str, int], table: pd.DataFrame) -> None:
+def _tell(closed: Closed) -> None:
     """Print the mix, what it assumes, and how many places are missing where it cannot close the gap."""
+    mix, most, table = closed.mix, closed.most, closed.norms
     if not mix.places and not mix.lacking:
         console.say("no places are missing, so nothing needs to be done")
         return

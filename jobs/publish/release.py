@@ -107,12 +107,17 @@ def pointed(settings: Settings) -> int | None:
     return number
 
 
+def published(settings: Settings) -> Release:
+    """The current release. Raises UserError before the first."""
+    found = current(settings)
+    if found is None:
+        raise UserError(f"there is no release of {settings.site}.", f"Make one: {settings.command('run')}")
+    return found
+
+
 def published_day(settings: Settings) -> date:
     """The day that the current release shows. Raises UserError before the first release."""
-    published = current(settings)
-    if published is None:
-        raise UserError(f"there is no release of {settings.site}.", f"Make one: {settings.command('run')}")
-    return date.fromisoformat(published.manifest["as_of_date"])
+    return date.fromisoformat(published(settings).manifest["as_of_date"])
 
 
 def find(settings: Settings, number: int) -> Release | None:
@@ -139,6 +144,18 @@ def open_release(release: Release, audience: str = CITY) -> duckdb.DuckDBPyConne
         raise faults.locked(error) or error from error
     check(connection, release, audience)
     return connection
+
+
+def rows(
+    connection: duckdb.DuckDBPyConnection, table: str, equal: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """The rows of a table of an open release whose columns have these values."""
+    held = " and ".join(f"{identifier(name)} = ?" for name in equal or {})
+    asked = connection.execute(
+        f"select * from {identifier(table)} where {held or 'true'}", list((equal or {}).values())
+    )
+    names = [column[0] for column in asked.description]
+    return [dict(zip(names, row, strict=True)) for row in asked.fetchall()]
 
 
 def check(connection: duckdb.DuckDBPyConnection, release: Release, audience: str) -> None:

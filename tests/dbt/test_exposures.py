@@ -24,7 +24,6 @@ EXPOSURES: list[dict[str, Any]] = parse_yaml((marts.PROJECT / "models" / "exposu
 NAMES_ONLY = {
     "jobs/cli/lineage.py": "an example of the help",
     "jobs/decide/evaluation/collected/holdings.py": "says where an answer stands",
-    "jobs/decide/places/read.py": "a hint to a command",
     "jobs/decide/places/scenario.py": "a hint to a command",
     "jobs/declare/metrics_page.py": "the reference page",
     "jobs/declare/reporting_page.py": "the reference page",

@@ -100,35 +100,39 @@ def _births_behind(
 def gap_rows(
     forecast: pd.DataFrame,
     places: pd.DataFrame,
-    projects: pd.DataFrame,
+    to_come: pd.DataFrame,
     units: pd.DataFrame,
     day: date,
     counts: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Places minus pupils for every unit and stage that has places, with chances and warnings. `counts`: the
-    past, which tells a school that is filling up."""
+    """Places minus pupils for every unit and stage that has places, with chances and warnings. `to_come`: as
+    of `coming_rows`; `counts`: the past, which tells a school that is filling up."""
     demand = forecast[forecast["grade_key"].isin(list(stage_grades()))]
     demand = demand.assign(stage_code=demand["grade_key"])
     for column in ("forecast", "lower_80", "upper_80"):
         demand[column] = demand[column].astype(float)
-    shares = supply.opening_shares(projects, day, standards.frame("places/opening_delay", day, needed=True))
     years = sorted(demand["school_year_start"].unique())
     keys = {year: key for key, year in ladder_years().items()}
     stood = counts.rename(columns={"unit": "school_code", "enrollment": "pupil_count"})
     stood = stood.assign(grade_key=stood["grade"].map(keys))
     by_year = supply.standing_places(places, stood, stage_grades(), years)
     standing = gap.summed(by_year, units, ["stage_code", "school_year_start"], ["place_count"])
-    to_open = supply.coming_places(projects, day, years, shares)
-    to_come = gap.coming_by_unit(to_open, units)
     rows = gap.gaps(
         demand[[*gap.KEY, "lead", "forecast", "lower_80", "upper_80"]],
         standing,
-        to_come,
+        gap.coming_by_unit(to_come, units),
         standards.frame("places/warning_levels", day, needed=True),
     )
     counted = {name: rows[name].astype(int) for name in ("place_count", "planned_place_count")}
     counted["existing_place_count"] = counted.pop("place_count")
     return rows.assign(district_code=districts_of(rows, units), **counted)
+
+
+def coming_rows(forecast: pd.DataFrame, projects: pd.DataFrame, day: date) -> pd.DataFrame:
+    """Each project to come with its chance to be open in each year that is forecast
+    (`supply.COMING_COLUMNS`)."""
+    shares = supply.opening_shares(projects, day, standards.frame("places/opening_delay", day, needed=True))
+    return supply.coming_places(projects, day, sorted(forecast["school_year_start"].unique()), shares)
 
 
 def forecast_rows(forecast: pd.DataFrame) -> pd.DataFrame:

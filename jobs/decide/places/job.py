@@ -14,6 +14,7 @@ from jobs.decide.frames import Spark, append_frame, known_to
 from jobs.decide.places import catchment, coming, gap, housing, supply
 from jobs.decide.places.decided_rows import (
     LEVEL,
+    coming_rows,
     error_rows,
     forecast_rows,
     gap_rows,
@@ -43,7 +44,7 @@ INPUTS = (
 )
 TABLES = tuple(
     f"decision_places__{name}"
-    for name in ("forecast", "forecast_error", "part", "supply", "gap", "registration")
+    for name in ("forecast", "forecast_error", "part", "supply", "coming", "gap", "registration")
 )
 
 
@@ -140,6 +141,7 @@ def decided(settings: Settings, day: date, rows: Known) -> dict[str, pd.DataFram
     forecast = moved_in(day, rows, forecast, scored, units)
     forecast, notes = registered_so_far(day, rows.registrations, forecast, counts, units)
     made = forecast_rows(forecast)
+    to_come = coming_rows(made, projects, day)
     return {
         "decision_places__forecast": made,
         "decision_places__forecast_error": errors,
@@ -155,7 +157,8 @@ def decided(settings: Settings, day: date, rows: Known) -> dict[str, pd.DataFram
             units,
         ),
         "decision_places__supply": places,
-        "decision_places__gap": gap_rows(made, places, projects, units, day, counts),
+        "decision_places__coming": to_come,
+        "decision_places__gap": gap_rows(made, places, to_come, units, day, counts),
         "decision_places__registration": notes if len(notes) else last_notes,
     }
 

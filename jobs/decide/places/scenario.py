@@ -60,7 +60,8 @@ def parse(text: str) -> Lever:
     unit, needed, optional = LEVERS[name]
     pairs = dict(word.split("=", 1) for word in words[1:] if "=" in word)
     numbers = [word for word in words[1:] if "=" not in word]
-    if set(pairs) - needed - optional or needed - set(pairs) or len(numbers) != (unit != ""):
+    is_twice = len(pairs) + len(numbers) < len(words) - 1
+    if is_twice or set(pairs) - needed - optional or needed - set(pairs) or len(numbers) != (unit != ""):
         wanted = " ".join([f"<{unit}>"] * (unit != "") + [f"{key}=…" for key in sorted(needed)])
         raise UserError(f"{text!r} is no {name}.", f"It is written {name} {wanted}. Such as {_EXAMPLES}.")
     try:
@@ -70,6 +71,8 @@ def parse(text: str) -> Lever:
         raise UserError(f"{text!r} holds something that is no number.", f"Such as {_EXAMPLES}.") from error
     if unit == "percent":
         amount /= 100
+    if unit == "years" and not amount.is_integer():
+        raise UserError(f"{text!r} delays by part of a year.", "Give whole years.")
     if amount < -1 or not math.isfinite(amount) or (unit not in ("percent", "years") and amount < 0):
         raise UserError(f"{text!r} cannot be: {amount:g}.", "Give an amount that leaves something over.")
     return Lever(name, amount, pairs)
@@ -95,9 +98,10 @@ def apply(base: Base, levers: Sequence[Lever], idle: float = 0.0) -> pd.DataFram
     """KEY, pupils, places, gap (places less pupils) and both chances, under all levers at once.
 
     Births act on cohorts whose births are not known yet, entry on those that have not entered yet; both by
-    the parts of the forecast. Levers that name a project the base lacks, or move more places than stand,
-    raise UserError.
+    the parts of the forecast. Levers on a project, district, stage or year that the base lacks, or that move
+    more places than stand, raise UserError.
     """
+    _check_names(base, levers)
     rows = base.rows.sort_values(KEY).reset_index(drop=True)
     pupils = rows["forecast"].to_numpy(float) + _more_pupils(base, levers, rows)
     places = rows["existing"].to_numpy(float) + _more_places(base, levers, rows)
@@ -118,6 +122,23 @@ def apply(base: Base, levers: Sequence[Lever], idle: float = 0.0) -> pd.DataFram
         )
     columns = ["pupils", "places", "gap", "shortage_probability", "surplus_probability"]
     return pd.concat([rows[KEY], pd.DataFrame(made, columns=columns)], axis=1)
+
+
+def _check_names(base: Base, levers: Sequence[Lever]) -> None:
+    """Refuse what would change nothing: a lever on a place that the base does not have."""
+    district, stage, year = (sorted(base.rows[name].unique()) for name in KEY)
+    known = {"district": district, "to": district, "stage": stage, "from_stage": stage}
+    for lever in levers:
+        for word, value in lever.words.items():
+            if word in known and value not in known[word]:
+                raise UserError(
+                    f"{lever.name}: there is no {word} {value} here.", f"Known: {', '.join(known[word])}."
+                )
+        if int(lever.words.get("from", 0)) > year[-1]:
+            raise UserError(
+                f"{lever.name}: nothing is forecast from {lever.words['from']} on.",
+                f"The last school year is {year[-1]}.",
+            )
 
 
 def _more_pupils(base: Base, levers: Sequence[Lever], rows: pd.DataFrame) -> np.ndarray[Any, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,7 +120,7 @@ def test_the_last_spring_stands_beside_the_entrants_who_came(marts: duckdb.DuckD
 
 
 def test_scenarios_start_from_what_is_published(lake: Settings, marts: duckdb.DuckDBPyConnection) -> None:
-    start = read.scenario_base(lake, release.published_day(lake))
+    start = read.scenario_base(partial(release.rows, marts))
     made = scenario.apply(start, [])
     told = marts.execute(
         "select district_code, stage_code, school_year_start, surplus_count::double as surplus"
@@ -128,6 +129,18 @@ def test_scenarios_start_from_what_is_published(lake: Settings, marts: duckdb.Du
     both = made.merge(told, on=scenario.KEY)
     assert len(both) == len(told) == len(made) > 400
     assert (both["gap"] - both["surplus"]).abs().max() < 0.06
+
+
+def test_projects_of_a_scenario_add_up_to_the_places_that_the_gap_expects(
+    marts: duckdb.DuckDBPyConnection,
+) -> None:
+    told = rows(
+        marts,
+        "select sum(place_count * open_probability), count(distinct project_code) from fct_places_coming",
+    )
+    gaps = rows(marts, "select sum(expected_place_count) from fct_places_gap where unit_level = 'district'")
+    assert told[0][1] > 3
+    assert float(told[0][0]) == pytest.approx(float(gaps[0][0]), abs=0.01)
 
 
 def test_report_draws_every_stage_and_asks_nothing_from_outside(
@@ -149,11 +162,11 @@ def test_report_draws_every_stage_and_asks_nothing_from_outside(
 
 
 def test_command_shows_two_scenarios_and_the_cheapest_mix(
-    lake: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lake: Settings, marts: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EDULAKE_HOME", str(lake.home.parent))
     monkeypatch.setenv("EDULAKE_SITE", lake.site)
-    start = read.scenario_base(lake, release.published_day(lake))
+    start = read.scenario_base(partial(release.rows, marts))
     gaps = scenario.apply(start, [])
     place = gaps.sort_values("gap").iloc[0]
     assert place["gap"] < 0

@@ -115,6 +115,7 @@ def test_chances_follow_the_gap() -> None:
         "premises 50 stage=primary",
         "births -10% colour=red",
         "births -120%",
+        "class_size 2 stage=primary stage=junior",
     ],
 )
 def test_what_is_no_lever_is_refused_with_a_way_out(text: str) -> None:
@@ -128,6 +129,29 @@ def test_unknown_project_and_places_that_do_not_stand_are_refused() -> None:
         gaps("delay 1 project=Y")
     with pytest.raises(UserError, match="more places are moved"):
         gaps("shift 950 district=A stage=primary from_stage=kindergarten from=2026")
+
+
+@pytest.mark.parametrize(
+    ("lever", "word"),
+    [
+        ("premises 400 district=Z stage=primary from=2027", "district Z"),
+        ("births -10% district=Z", "district Z"),
+        ("catchment 10 district=A to=Z stage=primary from=2027", "to Z"),
+        ("move project=X to=Z", "to Z"),
+        ("class_size 2 stage=high", "stage high"),
+        ("shift 9 district=A stage=primary from_stage=high from=2027", "from_stage high"),
+        ("premises 400 district=A stage=primary from=2031", "2031"),
+    ],
+)
+def test_a_lever_on_a_place_that_is_not_there_is_refused_and_not_ignored(lever: str, word: str) -> None:
+    with pytest.raises(UserError, match=word):
+        gaps(lever)
+
+
+def test_a_project_is_delayed_by_whole_years() -> None:
+    with pytest.raises(UserError, match="part of a year"):
+        parse("delay 0.5 project=X")
+    assert parse("delay -1 project=X").amount == -1
 
 
 def by_trying(shortage: int, most: dict[str, int], table: pd.DataFrame) -> float:
