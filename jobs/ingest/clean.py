@@ -123,6 +123,7 @@ def _count(db: duckdb.DuckDBPyConnection, notes: list[FileNote]) -> None:
             count(*) filter ({judge.IS_SOUND} and len(flags) > 0) as flagged,
             count(distinct scope_key) filter ({judge.IS_SOUND}) as scopes,
             count(*) filter ({aside.is_aside()}) as aside,
+            count(*) filter ({aside.is_example()}) as example,
             count(*) filter (ends_with(refused[1], ':repeated_key')) as again,
             list_distinct(flatten(list(unmapped) filter (len(unmapped) > 0))) as unmapped,
         from judged group by all
@@ -139,11 +140,19 @@ def _count(db: duckdb.DuckDBPyConnection, notes: list[FileNote]) -> None:
         note.flagged_count = row["flagged"]
         note.refused_count = judged - row["accepted"]
         note.scope_count = row["scopes"]
-        others = [r for r in note.remarks if reasons.code_of(r) not in (verdicts.ASIDE, verdicts.AGAIN)]
-        left = [reasons.text("lines_aside", lines=row["aside"])] if row["aside"] else []
-        again = [reasons.text("lines_again", lines=row["again"])] if row["again"] else []
-        note.remarks = [*others, *left, *again]
+        others = [r for r in note.remarks if reasons.code_of(r) not in verdicts.OF_LINES]
+        note.remarks = [*others, *_of_lines(row)]
         note.unmapped = sorted(row["unmapped"] or [])[:MOST_UNMAPPED]
+
+
+def _of_lines(row: dict[str, int]) -> list[str]:
+    """The remarks on lines that are no data, or repeat another one."""
+    counts = {
+        reasons.text("lines_example", lines=row["example"]): row["example"],
+        reasons.text("lines_aside", lines=row["aside"] - row["example"]): row["aside"] - row["example"],
+        reasons.text("lines_again", lines=row["again"]): row["again"],
+    }
+    return [remark for remark, count in counts.items() if count]
 
 
 def _decide(part: Part) -> None:

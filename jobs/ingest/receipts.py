@@ -46,7 +46,8 @@ def as_filed(batch: Batch, note: FileNote, withdrawn: Container[str]) -> verdict
         accepted_count=note.accepted_count,
         refused_count=note.refused_count,
         scope_count=note.scope_count,
-        aside_count=verdicts.counted(note.remarks, verdicts.ASIDE),
+        aside_count=verdicts.counted(note.remarks, verdicts.ASIDE, verdicts.EXAMPLES),
+        example_count=verdicts.counted(note.remarks, verdicts.EXAMPLES),
         again_count=verdicts.counted(note.remarks, verdicts.AGAIN),
         is_withdrawn=note.delivery_id in withdrawn,
     )

@@ -21,8 +21,10 @@ ACCEPTED, HELD, REFUSED, REPEATED = "accepted", "held", "refused", "repeated"
 # Our own code failed on the file: no verdict on what its sender sent (`jobs.ingest.failures`).
 FAILED = "failed"
 
-# The remarks that lines were left aside, and that lines repeat the key of another one.
-ASIDE, AGAIN = "lines_aside", "lines_again"
+# The remarks that lines were left aside, which of them are the template's examples, and that lines repeat the
+# key of another one.
+ASIDE, EXAMPLES, AGAIN = "lines_aside", "lines_example", "lines_again"
+OF_LINES = (ASIDE, EXAMPLES, AGAIN)
 
 # So few lines hold no file whatever their share, as long as most of the file stands: 5 % alone would send a
 # class of 30 back for two slips. Three are what a person mends by hand while the rest counts; with five, half
@@ -51,6 +53,8 @@ class Filed:
     refused_count: int = 0
     scope_count: int = 0
     aside_count: int = 0
+    # Of those left aside.
+    example_count: int = 0
     again_count: int = 0
     outcome: str | None = None
     reasons: tuple[str, ...] = ()
@@ -103,7 +107,8 @@ def filed(receipt: Mapping[str, Any], *, is_withdrawn: bool = False) -> Filed:
         accepted_count=receipt["accepted_count"] or 0,
         refused_count=receipt["refused_count"] or 0,
         scope_count=receipt["scope_count"] or 0,
-        aside_count=counted(receipt["remarks"] or (), ASIDE),
+        aside_count=counted(receipt["remarks"] or (), ASIDE, EXAMPLES),
+        example_count=counted(receipt["remarks"] or (), EXAMPLES),
         again_count=counted(receipt["remarks"] or (), AGAIN),
         outcome=receipt["outcome"],
         reasons=tuple(receipt["reasons"] or ()),
@@ -131,10 +136,10 @@ COLUMNS = [
 ]
 
 
-def counted(remarks: Iterable[str], code: str) -> int:
+def counted(remarks: Iterable[str], *codes: str) -> int:
     """Return how many lines a file's remarks say were left aside (no data), or repeat another one."""
     return sum(
-        reasons.details(remark).get("lines", 0) for remark in remarks if reasons.code_of(remark) == code
+        reasons.details(remark).get("lines", 0) for remark in remarks if reasons.code_of(remark) in codes
     )
 
 
@@ -246,7 +251,8 @@ def _by_bounds(file: Filed, last: Filed | None, bounds: Mapping[str, float]) -> 
         if size < least * before and not _is_little(1 - size / before, before - size):
             found.append(reasons.text("rows_fell", rows=round(size, 3), before=round(before, 3), least=least))
     if not file.accepted_count and not found:
-        found.append(reasons.text("none_accepted"))
+        is_template = file.example_count and file.aside_count == file.line_count
+        found.append(reasons.text("only_examples") if is_template else reasons.text("none_accepted"))
     return Verdict(HELD if found else ACCEPTED, tuple(found))
 
 

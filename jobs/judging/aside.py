@@ -43,10 +43,9 @@ def with_aside(rows: str, contract: Contract, files: pa.Table, grade_scheme: str
 
     A template's example keeps what else is wrong with it beside its own reason.
     """
-    is_example = _is_example(contract, grade_scheme)
     is_refused = col("_refused") != ""
     aside = choose(
-        (is_example, EXAMPLE),
+        (_is_example(contract, grade_scheme), EXAMPLE),
         (_names_a_sum(contract), SUM),
         (is_refused & _holds_a_sum(), SUM),
         (is_refused & (_is_heading(contract, files) | _is_note(contract) | _is_blank(contract)), NO_DATA),
@@ -67,6 +66,11 @@ def is_aside(refused: str = "refused") -> str:
     """The condition that a judged row is no data, over its list of reasons."""
     ends = " or ".join(f"ends_with({refused}[1], ':{rule}')" for rule in ASIDE)
     return f"(len({refused}) > 0 and ({ends}))"
+
+
+def is_example(refused: str = "refused") -> str:
+    """The condition that a judged row is one of the template's examples."""
+    return f"(len({refused}) > 0 and ends_with({refused}[1], ':{EXAMPLE}'))"
 
 
 def _nullif(text: Sql) -> Sql:
@@ -256,20 +260,40 @@ def _is_heading(contract: Contract, files: pa.Table) -> Sql:
 def _is_example(contract: Contract, grade_scheme: str) -> Sql:
     """Whether the line is one of the template's examples.
 
-    Identifiers that the template made up are nobody's, so one of them is enough. Where the key has none, all
-    that is written must be the example's.
+    Identifiers that the template made up are nobody's, so one of them is enough. A line without one is an
+    example where all that is written is.
     """
     rows = examples.example_rows(contract)
     made_up = [c for c in contract.columns if c.name in contract.key_columns() and examples.is_made_up(c)]
-    if made_up:
-        own = [col(f"_text_{c.name}").is_in(sorted({row[c.name] for row in rows})) for c in made_up]
+    own = [_is_of(col(f"_text_{c.name}"), sorted({row[c.name] for row in rows})) for c in made_up]
+    if any(c.required for c in made_up):
         return coalesce(_any(own), False)
+    named = _any([col(f"_text_{c.name}").is_given() for c in made_up])
     found = []
     for row in rows:
         parts = []
         for column in contract.columns:
             text, value = col(f"_text_{column.name}"), col(f"_value_{column.name}")
-            same = value == value_of(column, lit(row[column.name]), grade_scheme)
+            if examples.is_made_up(column):
+                same = _is_of(text, [row[column.name]])
+            else:
+                same = value == value_of(column, lit(row[column.name]), grade_scheme)
             parts.append(coalesce(same, False) | (lit(not column.required) & text.is_null()))
         found.append(_all(parts))
-    return _any(found)
+    return coalesce(_any(own), False) | (~named & _any(found))
+
+
+def _is_of(text: Sql, made_up: list[str]) -> Sql:
+    """Whether a text is one of the identifiers, however it was typed again: with blanks or commas, in small
+    letters, as a number with a decimal, or as one that has lost its last digits.
+    """
+    bare = sql.call("upper", sql.replaced(sql.replaced(text, r"\.0+$", ""), r"[\s\x{3000},，'’`_-]", ""))
+    known = sorted({re.sub(r"[\s,，'’`_-]", "", one).upper() for one in made_up})
+    is_one = bare.is_in(known)
+    # Fifteen digits are all that a sheet keeps, and six of them the least that it shows.
+    lost = {f"{one[0]}\\.?{one[1:6]}\\d{{0,9}}" for one in known if re.fullmatch(r"\d{17}[\dX]", one)}
+    if lost:
+        is_one |= bare.matches(rf"^({'|'.join(sorted(lost))})(E\+?17|0{{3}})$")
+    # Hardly a text begins like one of them.
+    begins = sorted({rf"{re.escape(one[0])}\W*{re.escape(one[1])}" for one in known})
+    return choose((text.matches(rf"(?i)^\W*(?:{'|'.join(begins)})"), is_one), otherwise=False)

@@ -133,8 +133,8 @@ def verdict_of(
 ) -> Verdict:
     """Return the verdict of an outcome and its counts.
 
-    `refused_count` is without the lines that are no data (`lines_aside`): nobody mends those. `finding_count`
-    are the questions that other files raise. Raises KeyError for an outcome that there is not.
+    `refused_count` is without the lines that are no data (sums, notes, examples): nobody mends those.
+    `finding_count` are the questions that other files raise. Raises KeyError for an outcome that there is not.
     """
     if outcome != verdicts.ACCEPTED:
         return VERDICTS[_BY_OUTCOME[outcome]]
@@ -145,7 +145,7 @@ def verdict_of(
 
 def of_receipt(receipt: Mapping[str, Any], finding_count: int = 0) -> Verdict:
     """Return the verdict of a row of `ops__receipt`; `withdrawal` beside it if its delivery is taken back."""
-    aside = verdicts.counted(receipt["remarks"] or (), verdicts.ASIDE)
+    aside = verdicts.counted(receipt["remarks"] or (), verdicts.ASIDE, verdicts.EXAMPLES)
     return verdict_of(
         WITHDRAWN if receipt.get("withdrawal") else str(receipt["outcome"]),
         (receipt["refused_count"] or 0) - aside,

@@ -206,6 +206,10 @@ def test_lines_that_are_no_data_count_for_nothing() -> None:
     assert outcomes(file(1, lines=100, refused=11, aside=7)) == [ACCEPTED]
     assert outcomes(file(1, lines=100, refused=12, aside=7)) == [HELD]
     assert outcomes(file(1, lines=2, refused=2, aside=2)) == [HELD]
+    template = replace(file(1, lines=3, refused=3, aside=3), example_count=2)
+    for one, code in ((template, "only_examples"), (replace(template, line_count=4), "none_accepted")):
+        (verdict,) = verdicts.judge([one], DATASETS).values()
+        assert verdict == verdicts.Verdict(HELD, (reasons.text(code),))
     told = verdicts.judge([file(1, lines=100, refused=20, aside=10)], DATASETS)
     (reason,) = next(iter(told.values())).reasons
     assert reason == reasons.text("too_many_refused", refused=10, share=round(10 / 90, 6), most=0.05)

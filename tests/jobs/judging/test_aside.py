@@ -12,7 +12,7 @@ import pytest
 
 from jobs import declare
 from jobs.declare.examples import IN_TEMPLATE, example_rows
-from jobs.declare.model import ASIDE, SUM
+from jobs.declare.model import ASIDE, SUM, Column
 from jobs.declare.template import write_template
 from jobs.judging import aside
 from jobs.reading import reader
@@ -140,6 +140,26 @@ def test_a_pupils_line_is_never_left_aside(line: str, reason: str | None, of_lin
 # Examples
 
 
+def _wide(_: Column, text: str) -> str:
+    return "".join(chr(ord(sign) + 0xFEE0) if "!" <= sign <= "~" else sign for sign in f" {text} ")
+
+
+def _as_numbers(column: Column, text: str) -> str:
+    """As a sheet shows what it took for numbers and days: long ones have lost their last digits."""
+    if column.type == "date" and text:
+        return f"{text.replace('-0', '/').replace('-', '/')} 0:00:00"
+    if len(text) == 18 and text.isdecimal():
+        return f"{float(text):.5E}"
+    return f"{text}.0" if text.isdecimal() and not column.codes and column.type != "year" else text
+
+
+def _in_small_letters(column: Column, text: str) -> str:
+    return text.lower() if column.type == "string" else text
+
+
+RETYPED = (_wide, _as_numbers, _in_small_letters)
+
+
 @pytest.mark.parametrize("dataset", DATASETS)
 @pytest.mark.parametrize("ending", ["xlsx", "csv"])
 def test_a_templates_own_rows_are_right_and_left_aside_as_examples(
@@ -151,12 +171,19 @@ def test_a_templates_own_rows_are_right_and_left_aside_as_examples(
     sheet = openpyxl.load_workbook(file).worksheets[0]
     names = [c.name for c in contract.columns]
     others = [[row[name] for name in names] for row in example_rows(contract, after=IN_TEMPLATE)]
-    rows = [
-        [str(cell.value or "") for cell in row] for row in sheet.iter_rows(max_row=1 + IN_TEMPLATE)
-    ] + others
+    typed = [
+        [again(c, row[c.name]) for c in contract.columns]
+        for again in RETYPED
+        for row in example_rows(contract)
+    ]
+    rows = (
+        [[str(cell.value or "") for cell in row] for row in sheet.iter_rows(max_row=1 + IN_TEMPLATE)]
+        + others
+        + typed
+    )
     if ending == "xlsx":
         book = openpyxl.load_workbook(file)
-        for row in others:
+        for row in others + typed:
             book.worksheets[0].append(row)
         book.save(file)
     else:
@@ -169,13 +196,29 @@ def test_a_templates_own_rows_are_right_and_left_aside_as_examples(
     told = [(row["refused"], row["flags"], row["unmapped"]) for row in found]
     # Nothing else is wrong with an example, and the same row of somebody else is accepted without a question.
     example = ([f"{contract.key[0]}:example_row"], [], [])
-    assert told == [*[example] * IN_TEMPLATE, *[([], [], [])] * IN_TEMPLATE]
+    count = IN_TEMPLATE * 2
+    assert told[:count] == [*[example] * IN_TEMPLATE, *[([], [], [])] * IN_TEMPLATE]
+    # Below real rows, and typed again in another way, they are known as well.
+    assert [row[0][0] for row in told[count:]] == [example[0][0]] * len(typed)
 
 
 def test_an_example_whose_name_was_written_over_is_still_nobody(judge: Judge) -> None:
     example = example_rows(declare.load()["pupil_roll"])[0]
     (row,) = judge("pupil_roll", [example | {"pupil_name": "张三", "school_code": "2111000001"}])
     assert row["refused"] == ["pupil_key:example_row"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"pupil_national_id": "G110101201509010014"},
+        {"pupil_national_id": "G999999201509010017", "pupil_name": "张三", "sex_code": "2"},
+    ],
+)
+def test_a_row_is_an_example_by_its_number_alone(changes: dict[str, str], judge: Judge) -> None:
+    (row,) = judge("pupil_roll", [example_rows(declare.load()["pupil_roll"])[0] | changes])
+    is_own = changes["pupil_national_id"].startswith("G999999")
+    assert ("pupil_key:example_row" in row["refused"]) == is_own
 
 
 def test_a_real_figure_beside_an_examples_unit_and_year_stands(judge: Judge) -> None:

@@ -250,6 +250,9 @@ def test_a_held_delivery_says_why_and_the_way_out(settings: Settings, spark: Spa
     data = "\n".join(lines).encode()
     land(settings, "place_demand", "110000", "births.csv", data)
     land(settings, "place_demand", "110000", "other.csv", b"a,b\n1,2\n")
+    template = settings.home / "template.xlsx"
+    write_template(declare.load()["catchment"], template)
+    land(settings, "place_demand", "110101", "模板.xlsx", template.read_bytes())
     take(settings, spark, "place_demand")
     by_name = {r["file_name"]: report.gather(settings, r) for r in report.receipts_of(settings)}
     facts = dict(by_name["births.csv"].facts())
@@ -266,6 +269,10 @@ def test_a_held_delivery_says_why_and_the_way_out(settings: Settings, spark: Spa
             assert told in text_of(files[kind]), (kind, told)
     assert "重新报送整个文件" in facts["下一步"]
     assert len(by_name["births.csv"].problems) == 5
+    facts = dict(by_name["模板.xlsx"].facts())
+    assert (facts["处理结果"], facts["合格行"]) == ("整份退回", "0")
+    assert "只有模板示例行" in facts["整批原因"]
+    assert {p.severity for p in by_name["模板.xlsx"].problems} == {"未计入"}
     facts = dict(by_name["other.csv"].facts())
     assert facts["处理结果"] == "整份退回"
     assert facts["数据表"] == "未能识别"
