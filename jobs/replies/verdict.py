@@ -134,7 +134,7 @@ def verdict_of(
     """Return the verdict of an outcome and its counts.
 
     `refused_count` is without the lines that are no data (sums, notes, examples): nobody mends those.
-    `finding_count` are the questions that other files raise. Raises KeyError for an outcome that there is not.
+    `finding_count` are the questions that other files raise. Raises KeyError for an unknown outcome.
     """
     if outcome != verdicts.ACCEPTED:
         return VERDICTS[_BY_OUTCOME[outcome]]
