@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request, Response
@@ -11,11 +11,12 @@ from starlette.concurrency import run_in_threadpool
 
 from jobs.access.caller import Caller, Scope, scope_of
 from jobs.settings import UserError
+from portal import encodings
 from portal.access.gate import OneCaller
 from portal.library import Library
 from portal.problems import ProblemError
 from portal.replies import API
-from portal.snapshot import NoReleaseError, ReleaseGoneError, Shelf, Snapshot
+from portal.snapshot import NoReleaseError, ReleaseGoneError, Reply, Shelf, Snapshot
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,19 @@ class Asked:
     scope: Scope
     snapshot: Snapshot
 
-    async def answer(self, key: str, make: Callable[[Snapshot], bytes]) -> Response:
-        """The JSON that `make` writes, kept under `key` for callers of the same scope."""
+    async def answer(self, key: str, make: Callable[[Snapshot], bytes | Reply]) -> Response:
+        """The JSON that `make` writes, compressed as asked; kept under `key` for callers of one scope."""
         own = f"{self.scope.tag} {key}"
-        reply = self.snapshot.kept(own)
+        encoding = encodings.chosen(self.request.headers.get("accept-encoding", ""))
+        reply = self.snapshot.kept(f"{own} {encoding}")
         if reply is None:
-            reply = await run_in_threadpool(self.snapshot.reply, own, make)
-        return self.respond(reply.body, reply.etag)
+            reply = await run_in_threadpool(self.snapshot.reply, own, make, encoding)
+        response = self.respond(reply.body, reply.etag)
+        if reply.encoding and response.status_code != 304:
+            response.headers["content-encoding"] = reply.encoding
+        if reply.link:
+            response.headers["link"] = f'<{reply.link}>; rel="next"'
+        return response
 
     def respond(self, body: bytes, etag: str, media_type: str = "application/json") -> Response:
         """A body with the headers of its release; 304 where the reader has it already."""
@@ -48,13 +55,22 @@ class Asked:
             "etag": etag,
             "x-data-release": str(self.snapshot.release.number),
             "cache-control": "private, no-cache",
-            "vary": "Authorization, Cookie",
+            "vary": "Authorization, Cookie, Accept, Accept-Encoding",
         }
 
     def is_known(self, etag: str) -> bool:
         """Whether the reader has this body already."""
         asked = self.request.headers.get("if-none-match", "")
-        return "*" in asked or etag in (tag.strip().removeprefix("W/") for tag in asked.split(","))
+        return bool(asked) and (
+            "*" in asked or etag in (t.strip().removeprefix("W/") for t in asked.split(","))
+        )
+
+    async def of(self, number: int) -> Asked:
+        """The same question to another release. Raises ProblemError for one that is gone."""
+        if number == self.snapshot.release.number:
+            return self
+        shelf = self.request.app.state.library.shelf(self.scope.audience)
+        return replace(self, snapshot=await run_in_threadpool(pinned, shelf, number))
 
 
 async def _asked(request: Request, caller: Caller, number: int | None, *, pupil_rows: bool) -> Asked:

@@ -149,17 +149,20 @@ class Reason(BaseModel):
 
 
 class Table(BaseModel):
-    """A page of a table, in the order of the release. `next` is the address of the next page, or null.
-    `reasons`: the codes of missing values on this page, in words.
+    """A page of a table. `row_count`: the rows that fit the filters; `first`: the place of the page's first
+    row among them, from 1. `next` is the address of the next page, or null. `version`: of the promise that
+    the table makes. `reasons`: the codes of missing values on this page, in words.
     """
 
     release: int
     synthetic: bool
     name: str
+    version: str | None
     title_zh: str
     title_en: str
     description: str
     row_count: int
+    first: int
     columns: list[TableColumn]
     rows: list[dict[str, Any]]
     reasons: dict[str, Reason]
@@ -178,11 +181,17 @@ class Health(BaseModel):
 
 
 class Problem(BaseModel):
-    """What went wrong (RFC 9457); `type` is stable, `title` Chinese."""
+    """What went wrong (RFC 9457), in both languages; `type` is stable. `title` and `detail` are in the
+    language that the reader asks for (Accept-Language); else the title is Chinese and the detail English.
+    """
 
     type: str
     title: str
+    title_zh: str
+    title_en: str
     status: int
     detail: str
+    detail_zh: str
+    detail_en: str
     instance: str
     synthetic: bool

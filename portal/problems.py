@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
@@ -21,25 +24,53 @@ _TITLES = {404: ("not-found", "没有这个地址"), 405: ("method-not-allowed",
 
 @dataclass
 class ProblemError(Exception):
-    """Ends a request with a problem."""
+    """Ends a request with a problem. `title` is Chinese and `detail` English; what is not given of the other
+    language is made: an English title of the kind, a Chinese detail of the title.
+    """
 
     status: int
     kind: str
     title: str
     detail: str
+    title_en: str = ""
+    detail_zh: str = ""
 
 
-def answer(scope: Scope, status: int, kind: str, title: str, detail: str) -> Response:
-    """A problem response to a request."""
+def answer(
+    scope: Scope, status: int, kind: str, title: str, detail: str, title_en: str = "", detail_zh: str = ""
+) -> Response:
+    """A problem response to a request. A reader who asks for a language has `title` and `detail` in it."""
+    title_en = title_en or kind.replace("-", " ").capitalize()
+    detail_zh = detail_zh or title
+    language = _language(Headers(scope=scope).get("accept-language", ""))
     problem = Problem(
         type=f"urn:edulake:problem:{kind}",
-        title=title,
+        title=title_en if language == "en" else title,
+        title_zh=title,
+        title_en=title_en,
         status=status,
-        detail=detail,
+        detail=detail_zh if language == "zh" else detail,
+        detail_zh=detail_zh,
+        detail_en=detail,
         instance=scope["path"],
         synthetic=scope["app"].state.library.is_synthetic,
     )
-    return Response(problem.model_dump_json(), status, media_type="application/problem+json")
+    headers = {"vary": "Accept-Language"}
+    return Response(problem.model_dump_json(), status, headers, media_type="application/problem+json")
+
+
+def _language(accepted: str) -> str:
+    """`zh` or `en`, whichever the reader likes better; nothing where he names neither."""
+    best, found = 0.0, ""
+    for part in accepted.split(","):
+        tag, _, weight = part.strip().lower().partition(";")
+        try:
+            liked = float(weight.partition("q=")[2] or 1)
+        except ValueError:
+            continue
+        if tag[:2] in ("zh", "en") and liked > best:
+            best, found = liked, tag[:2]
+    return found
 
 
 def handle(app: FastAPI) -> None:
@@ -47,7 +78,15 @@ def handle(app: FastAPI) -> None:
 
     @app.exception_handler(ProblemError)
     def ours(request: Request, error: ProblemError) -> Response:
-        return answer(request.scope, error.status, error.kind, error.title, error.detail)
+        return answer(
+            request.scope,
+            error.status,
+            error.kind,
+            error.title,
+            error.detail,
+            error.title_en,
+            error.detail_zh,
+        )
 
     @app.exception_handler(BusyError)
     @app.exception_handler(duckdb.OutOfMemoryException)
@@ -85,5 +124,35 @@ def handle(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> Response:
         # What was sent is not repeated: it may be anything.
-        wrong = "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors())
-        return answer(request.scope, 422, "invalid-parameter", "参数不正确", wrong)
+        faults = error.errors()
+        wrong = "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in faults)
+        wrong_zh = "；".join(f"{fault['loc'][-1]}：{_in_chinese(fault)}" for fault in faults)
+        return answer(request.scope, 422, "invalid-parameter", "参数不正确", wrong, detail_zh=wrong_zh)
+
+
+_RULES_ZH = {
+    "missing": "缺少这个参数",
+    "int_parsing": "应为整数",
+    "int_from_float": "应为整数",
+    "float_parsing": "应为数值",
+    "bool_parsing": "应为 true 或 false",
+    "date_from_datetime_parsing": "应为日期，如 2025-09-01",
+    "date_parsing": "应为日期，如 2025-09-01",
+    "greater_than_equal": "不能小于 {ge}",
+    "greater_than": "必须大于 {gt}",
+    "less_than_equal": "不能大于 {le}",
+    "less_than": "必须小于 {lt}",
+    "string_too_short": "至少 {min_length} 个字",
+    "string_too_long": "最多 {max_length} 个字",
+    "string_pattern_mismatch": "格式不对，应符合 {pattern}",
+    "literal_error": "只能是 {expected}",
+    "enum": "只能是 {expected}",
+    "json_invalid": "不是有效的 JSON",
+    "extra_forbidden": "没有这个字段",
+}
+
+
+def _in_chinese(fault: Mapping[str, Any]) -> str:
+    """What is wrong with a parameter. What was sent is not repeated."""
+    rule = _RULES_ZH.get(fault["type"])
+    return rule.format(**fault.get("ctx", {})) if rule else "不符合要求"

@@ -11,9 +11,7 @@ from typing import Any
 
 import orjson
 
-from jobs.declare import missing
 from jobs.publish import journal
-from jobs.sql import identifier
 from portal.models import ReleaseInfo
 from portal.snapshot import Snapshot
 
@@ -40,33 +38,33 @@ def release_info(snapshot: Snapshot, noted: list[dict[str, str]]) -> bytes:
     shown = snapshot.tables
     versions = {name: version for name, version in fields.pop("versions", {}).items() if name in shown}
     told = {"audience": snapshot.audience, "table_count": len(shown), "notes": noted, "versions": versions}
-    return _answer(snapshot, {**fields, **told})
+    return written(snapshot, {**fields, **told})
 
 
 def cards(snapshot: Snapshot) -> bytes:
     """One card for each decision service."""
-    rows = _rows(snapshot, f"select * from {CARDS} order by sort_order, service")
+    rows = _rows(snapshot, CARDS, "sort_order, service")
     for row in rows:
         row["series"] = orjson.loads(row.pop("series_json") or "[]")
-    return _answer(snapshot, {"cards": rows})
+    return written(snapshot, {"cards": rows})
 
 
 def platforms(snapshot: Snapshot) -> bytes:
     """The three platforms with their lists; a table that this audience may not open has no link."""
     shown = snapshot.tables
     lists: dict[str, list[dict[str, Any]]] = {platform: [] for platform in PLATFORMS}
-    for row in _rows(snapshot, f"select * from {ITEMS} order by platform, sort_order, table_name"):
+    for row in _rows(snapshot, ITEMS, "platform, sort_order, table_name"):
         row["href"] = f"{API}/tables/{row['table_name']}" if row["table_name"] in shown else None
         lists[row.pop("platform")].append(row)
     entries = [
         {"platform": name, "title_zh": zh, "title_en": en, "items": lists[name]}
         for name, (zh, en) in PLATFORMS.items()
     ]
-    return _answer(snapshot, {"platforms": entries})
+    return written(snapshot, {"platforms": entries})
 
 
-def tables(snapshot: Snapshot) -> bytes:
-    """Every table that this audience may open."""
+def tables(snapshot: Snapshot, shown: Mapping[str, Mapping[str, Any]]) -> bytes:
+    """The tables that are shown (name -> what the manifest says, with the rows that may be seen)."""
     entries = [
         {
             "name": name,
@@ -75,52 +73,23 @@ def tables(snapshot: Snapshot) -> bytes:
             "column_count": len(table["columns"]),
             "href": f"{API}/tables/{name}",
         }
-        for name, table in snapshot.tables.items()
+        for name, table in shown.items()
     ]
-    return _answer(snapshot, {"tables": entries})
+    return written(snapshot, {"tables": entries})
 
 
-def page(snapshot: Snapshot, name: str, start: int, size: int) -> bytes:
-    """The columns of a table and its rows from `start` on, at most `size`."""
-    table = snapshot.tables[name]
-    # The rows of a release file never move, so their own numbers are the key to page by.
-    query = f"select * from {identifier(name)} where rowid >= ? and rowid < ? order by rowid"
-    rows = _rows(snapshot, query, [start, start + size])
-    return _answer(
-        snapshot,
-        {
-            "name": name,
-            **{key: table[key] for key in ("title_zh", "title_en", "description", "columns")},
-            "row_count": table["rows"],
-            "rows": rows,
-            "reasons": _reasons(table, rows),
-            "next": next_page(snapshot, name, start, size),
-        },
-    )
-
-
-def _reasons(table: Mapping[str, Any], rows: list[dict[str, Any]]) -> dict[str, missing.Reason]:
-    """The words of each reason of a missing value on a page."""
-    columns = [c["name"] for c in table["columns"] if missing.is_reason_column(c["name"])]
-    found = {row[column] for row in rows for column in columns}
-    return {code: words for code, words in missing.reasons().items() if code in found}
-
-
-def next_page(snapshot: Snapshot, name: str, start: int, size: int) -> str | None:
-    """The address of the page after this one; None for the last."""
-    if start + size >= snapshot.tables[name]["rows"]:
-        return None
-    return f"{API}/tables/{name}?limit={size}&cursor={snapshot.release.number}-{start + size}"
-
-
-def _rows(snapshot: Snapshot, query: str, values: list[Any] | None = None) -> list[dict[str, Any]]:
+def _rows(snapshot: Snapshot, table: str, order: str) -> list[dict[str, Any]]:
+    """The rows of a mart; none where this audience has no such table."""
+    if table not in snapshot.tables:
+        return []
     with snapshot.asked() as cursor:
-        result = cursor.execute(query, values)
+        result = cursor.execute(f"select * from {table} order by {order}")
         names = [column[0] for column in result.description]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-def _answer(snapshot: Snapshot, told: dict[str, Any]) -> bytes:
+def written(snapshot: Snapshot, told: Mapping[str, Any]) -> bytes:
+    """An answer as JSON, with the release that it is from."""
     whole = {"release": snapshot.release.number, "synthetic": snapshot.is_synthetic, **told}
     return orjson.dumps(whole, default=_plain, option=orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z)
 

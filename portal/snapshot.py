@@ -14,7 +14,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import duckdb
@@ -24,6 +25,7 @@ from jobs.publish import release as releases
 from jobs.publish.release import Release, ReleaseError
 from jobs.publish.time_limit import Clock
 from jobs.settings import Settings, UserError
+from portal import encodings
 
 _log = logging.getLogger(__name__)
 
@@ -46,10 +48,15 @@ class ReleaseGoneError(Exception):
 
 @dataclass(frozen=True)
 class Reply:
-    """A body and the tag that names it: equal bytes of one release and audience have equal tags."""
+    """A body and the tag that names it: equal bytes of one release and audience have equal tags.
+
+    `encoding`: how the body is compressed. `link`: the address of the next page.
+    """
 
     body: bytes
     etag: str
+    encoding: str = ""
+    link: str = ""
 
 
 class Snapshot:
@@ -65,10 +72,11 @@ class Snapshot:
         self._seconds = seconds
         self._replies: OrderedDict[str, Reply] = OrderedDict()
         self._bytes = 0
+        self._making: dict[str, threading.Lock] = {}
         self._whole: tuple[int, int, int] | None = None
         self._lock = threading.Lock()
 
-    @property
+    @cached_property
     def tables(self) -> dict[str, Mapping[str, Any]]:
         """What the manifest says of each table in this audience's file; `rows` are the rows of this file."""
         manifest = self.release.manifest
@@ -102,26 +110,54 @@ class Snapshot:
             yield cursor
 
     def kept(self, key: str) -> Reply | None:
+        """A reply as `reply` keeps it: under the key, a blank and the encoding."""
         with self._lock:
             reply = self._replies.get(key)
             if reply is not None:
                 self._replies.move_to_end(key)
             return reply
 
-    def reply(self, key: str, make: Callable[[Snapshot], bytes]) -> Reply:
-        """The cached reply under `key`, made now if absent. A full cache drops its oldest replies."""
-        kept = self.kept(key)
+    def reply(self, key: str, make: Callable[[Snapshot], bytes | Reply], encoding: str = "") -> Reply:
+        """The reply under `key`, compressed as `encoding` says; made now if absent, by one thread for all who
+        ask for it. A full cache drops its oldest replies.
+        """
+        packed = f"{key} {encoding}"
+        kept = self.kept(packed)
         if kept is not None:
             return kept
-        body = make(self)
-        reply = Reply(body, self.etag(hashlib.sha256(body).hexdigest()))
+        with self._lock:
+            alone = self._making.setdefault(key, threading.Lock())
+        try:
+            with alone:
+                reply = self.kept(packed) or self._packed(self._plain(key, make), encoding)
+                self._keep(packed, reply)
+        finally:
+            with self._lock:
+                self._making.pop(key, None)
+        return reply
+
+    def _plain(self, key: str, make: Callable[[Snapshot], bytes | Reply]) -> Reply:
+        kept = self.kept(f"{key} ")
+        if kept is None:
+            made = make(self)
+            kept = made if isinstance(made, Reply) else Reply(made, "")
+            kept = replace(kept, etag=self.etag(hashlib.sha256(kept.body).hexdigest()))
+            self._keep(f"{key} ", kept)
+        return kept
+
+    def _packed(self, reply: Reply, encoding: str) -> Reply:
+        if not encoding or len(reply.body) < encodings.SMALL:
+            return reply
+        body = encodings.compressed(reply.body, encoding)
+        return replace(reply, body=body, etag=f'{reply.etag[:-1]}-{encoding}"', encoding=encoding)
+
+    def _keep(self, key: str, reply: Reply) -> None:
         with self._lock:
             if key not in self._replies:
                 self._replies[key] = reply
-                self._bytes += len(body)
+                self._bytes += len(reply.body)
             while self._bytes > _CACHE_BYTES:
                 self._bytes -= len(self._replies.popitem(last=False)[1].body)
-        return reply
 
     def etag(self, digest: str) -> str:
         # The audience is part of it: two people must never share a tag for what only one of them may see.

@@ -167,11 +167,15 @@ def test_pages_of_one_cursor_stay_in_their_release(client: TestClient, publish: 
 
 
 def test_a_page_of_a_release_that_is_gone_says_so(client: TestClient, publish: Publish) -> None:
+    following = []
     for run in (1, 2, 3):
         publish(run, keep=2)
-    problem(client.get("/api/v1/tables/dim_school?cursor=1-100"), 410, "release-gone")
-    problem(client.get("/api/v1/tables/dim_school?cursor=9-100"), 404, "unknown-release")
-    assert client.get("/api/v1/tables/dim_school?cursor=2-100").status_code == 200
+        following.append(client.get("/api/v1/tables/dim_school?limit=5").json()["next"])
+    problem(client.get(following[0]), 410, "release-gone")
+    problem(client.get("/api/v1/tables/dim_school?release=1"), 410, "release-gone")
+    problem(client.get("/api/v1/tables/dim_school?release=9"), 404, "unknown-release")
+    page = client.get(following[1])
+    assert (page.status_code, page.json()["first"], page.json()["release"]) == (200, 6, 2)
 
 
 def test_csv_is_the_whole_table_as_excel_wants_it(served: TestClient) -> None:
@@ -287,8 +291,27 @@ def test_a_district_reads_its_own_rows_only(published: Settings) -> None:
         ("POST", "/api/v1/cards", 405, "method-not-allowed"),
         ("GET", "/api/v1/tables/dim_school?limit=1001", 422, "invalid-parameter"),
         ("GET", "/api/v1/tables/dim_school?limit=0", 422, "invalid-parameter"),
-        ("GET", "/api/v1/tables/dim_school?format=xlsx", 422, "invalid-parameter"),
+        ("GET", "/api/v1/tables/dim_school?format=docx", 422, "invalid-parameter"),
         ("GET", "/api/v1/tables/dim_school?cursor=1;drop", 422, "invalid-parameter"),
+        ("GET", "/api/v1/tables/dim_school?cursor=1-50", 422, "invalid-parameter"),
+        ("GET", "/api/v1/tables/dim_school?cursor=MS4xLjE", 422, "invalid-parameter"),
+        ("GET", "/api/v1/tables/dim_school?limit=1&limit=2", 422, "invalid-parameter"),
+        ("GET", "/api/v1/tables/dim_school?limit=%C2%B2", 422, "invalid-parameter"),
+        ("GET", "/api/v1/tables/dim_school?district=110105", 422, "unknown-parameter"),
+        ("GET", "/api/v1/tables/dim_school?district_code__like=1", 422, "unknown-parameter"),
+        ("GET", "/api/v1/tables/dim_school?district_code=", 422, "invalid-parameter"),
+        ("GET", "/api/v1/tables/dim_school?district_code=999999", 422, "unknown-code"),
+        ("GET", "/api/v1/tables/dim_school?run_number=two", 422, "invalid-parameter"),
+        ("GET", "/api/v1/tables/dim_school?run_number__gt=1&run_number__gt=2", 422, "invalid-parameter"),
+        ("GET", "/api/v1/tables/fct_school_fitness?tested_on=2025-02-30", 422, "invalid-parameter"),
+        ("GET", "/api/v1/tables/fct_school_fitness?pass_share__gte=NaN", 422, "invalid-parameter"),
+        ("GET", "/api/v1/tables/fct_place_outlook?is_complete=maybe", 422, "invalid-parameter"),
+        ("GET", "/api/v1/tables/fct_place_outlook?is_complete__gt=true", 422, "unknown-parameter"),
+        ("GET", "/api/v1/tables/dim_school?sort=nothing", 422, "invalid-parameter"),
+        ("GET", "/api/v1/tables/dim_school?sort=school_code,-school_code", 422, "invalid-parameter"),
+        ("GET", "/api/v1/tables/dim_school?fields=school_code,secret", 422, "invalid-parameter"),
+        ("GET", "/api/v1/tables/dim_school?table_version=2.*", 409, "other-table-version"),
+        ("GET", "/api/v1/tables/dim_school?table_version=two", 422, "invalid-parameter"),
     ],
 )
 def test_errors_are_problems(served: TestClient, method: str, path: str, status: int, kind: str) -> None:
