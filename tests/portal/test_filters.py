@@ -23,6 +23,10 @@ def city(published: Settings) -> Iterator[TestClient]:
 @pytest.mark.parametrize(
     ("address", "status", "kind"),
     [
+        ("dim_school?limit=1001", 422, "invalid-parameter"),
+        ("dim_school?limit=0", 422, "invalid-parameter"),
+        ("dim_school?format=docx", 422, "invalid-parameter"),
+        ("dim_school?cursor=1;drop", 422, "invalid-parameter"),
         ("dim_school?cursor=1-50", 422, "invalid-parameter"),
         ("dim_school?cursor=MS4xLjE", 422, "invalid-parameter"),
         ("dim_school?limit=1&limit=2", 422, "invalid-parameter"),
