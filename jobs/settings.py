@@ -24,7 +24,7 @@ import yaml
 from jobs.files import keep_from_others, misread, parse_yaml, readable, replacing
 
 if TYPE_CHECKING:
-    from jobs.site import KeptReleases, Places, RealInput, ReleaseRule, Sql
+    from jobs.site import KeptReleases, Places, RealInput, ReleaseRule, SignIn, Sql
 
 ROOT = Path(__file__).resolve().parent.parent
 SITES = ROOT / "infra" / "sites"
@@ -136,6 +136,7 @@ class Settings:
     sql: Sql
     kept_releases: KeptReleases
     release: ReleaseRule
+    sign_in: SignIn | None
     jurisdictions: tuple[str, ...]
     districts: Path | None
     senders: Path | None

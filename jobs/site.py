@@ -14,10 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 # The columns that a site's tables must have; code lists have those of the empty lists in expectations/codes.
 CALENDAR_COLUMNS = ("date", "is_school_day")
@@ -88,6 +89,42 @@ class ReleaseRule(_Part):
     ] = "checklist"
 
 
+class SignIn(_Part):
+    """The provider of identities by which people sign in (OpenID Connect), and what its claims mean here."""
+
+    issuer: Annotated[str, Field(description="Address of the provider; https, but on this machine")]
+    client_id: Annotated[str, Field(description="The name under which the provider knows this portal")]
+    secret_file: Annotated[
+        Path | None, Field(description="File with the client's secret, for its owner alone; none without one")
+    ] = None
+    button_zh: Annotated[str, Field(description="What the page of sign-in calls it")] = "统一身份认证"
+    scopes: Annotated[tuple[str, ...], Field(description="What the provider is asked for")] = (
+        "openid",
+        "profile",
+    )
+    name: Annotated[str, Field(description="Claim with the person's name, such as `ryxm`")] = "name"
+    role: Annotated[str, Field(description="Claim that decides the role, such as `jslx`")] = "role"
+    roles: Annotated[
+        Mapping[str, Literal["sender", "school", "district", "city", "steward"]],
+        Field(description="Value of that claim -> role; who has none of them may not sign in"),
+    ] = {}
+    unit: Annotated[str, Field(description="Claim with the code of school, district or office: `jgdm`")] = (
+        "unit_code"
+    )
+    district: Annotated[
+        str, Field(description="Claim with the district's code; without it a district's unit is its code")
+    ] = "district_code"
+
+    @field_validator("issuer")
+    @classmethod
+    def _is_safe(cls, issuer: str) -> str:
+        parts = urlsplit(issuer)
+        is_here = parts.hostname in ("127.0.0.1", "localhost", "::1")
+        if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and is_here)):
+            raise ValueError("must be an https address")
+        return issuer.rstrip("/")
+
+
 class RealInput(_Part):
     """A file that stands with the site and is landed by the first run."""
 
@@ -142,6 +179,10 @@ class Site(_Part):
         KeptReleases, Field(description="Which releases stay, beside those that have a name")
     ] = KeptReleases()
     release: Annotated[ReleaseRule, Field(description="How a release comes to be published")] = ReleaseRule()
+    sign_in: Annotated[
+        SignIn | None,
+        Field(description="How people sign in; without it only keys and family codes open anything"),
+    ] = None
     jurisdictions: Annotated[
         tuple[str, ...], Field(description="Whose safety rules hold here beside the national ones")
     ] = ()
@@ -213,6 +254,7 @@ def read(
                 given.model_copy(update={"file": _beside(path, given.file)}) for given in site.real_input
             ),
             **{name: _beside(path, file) for name in _FILES if (file := getattr(site, name)) is not None},
+            **({"sign_in": _signing_in(path, site.sign_in)} if site.sign_in else {}),
         }
     )
     problems += _broken_files(site, code_lists, lines)
@@ -222,6 +264,11 @@ def read(
 def _beside(path: Path, file: Path) -> Path:
     """A file that is named relative to the site's own."""
     return Path(os.path.normpath(path.absolute().parent / file))
+
+
+def _signing_in(path: Path, told: SignIn) -> SignIn:
+    file = told.secret_file and _beside(path, told.secret_file)
+    return told.model_copy(update={"secret_file": file})
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
@@ -266,6 +313,7 @@ def _model(path: tuple[str | int, ...]) -> type[BaseModel]:
         "sql": Sql,
         "kept_releases": KeptReleases,
         "release": ReleaseRule,
+        "sign_in": SignIn,
     }
     return parts.get(path[0], Site) if path else Site
 

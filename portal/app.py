@@ -16,9 +16,10 @@ from fastapi.staticfiles import StaticFiles
 
 from jobs import origin
 from jobs.access.caller import ANYBODY
+from jobs.access.trail import Trail
 from jobs.settings import Settings
 from portal import problems
-from portal.access import gate
+from portal.access import barred, gate, sign_in
 from portal.access.gate import EverybodyIs, Keeper
 from portal.api import release, tables
 from portal.downloads import Downloads
@@ -28,7 +29,7 @@ from portal.replies import API
 from portal.snapshot import QUERY_SECONDS
 
 # Each module has one router.
-ROOMS = (release, tables)
+ROOMS = (release, tables, sign_in)
 STATIC = Path(__file__).parent / "static"
 LOOPBACK = "127.0.0.1"
 
@@ -44,8 +45,8 @@ def create_app(
     `keeper` says who asks; without one everybody is the public. The queries of one request may
     take `seconds`.
 
-    Requests for any other Host than `hosts` are refused. There is no login, and a foreign web page must not
-    be able to read data by pointing its own name at this machine.
+    Requests for any other Host than `hosts` are refused. A foreign web page must not be able to
+    read data by pointing its own name at this machine.
     """
     app = FastAPI(
         title=f"{settings.title_en} — edulake API",
@@ -57,10 +58,12 @@ def create_app(
     )
     app.state.settings = settings
     app.state.keeper = keeper or EverybodyIs(ANYBODY)
+    app.state.trail = Trail(settings)
     app.state.library = Library(settings, seconds)
     app.state.downloads = Downloads()
     app.add_middleware(Guard, hosts=hosts)
     problems.handle(app)
+    barred.handle(app)
     for room in ROOMS:
         app.include_router(room.router)
 

@@ -77,6 +77,8 @@ async def _asked(request: Request, caller: Caller, number: int | None, *, pupil_
     scope = scope_of(caller, pupil_rows)
     if scope is None:
         raise ProblemError(403, "not-in-scope", "不在您的数据范围内", "no file is open to this caller")
+    # What the trail tells of this read.
+    request.state.scope = scope
     library: Library = request.app.state.library
     shelf = library.shelf(scope.audience)
     snapshot = await (current(shelf) if number is None else run_in_threadpool(pinned, shelf, number))

@@ -9,6 +9,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jobs import origin
+from jobs.access.caller import ANYBODY, Caller
+from jobs.access.caller import Scope as Seen
 from portal import problems
 from portal.access import gate
 
@@ -18,7 +20,7 @@ _SECURITY_HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline';"
         " img-src 'self' data:; connect-src 'self';"
-        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        " base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -53,6 +55,25 @@ def _counted(receive: Receive, most: int) -> Receive:
     return counted
 
 
+def _note_read(scope: Scope, status: int, headers: MutableHeaders) -> None:
+    """Put an answer to a caller whom we know into the trail; what the public reads is in the access log."""
+    state = scope.get("state", {})
+    caller: Caller | None = state.get("caller")
+    seen: Seen | None = state.get("scope")
+    if caller is None or caller == ANYBODY or (seen is None and status < 400):
+        return
+    release, route = headers.get("x-data-release", ""), scope.get("route")
+    scope["app"].state.trail.read(
+        caller,
+        getattr(route, "path", "-"),
+        method=scope["method"],
+        scope=seen,
+        release=int(release) if release.isdecimal() else None,
+        rows=state.get("rows"),
+        outcome=str(status),
+    )
+
+
 class Guard:
     """Refuse foreign hosts, set security headers, and answer an unexpected error with a problem."""
 
@@ -69,12 +90,13 @@ class Guard:
         async def guarded(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
-                started = True
                 headers = MutableHeaders(scope=message)
                 headers.update(_SECURITY_HEADERS)
                 headers.setdefault("cache-control", "no-cache")
                 if scope["app"].state.library.is_synthetic:
                     headers[origin.HEADER] = "true"
+                _note_read(scope, message["status"], headers)
+                started = True
             await send(message)
 
         host = re.sub(r":\d+$", "", Headers(scope=scope).get("host", ""))

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from jobs.publish import release as releases
 from jobs.settings import Settings, UserError
+from portal.access.keeper import SiteKeeper
 from portal.app import LOOPBACK, create_app
 from portal.connections import BoundedConnection
 
@@ -51,7 +52,7 @@ def serve(settings: Settings, port: int = DEFAULT_PORT, announce: Callable[[str]
                 f"Give another one: {settings.command('serve', '--port', str(DEFAULT_PORT + 1))}",
             ) from error
         announce(f"http://{LOOPBACK}:{listener.getsockname()[1]}/")
-        uvicorn.Server(configured(create_app(settings))).run(sockets=[listener])
+        uvicorn.Server(configured(create_app(settings, SiteKeeper(settings)))).run(sockets=[listener])
 
 
 def configured(app: FastAPI, connection: type[BoundedConnection] = BoundedConnection) -> uvicorn.Config:

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from jobs import settings as site_settings
 from jobs.cli import (
+    access,
     ask,
     audit,
     calendar,
@@ -70,6 +71,7 @@ PANELS: dict[str, dict[str, Any]] = {
         "release": release.app,
         "publish": publishing.app,
         "identity": identity.app,
+        "access": access.app,
         "audit": audit.app,
         "forget": forget.forget,
         "correct": forget.correct,

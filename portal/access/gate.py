@@ -38,7 +38,7 @@ class EverybodyIs:
         return self._caller
 
 
-def caller_of(request: Request) -> Caller:
+async def caller_of(request: Request) -> Caller:
     """Who asks this request, found once."""
     known: Caller | None = getattr(request.state, "caller", None)
     if known is None:
@@ -54,7 +54,7 @@ class _Gate:
     def __init__(self, roles: tuple[Role, ...]) -> None:
         self.roles = roles
 
-    def __call__(self, caller: OneCaller) -> None:
+    async def __call__(self, caller: OneCaller) -> None:
         if caller.role in self.roles:
             return
         if caller == ANYBODY:
