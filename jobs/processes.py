@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 import psutil
+
+# What one engine takes: threads of Spark, or of DuckDB where lines are judged.
+CORES = max(2, min(os.cpu_count() or 2, 4))
 
 
 def noted(pid: int | None = None) -> dict[str, Any]:

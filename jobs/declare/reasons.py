@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from jobs.declare import words
 from jobs.declare.contracts import load
+from jobs.declare.words import Text
 from jobs.files import parse_yaml
 
 Language = Literal["zh", "en"]
@@ -97,6 +98,21 @@ def joined(reasons: Iterable[str] | None, language: Language) -> str:
 @cache
 def sentences() -> Mapping[str, Mapping[str, str]]:
     """Return code -> language -> sentence, with the details' names in braces."""
+    return {code: {"zh": told["zh"], "en": told["en"]} for code, told in _declared().items()}
+
+
+@cache
+def asked_of_lake() -> Mapping[str, Text]:
+    """Return what is asked by each reason that only a lake can tell, in words: code -> what is compared."""
+    return {
+        code: Text(told["of_lake_zh"], told["of_lake_en"])
+        for code, told in _declared().items()
+        if "of_lake_zh" in told
+    }
+
+
+@cache
+def _declared() -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = parse_yaml(_WORDS.read_text(encoding="utf-8"))
     return found
 

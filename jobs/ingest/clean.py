@@ -8,7 +8,6 @@ is finished without writing anything twice.
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,26 +17,17 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from jobs import declare
-from jobs.declare import Contract, reasons
-from jobs.ingest import admission, journal, raw, receipts, reopening, staged, verdicts
+from jobs.declare import Contract
+from jobs.ingest import admission, journal, outcomes, raw, receipts, reopening, staged
 from jobs.ingest.journal import Batch, FileNote
 from jobs.ingest.staged import Judged
 from jobs.ingest.verdicts import ACCEPTED, HELD
-from jobs.judging import aside, audit, judge
-from jobs.lake import identity, persons, tables, withdrawals
+from jobs.judging import audit, judge
+from jobs.lake import identity, persons, tables
 from jobs.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-# Codes of no list that a receipt names; a column that holds something else would name each of its cells.
-MOST_UNMAPPED = 1000
-REGISTER = "school_register"
-
-
-class LostLinesError(RuntimeError):
-    """The number of lines read differs from the number judged: nothing of the batch is committed to clean."""
 
 
 @dataclass(frozen=True)
@@ -85,14 +75,7 @@ def clean_rows(settings: Settings, spark: SparkSession, run_id: str, feed: str) 
 
 
 def _clean(settings: Settings, spark: SparkSession, run_id: str, batch: Batch) -> None:
-    by_dataset = defaultdict(list)
-    for note in batch.files:
-        if note.outcome is None and note.dataset is not None:
-            by_dataset[note.dataset].append(note)
-    # Registers first: by them the lines of other districts' schools are known.
-    for dataset, notes in sorted(
-        by_dataset.items(), key=lambda item: (item[0] != "school_register", item[0])
-    ):
+    for dataset, notes in outcomes.by_dataset(batch.files):
         begun = time.monotonic()
         _clean_part(Part(settings, spark, run_id, batch, declare.load()[dataset], notes))
         took, lines = time.monotonic() - begun, sum(note.line_count for note in notes)
@@ -105,65 +88,13 @@ def _clean_part(part: Part) -> None:
     settings, contract = part.settings, part.contract
     keys = identity.keys(settings) if contract.identity else None
     with staged.judged(settings, part.batch, contract, part.notes, keys) as judged:
-        _count(judged.db, part.notes)
-        _decide(part)
+        outcomes.count(judged.db, part.notes)
+        outcomes.decide(settings, part.batch, part.notes)
         _commit(part, judged)
         files = [f"{note.delivery_id} {note.sha256}" for note in part.notes if note.outcome == ACCEPTED]
         if keys and files:
             kinds = {one.kind: (one.hmac, one.token) for one in staged.identifiers(contract)}
             persons.remember(settings, keys, judged.folder, kinds, part.transaction, files)
-
-
-def _count(db: duckdb.DuckDBPyConnection, notes: list[FileNote]) -> None:
-    """Fill in each file's counts, in one pass. Raises LostLinesError when a line is missing or twice."""
-    found = db.sql(
-        f"""
-        select _delivery_id, _file_sha256, count(*) as lines,
-            count(*) filter ({judge.IS_SOUND}) as accepted,
-            count(*) filter ({judge.IS_SOUND} and len(flags) > 0) as flagged,
-            count(distinct scope_key) filter ({judge.IS_SOUND}) as scopes,
-            count(*) filter ({aside.is_aside()}) as aside,
-            count(*) filter ({aside.is_example()}) as example,
-            count(*) filter (ends_with(refused[1], ':repeated_key')) as again,
-            list_distinct(flatten(list(unmapped) filter (len(unmapped) > 0))) as unmapped,
-        from judged group by all
-        """
-    )
-    rows: pa.Table = found.to_arrow_table()
-    counts = {(r["_delivery_id"], r["_file_sha256"]): r for r in rows.to_pylist()}
-    for note in notes:
-        row = counts.get(note.key)
-        judged = row["lines"] if row else 0
-        if row is None or judged != note.line_count:
-            raise LostLinesError(f"{note.receipt_id}: {note.line_count} lines were read and {judged} judged")
-        note.accepted_count = row["accepted"]
-        note.flagged_count = row["flagged"]
-        note.refused_count = judged - row["accepted"]
-        note.scope_count = row["scopes"]
-        others = [r for r in note.remarks if reasons.code_of(r) not in verdicts.OF_LINES]
-        note.remarks = [*others, *_of_lines(row)]
-        note.unmapped = sorted(row["unmapped"] or [])[:MOST_UNMAPPED]
-
-
-def _of_lines(row: dict[str, int]) -> list[str]:
-    """The remarks on lines that are no data, or repeat another one."""
-    counts = {
-        reasons.text("lines_example", lines=row["example"]): row["example"],
-        reasons.text("lines_aside", lines=row["aside"] - row["example"]): row["aside"] - row["example"],
-        reasons.text("lines_again", lines=row["again"]): row["again"],
-    }
-    return [remark for remark, count in counts.items() if count]
-
-
-def _decide(part: Part) -> None:
-    """Accept or hold each file by the contract's bounds, among all files known with their stamps."""
-    known = receipts.filed(part.settings, but=part.notes)
-    gone = withdrawals.load(part.settings)
-    fresh = (receipts.as_filed(part.batch, note, gone) for note in part.notes)
-    now = verdicts.judge([*known, *fresh], declare.load())
-    for note in part.notes:
-        verdict = now[note.receipt_id]
-        note.outcome, note.reasons = verdict.outcome, list(verdict.reasons)
 
 
 def _commit(part: Part, judged: Judged) -> None:

@@ -105,19 +105,7 @@ def plan(settings: Settings, feed: str) -> list[Batch]:
     taken = {note.receipt_id for batch in batches for note in batch.files}
     waiting = [f for f in deliveries.pending(settings) if f.feed == feed and f.receipt_id not in taken]
     for group in _groups(waiting):
-        notes = [
-            FileNote(
-                receipt_id=file.receipt_id,
-                path=f"{file.delivery_id}/{file.name}",
-                sender=declare.sender_today(file.sender),
-                received=file.received.isoformat(),
-                delivery_no=file.delivery_no,
-                delivery_id=file.delivery_id,
-                sha256=file.sha256,
-                byte_count=file.byte_count,
-            )
-            for file in group
-        ]
+        notes = [note_of(file) for file in group]
         # A file taken again makes another batch, whose transactions are not those of the first time.
         times = reopening.times(settings, feed)
         ids = sorted(f"{n.receipt_id}{times.get(n.receipt_id, '')}" for n in notes)
@@ -126,6 +114,20 @@ def plan(settings: Settings, feed: str) -> list[Batch]:
         save(settings, batch)
         batches.append(batch)
     return batches
+
+
+def note_of(file: LandedFile) -> FileNote:
+    """What is known of a landed file before it is read."""
+    return FileNote(
+        receipt_id=file.receipt_id,
+        path=f"{file.delivery_id}/{file.name}",
+        sender=declare.sender_today(file.sender),
+        received=file.received.isoformat(),
+        delivery_no=file.delivery_no,
+        delivery_id=file.delivery_id,
+        sha256=file.sha256,
+        byte_count=file.byte_count,
+    )
 
 
 def unfinished(settings: Settings, feed: str) -> list[Batch]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +13,7 @@ from jobs.declare import reasons
 from jobs.ingest import admission, failures, journal, receipts, reopening, resent, verdicts
 from jobs.ingest.admission import Locks
 from jobs.ingest.journal import Batch, FileNote
-from jobs.ingest.verdicts import FAILED, REFUSED, UNREAD
+from jobs.ingest.verdicts import FAILED, REFUSED, UNREAD, Filed
 from jobs.lake import deliveries, forgotten, senders, tables, withdrawals
 from jobs.lake.senders import Senders
 from jobs.reading import isolated, reader, shape
@@ -55,7 +55,10 @@ def _read(settings: Settings, run_id: str, batch: Batch, before: list[Batch]) ->
     """
     known = senders.load(settings)
     admission.refuse_strangers(known, batch.files)
-    fresh, withheld = _fresh(settings, batch, before), forgotten.load(settings).withheld
+    fresh, withheld = (
+        fresh_files(settings, batch, _filed(settings, before)),
+        forgotten.load(settings).withheld,
+    )
     stage = settings.restricted / "stage" / batch.feed
     shutil.rmtree(stage, ignore_errors=True)
     stage.mkdir(parents=True)
@@ -64,7 +67,7 @@ def _read(settings: Settings, run_id: str, batch: Batch, before: list[Batch]) ->
         reading = isolated.read_all(paths, declare.datasets_of(batch.feed), stage)
         signed, again = admission.locks(settings, known), _let_in(settings, batch.feed)
         for note, (found, lines) in zip(fresh, reading, strict=True):
-            _note_found(note, found, known, signed if note.receipt_id not in again else None)
+            note_found(note, found, known, signed if note.receipt_id not in again else None)
             if count := withheld.get(note.sha256):
                 note.remarks = [*note.remarks, reasons.text("forgotten_lines", count=count)]
             failures.log(settings, note.receipt_id, run_id, found.traceback)
@@ -75,10 +78,18 @@ def _read(settings: Settings, run_id: str, batch: Batch, before: list[Batch]) ->
         shutil.rmtree(stage, ignore_errors=True)
 
 
-def _fresh(settings: Settings, batch: Batch, before: list[Batch]) -> list[FileNote]:
-    """The files of the batch whose content is new; the others are noted as repeated or refused."""
-    known, gone = receipts.filed(settings), withdrawals.load(settings)
-    known += [receipts.as_filed(b, n, gone) for b in before for n in b.files if n.outcome not in UNREAD]
+def _filed(settings: Settings, before: list[Batch]) -> list[Filed]:
+    """Every file with a receipt, and those of batches that will have theirs earlier."""
+    gone = withdrawals.load(settings)
+    waiting = [receipts.as_filed(b, n, gone) for b in before for n in b.files if n.outcome not in UNREAD]
+    return [*receipts.filed(settings), *waiting]
+
+
+def fresh_files(settings: Settings, batch: Batch, filed: Iterable[Filed]) -> list[FileNote]:
+    """The files of the batch whose content is new among those `filed`; the others are noted as repeated or
+    refused.
+    """
+    known, gone = [*filed], withdrawals.load(settings)
     fresh: list[FileNote] = []
     for note in (note for note in batch.files if note.outcome is None):
         this = receipts.as_filed(batch, note, gone)
@@ -100,8 +111,11 @@ def _let_in(settings: Settings, feed: str) -> set[str]:
     return {receipt for receipt in times if " " not in receipt} - by_hand
 
 
-def _note_found(note: FileNote, found: isolated.Found, known: Senders, signed: Locks | None) -> None:
-    """`signed` is None for a file that is taken again: it came before the lock, or was let in since."""
+def note_found(note: FileNote, found: isolated.Found, known: Senders, signed: Locks | None) -> None:
+    """Note what a file holds, and refuse it where its sender may not send that, or it is no such file.
+
+    `signed` is None for a file that is taken again: it came before the lock, or was let in since.
+    """
     note.container, note.encoding, note.duration_ms = found.container, found.encoding, found.milliseconds
     note.remarks, note.tables = found.remarks, found.tables
     if found.dataset is None:

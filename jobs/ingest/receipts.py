@@ -56,34 +56,38 @@ def as_filed(batch: Batch, note: FileNote, withdrawn: Container[str]) -> verdict
 def write(settings: Settings, run_id: str, batch: Batch) -> None:
     """Append one row per file of the batch to `ops__receipt`, once; before it what their senders typed."""
     reopening.sweep(settings, batch.feed, [note.receipt_id for note in batch.files], batch.batch_id)
-    typed = [_typed(note) | {"batch_id": batch.batch_id} for note in batch.files]
+    typed = [text_row(batch, note) for note in batch.files]
     receipt_text.append(settings, typed, batch.batch_id, run_id)
-    rows: list[dict[str, Any]] = []
-    for note in batch.files:
-        received = date.fromisoformat(note.received)
-        row = {k: v for k, v in asdict(note).items() if k in declare.made_tables()["ops__receipt"]}
-        rows.append(
-            row
-            | _shape(note)
-            | {
-                "run_id": run_id,
-                "feed": batch.feed,
-                "sender_code": note.sender,
-                "received_date": received,
-                "file_sha256": note.sha256,
-                "reasons": [reasons.without_text(reason) for reason in note.reasons],
-                "remarks": [reasons.without_text(remark) for remark in note.remarks],
-                "recorded_at": clock.start_of_day(received, settings.timezone),
-                "batch_id": batch.batch_id,
-            }
-        )
+    rows = [row(settings, run_id, batch, note) for note in batch.files]
     tables.append_rows(settings, "ops__receipt", rows, batch.batch_id, run_id)
 
 
-def _typed(note: FileNote) -> dict[str, Any]:
-    """What the sender typed, with the columns of `receipt_text`."""
+def row(settings: Settings, run_id: str, batch: Batch, note: FileNote) -> dict[str, Any]:
+    """A file's receipt, with the columns of `ops__receipt`: our own words, counts and positions."""
+    received = date.fromisoformat(note.received)
+    known = {k: v for k, v in asdict(note).items() if k in declare.made_tables()["ops__receipt"]}
+    return (
+        known
+        | _shape(note)
+        | {
+            "run_id": run_id,
+            "feed": batch.feed,
+            "sender_code": note.sender,
+            "received_date": received,
+            "file_sha256": note.sha256,
+            "reasons": [reasons.without_text(reason) for reason in note.reasons],
+            "remarks": [reasons.without_text(remark) for remark in note.remarks],
+            "recorded_at": clock.start_of_day(received, settings.timezone),
+            "batch_id": batch.batch_id,
+        }
+    )
+
+
+def text_row(batch: Batch, note: FileNote) -> dict[str, Any]:
+    """What the sender of a file typed, with the columns of `receipt_text`."""
     return {
         "receipt_id": note.receipt_id,
+        "batch_id": batch.batch_id,
         "file_name": Path(note.path).name,
         "members": [table.member for table in note.tables],
         "sheets": [table.sheet for table in note.tables],

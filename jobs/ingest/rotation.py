@@ -51,9 +51,10 @@ def _known(settings: Settings, contract: Contract, old: Keys, new: Keys) -> list
         return []
     raw = tables.raw_lines(settings, contract.feed)
     found = []
-    with staged.connection(settings, contract.feed) as db:
+    with staged.connection(staged.spill_of(settings, contract.feed)) as db:
         identity.hold(db, new, "new")
-        parsed = staged.parsed(db, settings, raw, contract, notes)
+        known = staged.senders_of(settings, contract)
+        parsed = staged.parsed(db, settings, raw, contract, notes, known)
         tokened = staged.tokened(db, settings, parsed, contract, old, keep=True)
         db.execute(f"create table known as select * from ({tokened}) where {judge.IS_SOUND}")
         for one in staged.identifiers(contract):

@@ -24,9 +24,9 @@ from jobs.ingest.journal import Batch, FileNote
 from jobs.judging import judge
 from jobs.lake import forgotten, identity, persons, senders, tables
 from jobs.lake.senders import Senders
+from jobs.processes import CORES
 from jobs.reading import shape
 from jobs.settings import Settings
-from jobs.spark.launch import CORES
 from jobs.sql import literals, parquet
 
 JUDGING_MEMORY = "2GB"
@@ -80,18 +80,27 @@ def judged(
     `keys`: the site's keys where the dataset names persons, else None.
     """
     raw = tables.raw_lines(settings, batch.feed, batch.batch_id)
-    with _folder(settings, contract) as folder, connection(settings, contract.feed) as db:
-        rows = tokened(db, settings, parsed(db, settings, raw, contract, notes), contract, keys)
-        file = folder / "judged.parquet"
-        db.execute(f"copy ({rows}) to {literals(file)} (format parquet, row_group_size 50000)")
-        db.execute(f"create view judged as from {parquet(file)}")
-        yield Judged(db, folder)
+    with _folder(settings, contract) as folder, connection(spill_of(settings, contract.feed)) as db:
+        rows = parsed(db, settings, raw, contract, notes, senders_of(settings, contract))
+        yield write(db, tokened(db, settings, rows, contract, keys), folder)
+
+
+def write(db: duckdb.DuckDBPyConnection, rows: str, folder: Path) -> Judged:
+    """Write judged rows, a query, to a Parquet file in `folder`, and show them as the view `judged`."""
+    file = folder / "judged.parquet"
+    db.execute(f"copy ({rows}) to {literals(file)} (format parquet, row_group_size 50000)")
+    db.execute(f"create view judged as from {parquet(file)}")
+    return Judged(db, folder)
+
+
+def spill_of(settings: Settings, feed: str) -> Path:
+    """Where the lake's own judging of a feed spills: beside raw."""
+    return settings.restricted / "stage" / f"{feed}_judging"
 
 
 @contextmanager
-def connection(settings: Settings, feed: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a connection that judges raw lines within bounded memory; it spills beside raw."""
-    spill = settings.restricted / "stage" / f"{feed}_judging"
+def connection(spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a connection that judges raw lines within bounded memory, and spills to a folder of its own."""
     # Left by a killed process.
     shutil.rmtree(spill, ignore_errors=True)
     with duckdb.connect(config={"threads": CORES, "memory_limit": JUDGING_MEMORY}) as db:
@@ -104,20 +113,23 @@ def connection(settings: Settings, feed: str) -> Iterator[duckdb.DuckDBPyConnect
 
 
 def parsed(
-    db: duckdb.DuckDBPyConnection, settings: Settings, raw: str, contract: Contract, notes: list[FileNote]
+    db: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    raw: str,
+    contract: Contract,
+    notes: list[FileNote],
+    known: Senders,
 ) -> str:
     """Return the query of a dataset's raw lines as typed and judged rows, identifiers still in the clear."""
     scheme = settings.places.grade_scheme
     scaled = shape.scaled(contract, (table for note in notes for table in note.tables))
     files = files_table(settings, notes)
-    return judge.parse(
-        db, raw, files, contract, scheme, scaled, settings.timezone, _senders(settings, contract)
-    )
+    return judge.parse(db, raw, files, contract, scheme, scaled, settings.timezone, known)
 
 
-def _senders(settings: Settings, contract: Contract) -> Senders:
+def senders_of(settings: Settings, contract: Contract, known: Senders | None = None) -> Senders:
     """The site's senders. While registers of other feeds' schools are under way, no school is another's."""
-    known = senders.load(settings)
+    known = known or senders.load(settings)
     register = declare.statements_of(senders.REGISTER)
     if register is None or contract.feed == register.feed or not journal.unfinished(settings, register.feed):
         return known

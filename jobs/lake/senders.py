@@ -8,8 +8,9 @@ of any name.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from jobs.declare import Contract, code_list
 from jobs.lake import tables, withdrawals
@@ -72,17 +73,27 @@ def load(settings: Settings) -> Senders:
     listed = {
         name: frozenset(code_list(name).codes()) for name in ("district", "sender", "school_type_prefix")
     }
-    return Senders(listed["district"], listed["sender"], listed["school_type_prefix"], _schools(settings))
+    known = Senders(listed["district"], listed["sender"], listed["school_type_prefix"], None)
+    return with_schools(known, _schools(settings))
 
 
-def _schools(settings: Settings) -> dict[str, frozenset[str]] | None:
-    found: dict[str, set[str]] = {}
-    gone = withdrawals.load(settings)
-    for row in tables.rows(settings, REGISTER, _COLUMNS):
-        if not row["is_withdrawn"] and row["_delivery_id"] not in gone:
+def with_schools(known: Senders, rows: Iterable[Mapping[str, Any]]) -> Senders:
+    """The same senders with further rows of a register: `school_code, district_code, sender_code,
+    is_withdrawn`.
+    """
+    found = {code: {*told} for code, told in (known.schools or {}).items()}
+    for row in rows:
+        if not row["is_withdrawn"]:
             told = found.setdefault(row["school_code"], set())
             told |= {row[name] for name in ("district_code", "sender_code") if row[name]}
-    return {code: frozenset(told) for code, told in found.items()} or None
+    schools = {code: frozenset(told) for code, told in found.items()}
+    return replace(known, schools=schools or None)
 
 
-_COLUMNS = ["school_code", "district_code", "sender_code", "is_withdrawn", "_delivery_id"]
+def _schools(settings: Settings) -> Iterator[dict[str, Any]]:
+    gone = withdrawals.load(settings)
+    return (row for row in tables.rows(settings, REGISTER, COLUMNS) if row["_delivery_id"] not in gone)
+
+
+# Of a register, what says which schools are whose.
+COLUMNS = ["school_code", "district_code", "sender_code", "is_withdrawn", "_delivery_id"]

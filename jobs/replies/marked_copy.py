@@ -65,19 +65,27 @@ def write(settings: Settings, report: Report, target: Path) -> bool:
     """
     target.unlink(missing_ok=True)
     receipt = report.receipt
+    if tables.open_table(settings, f"raw_{receipt['feed']}") is None:
+        return False
+    raw = tables.raw_lines(settings, receipt["feed"], receipt["batch_id"])
+    return write_lines(report, raw, target)
+
+
+def write_lines(report: Report, raw: str, target: Path) -> bool:
+    """The same from raw lines that lie elsewhere; `raw` is what a query reads from."""
+    receipt = report.receipt
     marks: dict[int, _Marks] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     for problem in report.problems:
         if problem.line:
             # A column that the file lacks is reported on the first cell of the line.
             marks[problem.table][problem.line][problem.position or 0].append(problem)
-    if not marks or tables.open_table(settings, f"raw_{receipt['feed']}") is None:
+    if not marks:
         return False
     with duckdb.connect(config={"threads": 1, "memory_limit": _MEMORY}) as db:
         db.execute("set temp_directory = $spill", {"spill": str(target.parent)})
         which = {"delivery": receipt["delivery_id"], "file": receipt["file_sha256"]}
         lines = (
-            "select _table, _line_number, cells"
-            f" from {tables.raw_lines(settings, receipt['feed'], receipt['batch_id'])}"
+            f"select _table, _line_number, cells from {raw}"
             " where _delivery_id = $delivery and _file_sha256 = $file"
         )
         size = f"select coalesce(sum(len(cells)), 0), max(_line_number) from ({lines})"

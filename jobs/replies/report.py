@@ -19,6 +19,7 @@ from jobs import declare, origin
 from jobs.declare import Contract, model, reasons, words
 from jobs.declare.words import Explanation, Language, Text
 from jobs.ingest import relations
+from jobs.ingest.trial import Trial
 from jobs.lake import receipt_text, runs, tables, withdrawals
 from jobs.lake.deliveries import LandedFile
 from jobs.lake.withdrawals import Withdrawal
@@ -204,20 +205,39 @@ def gather(settings: Settings, receipt: dict[str, Any]) -> Report:
     contract = declare.load().get(receipt["dataset"]) if receipt["dataset"] else None
     if contract is None:
         return Report(receipt, None, [], language=settings.language, is_synthetic=settings.is_synthetic)
-    of_file = _File(receipt, contract, settings.language)
-    found = [
-        _problem(of_file, REFUSED, row, row["column_name"], row["rule"])
-        for row in _lines_of(settings, "ops__refused_row", receipt, "delivery_id", "file_sha256")
-    ]
+    refused = _lines_of(settings, "ops__refused_row", receipt, "delivery_id", "file_sha256")
     flagged = [
         *_lines_of(settings, contract.table, receipt, "_delivery_id", "_file_sha256"),
         *_lines_of(settings, "ops__flagged_row", receipt, "delivery_id", "file_sha256"),
     ]
+    return _made(settings, receipt, contract, (refused, flagged, *relations.findings_of(settings, receipt)))
+
+
+def of_trial(settings: Settings, trial: Trial) -> Report:
+    """The same of a file that was judged without a run."""
+    if (contract := trial.contract) is None:
+        return Report(trial.receipt, None, [], language=settings.language, is_synthetic=settings.is_synthetic)
+    lines = trial.refused.to_pylist(), trial.flagged.to_pylist()
+    return _made(settings, trial.receipt, contract, (*lines, trial.findings, trial.rates))
+
+
+_Rows = list[dict[str, Any]]
+
+
+def _made(
+    settings: Settings,
+    receipt: dict[str, Any],
+    contract: Contract,
+    rows: tuple[_Rows, _Rows, _Rows, _Rows],
+) -> Report:
+    """A report of refused lines, flagged lines, findings against other files, and rates of those."""
+    refused, flagged, findings, rates = rows
+    of_file = _File(receipt, contract, settings.language)
+    found = [_problem(of_file, REFUSED, row, row["column_name"], row["rule"]) for row in refused]
     for row in flagged:
         for flag in row["flags"]:
             column_name, _, rule = flag.partition(":")
             found.append(_problem(of_file, FLAGGED, row, column_name, rule))
-    findings, rates = relations.findings_of(settings, receipt)
     found += [_related(of_file, row) for row in findings]
     return Report(
         receipt,

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import html
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from jobs import cells
 from jobs.declare.words import Text
 from jobs.files import replacing
+from jobs.ingest.trial import Trial
 from jobs.replies import marked_copy
-from jobs.replies.report import COLUMNS, Problem, Report
+from jobs.replies.report import COLUMNS, Problem, Report, of_trial
 from jobs.settings import Settings, writing
+from jobs.sql import parquet
 
 # Lines on one sheet, which takes few more; lines on the page, which is for reading: the workbook has all.
 MOST_LINES = 1_000_000
@@ -52,14 +54,33 @@ def write(settings: Settings, report: Report, out: Path | None = None) -> dict[s
             private.mkdir(mode=0o700, parents=True, exist_ok=True)
             private.chmod(0o700)
         folder.mkdir(parents=True, exist_ok=True)
-        with replacing(made["xlsx"], mode=0o600) as fresh:
-            fresh.write_bytes(_workbook(report))
-        with replacing(made["html"], mode=0o600) as fresh:
-            fresh.write_text(_page(report), encoding="utf-8")
+        _write(report, made)
         marked = own / f"{receipt_id}_marked.xlsx"
         if marked_copy.write(settings, report, marked):
             made["marked"] = marked
     return made
+
+
+def write_trial(settings: Settings, trial: Trial, folder: Path, stem: str) -> dict[str, Path]:
+    """Write the report of a file that was judged without a run to a folder, its files named by `stem`;
+    `marked` where the trial kept the file's lines and one of them is named.
+    """
+    report = of_trial(settings, trial)
+    made = {kind: folder / f"{stem}.{kind}" for kind in ("xlsx", "html")}
+    with writing(folder, of_lake=False):
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(report, made)
+        marked = folder / f"{stem}_marked.xlsx"
+        if trial.lines and marked_copy.write_lines(report, parquet(trial.lines), marked):
+            made["marked"] = marked
+    return made
+
+
+def _write(report: Report, made: Mapping[str, Path]) -> None:
+    with replacing(made["xlsx"], mode=0o600) as fresh:
+        fresh.write_bytes(_workbook(report))
+    with replacing(made["html"], mode=0o600) as fresh:
+        fresh.write_text(_page(report), encoding="utf-8")
 
 
 def _workbook(report: Report) -> bytes:

@@ -6,10 +6,9 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
+from jobs.processes import CORES
 from jobs.settings import ROOT, Settings
 from jobs.spark.java import GC, LOCALE, SPARK_HOME, Java
-
-CORES = max(2, min(os.cpu_count() or 2, 4))
 
 CONFIG: Mapping[str, str] = {
     "spark.master": f"local[{CORES}]",
