@@ -80,14 +80,14 @@ def measure(settings: Settings, run: Run) -> list[dict[str, Any]]:
     """
     findings: list[dict[str, Any]] = []
     rates: list[dict[str, Any]] = []
-    with window.opened(settings, run.as_of_date, run.known_at, _datasets()) as lake:
+    with window.opened(settings, run.as_of_date, run.known_at, datasets()) as lake:
         connection = lake.connection
         assert connection is not None
         # A line of any term is asked, so the words below read this view.
         connection.execute("set schema = 'newest_by_scope'")
         for relation in load().values():
             for dataset in relation.datasets:
-                own_findings, own_rates = _ask(connection, relation, declare.load()[dataset])
+                own_findings, own_rates = ask(connection, relation, declare.load()[dataset])
                 findings += own_findings
                 rates += own_rates
     stamp = {"run_id": run.run_id, "recorded_at": run.known_at}
@@ -96,7 +96,7 @@ def measure(settings: Settings, run: Run) -> list[dict[str, Any]]:
     return [_check(run, relation, rates) for relation in load().values()]
 
 
-def _datasets() -> set[str]:
+def datasets() -> set[str]:
     """Every dataset that a relation names on any side."""
     found: set[str] = set()
     for relation in load().values():
@@ -125,15 +125,16 @@ def _number(run_id: str) -> int:
     return int(run_id.rsplit(".", 1)[-1])
 
 
-def _ask(
-    connection: duckdb.DuckDBPyConnection, relation: Relation, contract: Contract
+def ask(
+    connection: duckdb.DuckDBPyConnection, relation: Relation, contract: Contract, which: str = ""
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Findings and rates of one dataset's lines, those alone that `which` (a `where`) names."""
     if relation.of:
         other = declare.load()[relation.of["dataset"]].table
         if not connection.execute(f"select exists (from {other})").fetchall()[0][0]:
             return [], []
     judged = _KINDS[relation.kind](relation, contract)
-    connection.execute(f"create or replace temp table judged as {judged}")
+    connection.execute(f"create or replace temp table judged as from ({judged}){which}")
     rates = _rows(
         connection,
         """

@@ -28,8 +28,18 @@ import pyarrow.parquet as pq
 from jobs import declare
 from jobs.declare import Contract, reasons
 from jobs.files import readable, sha256
-from jobs.ingest import admission, journal, outcomes, raw, receipts, staged, unchecked
+from jobs.ingest import (
+    admission,
+    journal,
+    outcomes,
+    raw,
+    receipts,
+    staged,
+    trial_relations,
+    unchecked,
+)
 from jobs.ingest.journal import Batch, FileNote
+from jobs.ingest.trial_relations import Judged
 from jobs.ingest.unchecked import Unchecked
 from jobs.ingest.verdicts import ACCEPTED, REFUSED, Filed
 from jobs.judging import judge as judging
@@ -120,6 +130,9 @@ class _File:
     lines: Path | None = None
     refused: pa.Table | None = None
     flagged: pa.Table | None = None
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    rates: list[dict[str, Any]] = field(default_factory=list)
+    unasked: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -188,10 +201,17 @@ class _Bench:
                 if one.note.receipt_id in fresh:
                     raw.note_found(one.note, one.found, known, signed)
         by_note = {one.note.receipt_id: one for one in files}
+        judged = []
         for dataset, notes in outcomes.by_dataset(one.note for one in files):
-            of_dataset = [by_note[note.receipt_id] for note in notes]
-            register = self._judge_dataset(declare.load()[dataset], of_dataset, known)
+            contract, own = declare.load()[dataset], [by_note[note.receipt_id] for note in notes]
+            register = self._judge_dataset(contract, own, known)
             known = senders.with_schools(known, register)
+            accepted = [note.key for note in notes if note.outcome == ACCEPTED]
+            rows = self.stage / dataset / "judged.parquet"
+            judged.append(Judged(contract, rows, [note.key for note in notes], accepted))
+        related = trial_relations.find(self.settings, judged, self.received, self.stage)
+        for one in files:
+            one.findings, one.rates, one.unasked = related.of(one.note.key)
 
     def _judge_dataset(
         self, contract: Contract, files: Sequence[_File], known: Senders
@@ -229,13 +249,20 @@ class _Bench:
         none = pa.table({})
         return Trial(
             feed=one.feed,
-            receipt=row | {"withdrawal": None},
+            receipt=dict.fromkeys(declare.table_columns("ops__receipt")) | row | {"withdrawal": None},
             refused=none if one.refused is None else one.refused,
             flagged=none if one.flagged is None else one.flagged,
             filed=self._filed(batch, note),
-            unchecked=unchecked.of(contract, known) if self.offline else [],
+            unchecked=self._unchecked(one, contract, known),
+            findings=one.findings,
+            rates=one.rates,
             lines=one.lines if is_kept else None,
         )
+
+    def _unchecked(self, one: _File, contract: Contract | None, known: Senders) -> list[Unchecked]:
+        if self.offline:
+            return unchecked.of(contract, known)
+        return unchecked.of_relations(contract, one.unasked) if contract else []
 
     def _filed(self, batch: Batch, note: FileNote) -> Filed:
         filed = receipts.as_filed(batch, note, withdrawals.load(self.settings))

@@ -17,14 +17,14 @@ delivery that is withdrawn says nothing from then on, and what it had replaced c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 import duckdb
 
 from jobs import declare
-from jobs.lake import persons, tables, withdrawals
+from jobs.lake import persons, tables, window, withdrawals
 from jobs.lake.persons import LINKS, SAME_DOCUMENT
 from jobs.lake.withdrawals import Withdrawal
 from jobs.settings import Settings
@@ -34,12 +34,13 @@ from jobs.sql import parquet
 FEW = 3
 # Its rolls and registrations hold the evidence.
 FEED = "enrollment"
+EVIDENCE = ("pupil_roll", "pupil_registration")
 _NEWEST = "stated_on, delivery_no, _file_sha256"
 
 
 def find_links(settings: Settings) -> int:
     """State which tokens are one pupil, and which no longer are. Returns how many pairs stand today."""
-    changes = _changes(settings)
+    changes = _changes(settings, {})
     wanted = [_statement(settings, *change) for change in changes]
     standing = [row for row in tables.rows(settings, LINKS) if row["link_reason_code"] == SAME_DOCUMENT]
     key = ("person_token", "linked_person_token", "recorded_at", "is_withdrawn")
@@ -52,15 +53,26 @@ def find_links(settings: Settings) -> int:
     return sum(newest.values())
 
 
+def with_rows(settings: Settings, rows: Mapping[str, Callable[[str], str]]) -> list[dict[str, Any]]:
+    """All statements of links as they would be with further rows; nothing is written.
+
+    `rows`: of a dataset, the query that takes the place of its table's own, which it is given.
+    """
+    known = [row for row in tables.rows(settings, LINKS) if row["link_reason_code"] != SAME_DOCUMENT]
+    return [*known, *(_statement(settings, *change) for change in _changes(settings, rows))]
+
+
 def _statement(
     settings: Settings, one: str, other: str, recorded_at: datetime, is_linked: bool
 ) -> dict[str, Any]:
     return persons.link(settings, one, other, recorded_at) | {"is_withdrawn": not is_linked}
 
 
-def _changes(settings: Settings) -> list[tuple[str, str, datetime, bool]]:
+def _changes(
+    settings: Settings, rows: Mapping[str, Callable[[str], str]]
+) -> list[tuple[str, str, datetime, bool]]:
     """(least token, other token, moment, whether they are one from then on), by pair and moment."""
-    rolls, registrations = (_rows(settings, dataset) for dataset in ("pupil_roll", "pupil_registration"))
+    rolls, registrations = (_rows(settings, dataset, rows.get(dataset)) for dataset in EVIDENCE)
     if rolls is None:
         return []
     with duckdb.connect() as lake:
@@ -69,9 +81,13 @@ def _changes(settings: Settings) -> list[tuple[str, str, datetime, bool]]:
         return lake.execute(_CHANGES).fetchall()
 
 
-def _rows(settings: Settings, dataset: str) -> str | None:
+def _rows(settings: Settings, dataset: str, instead: Callable[[str], str] | None) -> str | None:
     """All rows of a dataset's clean table, as what a query reads from; None where nothing was written."""
-    files = tables.files(tables.open_table(settings, declare.load()[dataset].table))
+    table = declare.load()[dataset].table
+    found = tables.open_table(settings, table)
+    files = tables.files(found)
+    if instead is not None:
+        return f"({instead(window.written(table, found, files))})"
     return parquet(*files) if files else None
 
 

@@ -75,11 +75,13 @@ def opened(
     known_at: datetime,
     datasets: Iterable[str],
     spark: Callable[[], SparkSession] | None = None,
+    rows: Mapping[str, Callable[[str], str]] | None = None,
 ) -> Iterator[Window]:
     """The window on the clean tables of some datasets, and on decision tables named as such.
 
     A table that was never written is empty. `spark` opens a session; it is called where the rows outgrow this
-    process, and nowhere else. Without it DuckDB answers whatever the size.
+    process, and nowhere else. Without it DuckDB answers whatever the size. `rows`: of a table, the query that
+    takes the place of its own, which it is given: what would be asked with further rows.
     """
     declared = declare.load()
     names = [declared[d].table if d in declared else d for d in datasets]
@@ -91,21 +93,24 @@ def opened(
         return
     with duckdb.connect() as connection:
         facts = {name: tables.open_table(settings, name) for name in FACTS}
-        create_views(connection, facts | found, as_of_date, known_at)
+        create_views(connection, facts | found, as_of_date, known_at, rows=rows)
         yield Window(history.dotted, lambda query: connection.sql(query).to_arrow_table(), connection)
 
 
 def newest_known(settings: Settings) -> datetime:
-    """The end of the newest day of a delivery that has a receipt and stands, of those until today. Raises
-    UserError where there is none.
-    """
-    today = clock.today(settings.timezone)
-    receipts = tables.rows(settings, "ops__receipt", ["delivery_id", "received_date"])
-    days = [(r["delivery_id"], r["received_date"]) for r in receipts if r["received_date"] <= today]
-    newest = withdrawals.newest_standing(days, withdrawals.load(settings))
+    """The end of `newest_day`. Raises UserError where there is none."""
+    newest = newest_day(settings)
     if newest is None:
         raise UserError(f"the lake of {settings.site} holds no statement yet.", settings.command("run"))
     return clock.end_of_day(newest, settings.timezone)
+
+
+def newest_day(settings: Settings) -> date | None:
+    """The newest day of a delivery that has a receipt and stands, of those until today."""
+    today = clock.today(settings.timezone)
+    receipts = tables.rows(settings, "ops__receipt", ["delivery_id", "received_date"])
+    days = [(r["delivery_id"], r["received_date"]) for r in receipts if r["received_date"] <= today]
+    return withdrawals.newest_standing(days, withdrawals.load(settings))
 
 
 def _asked(as_of_date: date, known_at: datetime) -> pa.Table:
@@ -134,6 +139,7 @@ def create_views(
     as_of_date: date,
     known_at: datetime,
     views: Sequence[str] = VIEWS,
+    rows: Mapping[str, Callable[[str], str]] | None = None,
 ) -> list[str]:
     """Make schema `lake` (each table as written, empty and typed where there is none) and a schema for each
     view; returns the files that they read. Doing it again replaces them. Persons are resolved by the links
@@ -148,8 +154,12 @@ def create_views(
     for table, delta in found.items():
         own = tables.files(delta)
         files += own
-        connection.execute(f"create or replace view {WRITTEN}.{table} as {_written(table, delta, own)}")
-    links = _links(connection) if found.get(persons.LINKS) else []
+        text = written(table, delta, own)
+        if rows and table in rows:
+            text = rows[table](text)
+        connection.execute(f"create or replace view {WRITTEN}.{table} as {text}")
+    has_links = found.get(persons.LINKS) or (rows and persons.LINKS in rows)
+    links = _links(connection) if has_links else []
     known_persons = persons.resolve(persons.in_force(links, known_at))
     gone = _gone_by(connection, known_at) if found.get(withdrawals.TABLE) else []
     made = {ASKED: _asked(as_of_date, known_at), PERSON: _pairs(known_persons), WITHDRAWN: _gone(gone)}
@@ -183,7 +193,8 @@ def _gone_by(connection: duckdb.DuckDBPyConnection, known_at: datetime) -> list[
     return [delivery for (delivery,) in connection.execute(query, [known_at]).fetchall()]
 
 
-def _written(table: str, delta: DeltaTable | None, files: Sequence[str]) -> str:
+def written(table: str, delta: DeltaTable | None, files: Sequence[str]) -> str:
+    """The SELECT of a table as it was written: its declared columns; empty and typed where there is none."""
     declared = declare.table_columns(table)
     present = _checked(table, delta, declared) if delta else set()
     columns = ", ".join(

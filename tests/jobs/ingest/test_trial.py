@@ -15,13 +15,14 @@ import pytest
 from jobs import declare
 from jobs.declare import reasons
 from jobs.ingest import trial
+from jobs.ingest.relations import findings_of
 from jobs.ingest.trial import Trial
 from jobs.lake import deliveries, receipt_text, tables
 from jobs.lake.deliveries import LandedFile
 from jobs.settings import Settings
 
 # Of a run alone: which one it was, what it took.
-_OF_RUN = {"run_id", "batch_id", "duration_ms"}
+_OF_RUN = {"run_id", "batch_id", "duration_ms", "recorded_at"}
 Lines = set[tuple[Any, ...]]
 
 
@@ -62,6 +63,10 @@ def told(rows: pa.Table, why: list[str]) -> Lines:
     }
 
 
+def _plain(rows: list[dict[str, Any]]) -> list[str]:
+    return sorted(str(sorted((k, str(v)) for k, v in row.items() if k not in _OF_RUN)) for row in rows)
+
+
 def differences(settings: Settings, sample: Iterable[list[LandedFile]]) -> tuple[int, list[str]]:
     """How many files were judged again, and what is said of any of them that its receipt does not say."""
     known = {row["receipt_id"]: row for row in receipt_text.receipts(settings)}
@@ -81,6 +86,11 @@ def differences(settings: Settings, sample: Iterable[list[LandedFile]]) -> tuple
             ]
             if one.receipt["outcome"] not in ("accepted", "held"):
                 continue
+            for kind, theirs, ours in zip(
+                ("findings", "rates"), findings_of(settings, receipt), (one.findings, one.rates), strict=True
+            ):
+                if _plain(theirs) != _plain(ours):
+                    found.append(f"{file.delivery_id}/{file.name}: {kind}")
             if refused[key] != told(one.refused, ["column_name", "rule"]):
                 found.append(f"{file.delivery_id}/{file.name}: refused lines")
             if flagged[key] != told(one.flagged, ["flags"]):
