@@ -183,6 +183,8 @@ class _Bench:
         with pq.ParquetWriter(file, reader.RAW_SCHEMA) as writer:
             for part in lines:
                 writer.write_batch(raw.with_place(self._batch([one]), one.note, part))
+        # Noted with the rest, unless the file is one that came before.
+        one.note.tables = []
         return file
 
     def _batch(self, files: Sequence[_File]) -> Batch:
