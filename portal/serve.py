@@ -60,6 +60,7 @@ def configured(app: FastAPI, connection: type[BoundedConnection] = BoundedConnec
     return uvicorn.Config(
         app,
         http=connection,
+        loop="uvloop",
         ws="none",
         lifespan="off",
         backlog=_BACKLOG,

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import duckdb
 import httpx
@@ -133,7 +134,7 @@ def test_1200_half_sent_requests_do_not_stop_the_service(published: Settings) ->
         with ExitStack() as held:
             for _ in range(1200):
                 held.enter_context(opened(port, HALF))
-            for path in ("", "api/v1/cards", "api/v1/tables/dim_school?format=csv"):
+            for path in ("", "api/v1/tables", "api/v1/tables/fct_place_outlook?format=csv"):
                 assert httpx.get(address + path, timeout=60).status_code == 200, path
     finally:
         server.kill()
@@ -169,6 +170,62 @@ def test_a_request_that_trickles_is_ended_too(published: Settings) -> None:
             else:
                 pytest.fail("it is served for as long as it trickles")
         assert b" 200 " not in received(connection)
+
+
+@pytest.mark.parametrize("piece", [b"x" * 300_000, b"\r\ny: 1" * 60_000], ids=["one header", "many headers"])
+@pytest.mark.parametrize("end", [b"", b"\r\n\r\n"], ids=["half", "whole"])
+def test_headers_without_end_are_refused(published: Settings, piece: bytes, end: bytes) -> None:
+    with serving(create_app(published)) as port, opened(port, HALF) as connection:
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(piece + end)
+        assert b" 200 " not in received(connection)
+        with opened(port, WHOLE) as other:
+            assert other.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_a_thousand_requests_ahead_are_too_many(published: Settings) -> None:
+    with serving(create_app(published)) as port:
+        with opened(port, WHOLE * 20) as connection:
+            told = b""
+            while told.count(b"HTTP/1.1 200") < 20:
+                told += connection.recv(65536)
+        with opened(port, WHOLE * 1000) as connection:
+            assert received(connection).count(b"HTTP/1.1 200") < 1000
+
+
+async def takes_all(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """An application that reads the whole body before it answers."""
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        size, more = size + len(message["body"]), message["more_body"]
+    head = [(b"content-length", str(len(str(size))).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": head})
+    await send({"type": "http.response.body", "body": str(size).encode()})
+
+
+@pytest.mark.parametrize(("rate", "ends"), [(1, b"1000"), (100_000, b"content-length: 0\r\n\r\n")])
+def test_a_body_may_come_slowly_but_not_endlessly_so(rate: int, ends: bytes) -> None:
+    bounds = Bounds(request_seconds=0.2, body_rate=rate)
+    with serving(takes_all, bounds) as port:
+        head = b"POST / HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\ncontent-length: 1000\r\n\r\n"
+        with opened(port, head) as connection, contextlib.suppress(ConnectionError):
+            for _ in range(50):
+                connection.sendall(b"x" * 20)
+                if select.select([connection], [], [], 0.02)[0]:
+                    break
+            assert received(connection).endswith(ends)
+
+
+def test_a_body_that_trickles_makes_room(published: Settings) -> None:
+    head = b"POST / HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 1000\r\n\r\nx"
+    with serving(takes_all, Bounds(connections=8)) as port, ExitStack() as held:
+        waiting = [held.enter_context(opened(port, head)) for _ in range(8)]
+        with opened(port, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n") as fresh:
+            assert b" 200 " in fresh.recv(4096)
+        assert select.select(waiting, [], [], 10)[0], "one of them was let go"
 
 
 def test_beyond_the_bound_the_one_that_waits_longest_makes_room(published: Settings) -> None:
