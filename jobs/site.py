@@ -125,6 +125,22 @@ class SignIn(_Part):
         return issuer.rstrip("/")
 
 
+class Portal(_Part):
+    """How the portal is reached from other machines, by a proxy before it."""
+
+    hosts: Annotated[
+        tuple[str, ...], Field(description="Names by which it is reached, beside this machine's own")
+    ] = ()
+    root_path: Annotated[
+        str,
+        Field(pattern=r"^(/[A-Za-z0-9._~-]+)*$", description="Path that the proxy puts before every address"),
+    ] = ""
+    proxies: Annotated[
+        tuple[str, ...],
+        Field(description="Addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed"),
+    ] = ()
+
+
 class RealInput(_Part):
     """A file that stands with the site and is landed by the first run."""
 
@@ -183,6 +199,7 @@ class Site(_Part):
         SignIn | None,
         Field(description="How people sign in; without it only keys and family codes open anything"),
     ] = None
+    portal: Annotated[Portal, Field(description="How the portal is reached from other machines")] = Portal()
     jurisdictions: Annotated[
         tuple[str, ...], Field(description="Whose safety rules hold here beside the national ones")
     ] = ()

@@ -27,17 +27,20 @@ from portal.guard import Guard
 from portal.library import Library
 from portal.replies import API
 from portal.snapshot import QUERY_SECONDS
+from portal.watch import routes as watch
+from portal.watch.watching import Watch, Watching
 
 # Each module has one router.
-ROOMS = (release, tables, sign_in)
+ROOMS = (release, tables, sign_in, watch)
 STATIC = Path(__file__).parent / "static"
 LOOPBACK = "127.0.0.1"
+OWN_HOSTS = (LOOPBACK, "localhost")
 
 
 def create_app(
     settings: Settings,
     keeper: Keeper | None = None,
-    hosts: tuple[str, ...] = (LOOPBACK, "localhost"),
+    hosts: tuple[str, ...] = OWN_HOSTS,
     seconds: float = QUERY_SECONDS,
 ) -> FastAPI:
     """The application for one site; answers 503 until something is published.
@@ -61,7 +64,10 @@ def create_app(
     app.state.trail = Trail(settings)
     app.state.library = Library(settings, seconds)
     app.state.downloads = Downloads()
+    app.state.watching = Watching(app.state.library)
     app.add_middleware(Guard, hosts=hosts)
+    # The last one is the outermost.
+    app.add_middleware(Watch, watching=app.state.watching)
     problems.handle(app)
     barred.handle(app)
     for room in ROOMS:

@@ -6,7 +6,7 @@ import threading
 
 from jobs.access.caller import CITY
 from jobs.settings import Settings
-from portal.snapshot import QUERY_SECONDS, Shelf
+from portal.snapshot import QUERY_SECONDS, Replies, Shelf
 
 
 class Library:
@@ -17,13 +17,14 @@ class Library:
         self._seconds = seconds
         self._shelves: dict[str, Shelf] = {}
         self._lock = threading.Lock()
+        self.replies = Replies()
 
     def shelf(self, audience: str) -> Shelf:
         """The shelf of an audience. That a release has no file for it shows when it is opened."""
         shelf = self._shelves.get(audience)
         if shelf is None:
             with self._lock:
-                made = Shelf(self._settings, audience, self._seconds)
+                made = Shelf(self._settings, audience, self._seconds, self.replies)
                 shelf = self._shelves.setdefault(audience, made)
         return shelf
 

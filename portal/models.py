@@ -195,3 +195,16 @@ class Problem(BaseModel):
     detail_en: str
     instance: str
     synthetic: bool
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"]
+
+
+class Ready(BaseModel):
+    """Whether the portal can do its work, and which of its checks hold."""
+
+    status: Literal["ready", "not_ready"]
+    checks: dict[str, bool]

@@ -1,7 +1,11 @@
-"""Serve the portal on loopback until interrupted."""
+"""Serve the portal on loopback until interrupted.
+
+Other machines reach it by a proxy on this one, which brings TLS; the site's `portal` settings name it.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,9 +16,12 @@ from fastapi import FastAPI
 
 from jobs.publish import release as releases
 from jobs.settings import Settings, UserError
+from jobs.site import Portal
 from portal.access.keeper import SiteKeeper
-from portal.app import LOOPBACK, create_app
+from portal.app import LOOPBACK, OWN_HOSTS, create_app
 from portal.connections import BoundedConnection
+from portal.watch.log import AccessLog
+from portal.watch.watching import Watching
 
 DEFAULT_PORT = 8090
 # Connections that wait to be taken. All of them may be taken before the first is served.
@@ -52,11 +59,33 @@ def serve(settings: Settings, port: int = DEFAULT_PORT, announce: Callable[[str]
                 f"Give another one: {settings.command('serve', '--port', str(DEFAULT_PORT + 1))}",
             ) from error
         announce(f"http://{LOOPBACK}:{listener.getsockname()[1]}/")
-        uvicorn.Server(configured(create_app(settings, SiteKeeper(settings)))).run(sockets=[listener])
+        app = create_app(settings, SiteKeeper(settings), hosts=(*OWN_HOSTS, *settings.portal.hosts))
+        watching: Watching = app.state.watching
+        watching.log_to(AccessLog(settings.logs))
+        Server(configured(app, portal=settings.portal), watching.end).run(sockets=[listener])
 
 
-def configured(app: FastAPI, connection: type[BoundedConnection] = BoundedConnection) -> uvicorn.Config:
-    """How the portal is served: by bounded connections, and ended soon though a reader still reads."""
+class Server(uvicorn.Server):
+    """A server that does what must be done before the process ends: after a signal there is no other time."""
+
+    def __init__(self, config: uvicorn.Config, end: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._end = end
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let readers finish, then end."""
+        await super().shutdown(sockets)
+        await asyncio.to_thread(self._end)
+
+
+def configured(
+    app: FastAPI, connection: type[BoundedConnection] = BoundedConnection, portal: Portal | None = None
+) -> uvicorn.Config:
+    """How the portal is served: by bounded connections, and ended soon though a reader still reads.
+
+    Without a proxy in the settings, nobody's word is taken for where he asks from.
+    """
+    portal = portal or Portal()
     return uvicorn.Config(
         app,
         http=connection,
@@ -67,4 +96,8 @@ def configured(app: FastAPI, connection: type[BoundedConnection] = BoundedConnec
         timeout_graceful_shutdown=5,
         log_level="warning",
         access_log=False,
+        server_header=False,
+        root_path=portal.root_path,
+        proxy_headers=bool(portal.proxies),
+        forwarded_allow_ips=list(portal.proxies),
     )

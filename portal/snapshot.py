@@ -8,6 +8,7 @@ snapshot is never closed: the last request to let go of it ends it.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
 import threading
 import time
@@ -31,7 +32,8 @@ _log = logging.getLogger(__name__)
 
 # What the queries of one request may take.
 QUERY_SECONDS = 30.0
-_CACHE_BYTES = 64 * 1024**2
+# Of the replies that are kept, of all audiences together.
+_KEPT_BYTES = 192 * 1024**2
 # A paging client may still be reading the release before this one; more than these are not held open.
 _OLDER_OPEN = 2
 # Long enough not to try a broken release at each request, short enough to heal without a restart.
@@ -59,19 +61,58 @@ class Reply:
     link: str = ""
 
 
+class Replies:
+    """The replies of all open snapshots, `most_bytes` of them; the one not asked for longest goes first."""
+
+    def __init__(self, most_bytes: int = _KEPT_BYTES) -> None:
+        self._most = most_bytes
+        self._kept: OrderedDict[tuple[int, str], Reply] = OrderedDict()
+        self._lock = threading.Lock()
+        self.bytes = 0
+        self.hits = 0
+        self.misses = 0
+
+    def get(self, of: int, key: str) -> Reply | None:
+        """The reply under `key` of the snapshot with this number."""
+        with self._lock:
+            reply = self._kept.get((of, key))
+            if reply is not None:
+                self._kept.move_to_end((of, key))
+                self.hits += 1
+            return reply
+
+    def put(self, of: int, key: str, reply: Reply) -> None:
+        """Keep a reply that had to be made."""
+        with self._lock:
+            if (of, key) not in self._kept:
+                self.misses += 1
+                self._kept[of, key] = reply
+                self.bytes += len(reply.body)
+            while self.bytes > self._most:
+                self.bytes -= len(self._kept.popitem(last=False)[1].body)
+
+
+_numbers = itertools.count()
+
+
 class Snapshot:
     """One release, opened for one audience."""
 
     def __init__(
-        self, release: Release, audience: str, is_synthetic: bool = False, seconds: float = QUERY_SECONDS
+        self,
+        release: Release,
+        audience: str,
+        is_synthetic: bool = False,
+        seconds: float = QUERY_SECONDS,
+        replies: Replies | None = None,
     ) -> None:
         self.release = release
         self.audience = audience
         self.is_synthetic = is_synthetic or release.is_synthetic
         self._connection = releases.open_release(release, audience)
         self._seconds = seconds
-        self._replies: OrderedDict[str, Reply] = OrderedDict()
-        self._bytes = 0
+        self._replies = replies or Replies()
+        self._number = next(_numbers)
         self._making: dict[str, threading.Lock] = {}
         self._whole: tuple[int, int, int] | None = None
         self._lock = threading.Lock()
@@ -111,11 +152,7 @@ class Snapshot:
 
     def kept(self, key: str) -> Reply | None:
         """A reply as `reply` keeps it: under the key, a blank and the encoding."""
-        with self._lock:
-            reply = self._replies.get(key)
-            if reply is not None:
-                self._replies.move_to_end(key)
-            return reply
+        return self._replies.get(self._number, key)
 
     def reply(self, key: str, make: Callable[[Snapshot], bytes | Reply], encoding: str = "") -> Reply:
         """The reply under `key`, compressed as `encoding` says; made now if absent, by one thread for all who
@@ -130,7 +167,7 @@ class Snapshot:
         try:
             with alone:
                 reply = self.kept(packed) or self._packed(self._plain(key, make), encoding)
-                self._keep(packed, reply)
+                self._replies.put(self._number, packed, reply)
         finally:
             with self._lock:
                 self._making.pop(key, None)
@@ -142,7 +179,7 @@ class Snapshot:
             made = make(self)
             kept = made if isinstance(made, Reply) else Reply(made, "")
             kept = replace(kept, etag=self.etag(hashlib.sha256(kept.body).hexdigest()))
-            self._keep(f"{key} ", kept)
+            self._replies.put(self._number, f"{key} ", kept)
         return kept
 
     def _packed(self, reply: Reply, encoding: str) -> Reply:
@@ -150,14 +187,6 @@ class Snapshot:
             return reply
         body = encodings.compressed(reply.body, encoding)
         return replace(reply, body=body, etag=f'{reply.etag[:-1]}-{encoding}"', encoding=encoding)
-
-    def _keep(self, key: str, reply: Reply) -> None:
-        with self._lock:
-            if key not in self._replies:
-                self._replies[key] = reply
-                self._bytes += len(reply.body)
-            while self._bytes > _CACHE_BYTES:
-                self._bytes -= len(self._replies.popitem(last=False)[1].body)
 
     def etag(self, digest: str) -> str:
         # The audience is part of it: two people must never share a tag for what only one of them may see.
@@ -168,11 +197,16 @@ class Shelf:
     """The releases of a site, as one audience reads them."""
 
     def __init__(
-        self, settings: Settings, audience: str = releases.CITY, seconds: float = QUERY_SECONDS
+        self,
+        settings: Settings,
+        audience: str = releases.CITY,
+        seconds: float = QUERY_SECONDS,
+        replies: Replies | None = None,
     ) -> None:
         self._settings = settings
         self._seconds = seconds
-        self._audience = audience
+        self._replies = replies or Replies()
+        self.audience = audience
         self._pointer = settings.releases / "CURRENT"
         self._current: Snapshot | None = None
         self._older: OrderedDict[int, Snapshot] = OrderedDict()
@@ -225,14 +259,16 @@ class Shelf:
             return self._older[number]
 
     def _opened(self, release: Release) -> Snapshot:
-        return Snapshot(release, self._audience, self._settings.is_synthetic, self._seconds)
+        return Snapshot(release, self.audience, self._settings.is_synthetic, self._seconds, self._replies)
 
     def damage(self) -> str | None:
         """What is wrong with the files that are open, one after the other; None if all are whole."""
+        return "; ".join(fault for one in self.opened() if (fault := one.damage())) or None
+
+    def opened(self) -> list[Snapshot]:
+        """The releases that are open, the one that is served first."""
         with self._lock:
-            opened = [*([self._current] if self._current else []), *self._older.values()]
-        found = [fault for one in opened if (fault := one.damage())]
-        return "; ".join(found) or None
+            return [*([self._current] if self._current else []), *self._older.values()]
 
     def _mark(self) -> tuple[int, int] | None:
         try:
