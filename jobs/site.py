@@ -331,6 +331,7 @@ def _model(path: tuple[str | int, ...]) -> type[BaseModel]:
         "kept_releases": KeptReleases,
         "release": ReleaseRule,
         "sign_in": SignIn,
+        "portal": Portal,
     }
     return parts.get(path[0], Site) if path else Site
 

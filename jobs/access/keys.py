@@ -13,7 +13,7 @@ from jobs.access.store import Store
 from jobs.settings import UserError
 
 # read: what its role may see. hand-in: files. write: seen, handled, corrections. share: shared tables.
-ABILITIES = ("read", "hand-in", "write", "share")
+ABILITIES = ("read", "hand-in", "write", "share", "metrics")
 PER_MINUTE = 600
 DAYS = 365
 _BEGIN = "edk"

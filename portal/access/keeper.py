@@ -185,6 +185,8 @@ def _ability(method: str, path: str) -> str:
     """What a key must be able to, to ask this."""
     if "/delta-sharing/" in path:
         return "share"
+    if path == "/metrics":
+        return "metrics"
     if method in _SAFE:
         return "read"
     return "hand-in" if "/door" in path or "/deliveries" in path else "write"
