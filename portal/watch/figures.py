@@ -95,6 +95,8 @@ class _Releases:
             "edulake_kept_reply_bytes", "Bytes of replies that are kept", value=replies.bytes
         )
         yield CounterMetricFamily("edulake_kept_reply_hits", "Replies found kept", value=replies.hits)
-        yield CounterMetricFamily("edulake_kept_reply_misses", "Replies made anew", value=replies.misses)
+        yield CounterMetricFamily(
+            "edulake_kept_reply_misses", "Replies made, or compressed, anew", value=replies.misses
+        )
         stale = sum(shelf.fault is not None for shelf in shelves)
         yield GaugeMetricFamily("edulake_stale_shelves", "Audiences served an older release", value=stale)

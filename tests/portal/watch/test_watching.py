@@ -66,7 +66,7 @@ def test_requests_are_counted_by_route_method_status_and_role(published: Setting
 def test_releases_and_kept_replies_are_told(published: Settings) -> None:
     with client(published) as one:
         for _ in range(3):
-            one.get("/api/v1/cards")
+            one.get("/api/v1/cards", headers={"accept-encoding": "identity"})
         told = figures(one)
     assert told["edulake_release", "city"] == 1
     assert told["edulake_release_age_seconds", "city"] >= 0
@@ -128,7 +128,7 @@ def test_the_log_has_a_line_per_request_and_nothing_that_was_sent(
     app.state.watching.log_to(AccessLog(tmp_path))
     secret = "21110-zhang-san"
     with TestClient(app, base_url="http://127.0.0.1") as one:
-        one.get("/api/v1/tables/dim_school", params={"cursor": "1-4", "limit": 7})
+        one.get("/api/v1/tables/dim_school", params={"limit": 7})
         one.get(f"/api/v1/tables/{secret}", params={"cursor": secret})
         one.get(f"/{secret}", headers={"authorization": secret, "user-agent": secret, "cookie": secret})
         one.request(secret[:5] + secret, "/api/v1/cards", headers={"host": secret})
