@@ -128,17 +128,11 @@ class SignIn(_Part):
 class Portal(_Part):
     """How the portal is reached from other machines, by a proxy before it."""
 
-    hosts: Annotated[
-        tuple[str, ...], Field(description="Names by which it is reached, beside this machine's own")
-    ] = ()
+    hosts: Annotated[tuple[str, ...], Field(description="Its names, beside this machine's own")] = ()
     root_path: Annotated[
-        str,
-        Field(pattern=r"^(/[A-Za-z0-9._~-]+)*$", description="Path that the proxy puts before every address"),
+        str, Field(pattern=r"^(/[\w.~-]+)*$", description="What the proxy cuts off paths")
     ] = ""
-    proxies: Annotated[
-        tuple[str, ...],
-        Field(description="Addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed"),
-    ] = ()
+    proxies: Annotated[tuple[str, ...], Field(description="Whose X-Forwarded-… headers are believed")] = ()
 
 
 class RealInput(_Part):

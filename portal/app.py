@@ -65,6 +65,7 @@ def create_app(
     app.state.library = Library(settings, seconds)
     app.state.downloads = Downloads()
     app.state.watching = Watching(app.state.library)
+    app.state.watching.at_end.append(app.state.trail.close)
     app.add_middleware(Guard, hosts=hosts)
     # The last one is the outermost.
     app.add_middleware(Watch, watching=app.state.watching)
