@@ -10,16 +10,32 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 
 from jobs.declare import reasons
 from jobs.files import is_hidden, readable
-from jobs.reading import ods, texts, workbooks, xlsx
+from jobs.reading import compound, kinds, ods, texts, workbooks, xlsx
 from jobs.reading.sheet import LARGEST_MEMBER, LARGEST_WORKBOOK, NoTableError, Sheet, UnreadableError
 
 # Deflate cannot pack more than this into one byte.
 MOST_DEFLATED = 1032
+
+
+# What senders put into one archive; more are a trap.
+MOST_MEMBERS = 5_000
+# A workbook of empty cells packs into a two-hundredth; what packs closer, and is large, is a trap.
+MOST_TIMES, LARGE = 300, 128 * 1024**2
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A file that may hold tables, itself or out of an archive, and what reads it."""
+
+    data: bytes
+    member: str | None
+    read: Callable[[bytes, list[str], str | None], Iterator[Sheet]]
 
 
 def sheets(data: bytes, remarks: list[str], member: str | None = None) -> Iterator[Sheet]:
@@ -29,42 +45,36 @@ def sheets(data: bytes, remarks: list[str], member: str | None = None) -> Iterat
 
     Raises UnreadableError for a file, or part of one, that is damaged, encrypted, too large or no table.
     """
+    for leaf in leaves(data, remarks, member):
+        try:
+            yield from leaf.read(leaf.data, remarks, leaf.member)
+        except NoTableError as error:
+            if leaf.member is None:
+                raise
+            remarks.append(reasons.text("member_skipped", member=leaf.member, because=error.reason))
+
+
+def leaves(data: bytes, remarks: list[str], member: str | None = None) -> Iterator[Leaf]:
+    """Yield the files that may hold tables, unread: this one, or each in it. Raises as `sheets` does for what
+    is seen without reading.
+    """
     if not data:
         raise UnreadableError("file_empty")
     if len(data) > LARGEST_MEMBER:
         raise _too_large(LARGEST_MEMBER)
     if data[:2] == b"\x1f\x8b":
-        yield from sheets(_gunzip(data), remarks, member)
+        inner = _gunzip(data)
+        if inner[:2] == b"\x1f\x8b":
+            raise UnreadableError("archive_in_archive", member=member or "gzip")
+        yield from leaves(inner, remarks, member)
     elif data[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
         yield from _zip_or_workbook(data, remarks, member)
-    elif data[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
-        yield from workbooks.sheets(data, remarks, member)
-    elif kind := _no_table(data):
-        raise NoTableError("no_table", kind=kind)
+    elif data.startswith(compound.MAGIC):
+        kinds.refuse_compound(data)
+        yield Leaf(data, member, workbooks.sheets)
     else:
-        yield from texts.sheets(data, member)
-
-
-_MAGIC = (
-    (b"%PDF", "pdf"),
-    (b"Rar!", "rar"),
-    (b"7z\xbc\xaf\x27\x1c", "7z"),
-    (b"\x89PNG", "picture"),
-    (b"\xff\xd8\xff", "picture"),
-    (b"GIF8", "picture"),
-    (b"BM", "picture"),
-    (b"{\\rtf", "rtf"),
-    (b"PAR1", "parquet"),
-    (b"SQLite format 3", "database"),
-)
-
-
-def _no_table(data: bytes) -> str | None:
-    for magic, kind in _MAGIC:
-        # `BM` alone may begin a heading; a bitmap has binary numbers behind it.
-        if data.startswith(magic) and (magic != b"BM" or b"\x00" in data[:16]):
-            return kind
-    return None
+        kinds.refuse(data)
+        yield Leaf(data, member, texts.sheets)
 
 
 def _too_large(most: int) -> UnreadableError:
@@ -89,19 +99,21 @@ def _gunzip(data: bytes) -> bytes:
     return bytes(plain)
 
 
-def _zip_or_workbook(data: bytes, remarks: list[str], member: str | None) -> Iterator[Sheet]:
+def _zip_or_workbook(data: bytes, remarks: list[str], member: str | None) -> Iterator[Leaf]:
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
         infos = [info for info in archive.infolist() if not info.is_dir()]
     except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError) as error:
         raise UnreadableError("archive_damaged") from error
     names = {info.filename for info in infos}
+    is_workbook = "[Content_Types].xml" in names
     if any(info.flag_bits & 1 for info in infos):
         raise UnreadableError("archive_encrypted")
-    is_workbook = "[Content_Types].xml" in names
+    if len(infos) > MOST_MEMBERS:
+        raise UnreadableError("archive_too_many", most=MOST_MEMBERS)
     _measure(data, infos, LARGEST_WORKBOOK if is_workbook else LARGEST_MEMBER)
     if is_workbook or {"mimetype", "content.xml"} <= names:
-        yield from _workbook(data, names, remarks, member)
+        yield _workbook(data, archive, names, member)
         return
     if member is not None:
         raise UnreadableError("archive_in_archive", member=member)
@@ -114,37 +126,42 @@ def _zip_or_workbook(data: bytes, remarks: list[str], member: str | None) -> Ite
         # What the systems of senders put there by themselves.
         if name.startswith("__MACOSX") or is_hidden(name.rsplit("/", 1)[-1]):
             continue
-        try:
-            inner = archive.read(info)
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            RuntimeError,
-            NotImplementedError,
-            OSError,
-            EOFError,
-        ) as error:
-            raise UnreadableError("member_damaged", member=name) from error
-        except ValueError as error:
-            raise UnreadableError("member_unreadable", member=name) from error
+        inner = _unpacked(archive, info)
         if not inner:
             remarks.append(reasons.text("member_empty", member=name))
             continue
         try:
-            yield from sheets(inner, remarks, name)
+            yield from leaves(inner, remarks, name)
         except NoTableError as error:
             remarks.append(reasons.text("member_skipped", member=name, because=error.reason))
 
 
-def _workbook(data: bytes, names: set[str], remarks: list[str], member: str | None) -> Iterator[Sheet]:
-    if "[Content_Types].xml" not in names:
-        yield from ods.sheets(data, remarks, member)
-    elif "xl/workbook.bin" in names:
-        raise UnreadableError("excel_binary")
-    elif any(name.lower().startswith(("xl/", "xl\\")) for name in names):
-        yield from xlsx.sheets(data, remarks, member)
-    else:
+# What Python's reader raises for a damaged member.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, OSError, EOFError)
+
+
+def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    try:
+        return archive.read(info)
+    except _DAMAGED as error:
+        raise UnreadableError("member_damaged", member=_name(info)) from error
+    except ValueError as error:
+        raise UnreadableError("member_unreadable", member=_name(info)) from error
+
+
+def _workbook(data: bytes, archive: zipfile.ZipFile, names: set[str], member: str | None) -> Leaf:
+    is_open = "[Content_Types].xml" not in names
+    try:
+        about = archive.read("mimetype" if is_open else "[Content_Types].xml")
+    except _DAMAGED as error:
+        raise UnreadableError("workbook_damaged") from error
+    is_letter = not any(name.lower().startswith(("xl/", "xl\\")) for name in names)
+    if is_open:
+        is_letter = not about.startswith(b"application/vnd.oasis.opendocument.spreadsheet")
+    if is_letter:
         raise NoTableError("no_table", kind="document")
+    kinds.refuse_package(names, about)
+    return Leaf(data, member, ods.sheets if is_open else xlsx.sheets)
 
 
 def _name(info: zipfile.ZipInfo) -> str:
@@ -159,9 +176,12 @@ def _name(info: zipfile.ZipInfo) -> str:
 def _measure(data: bytes, infos: Iterable[zipfile.ZipInfo], most: int) -> None:
     """Raise UnreadableError where the members unpack to more than the bound, whatever they declare."""
     infos = list(infos)
-    if sum(info.file_size for info in infos) > most:
+    size, packed = sum(info.file_size for info in infos), sum(info.compress_size for info in infos)
+    if size > most:
         raise _too_large(most)
-    if sum(info.compress_size for info in infos) * MOST_DEFLATED <= most:
+    if size > LARGE and size > MOST_TIMES * len(data):
+        raise UnreadableError("archive_bomb", count=size // len(data))
+    if packed * MOST_DEFLATED <= most:
         return
     left = most
     for info in infos:

@@ -26,7 +26,7 @@ MOST_JSON_KEYS = 500
 csv.field_size_limit(LONGEST_CELL)
 
 
-def sheets(data: bytes, member: str | None) -> Iterator[Sheet]:
+def sheets(data: bytes, remarks: list[str], member: str | None) -> Iterator[Sheet]:
     """Yield the tables of one text file. Raises UnreadableError with the line where it cannot be read on."""
     data, encoding, codec = encodings.decoded(data)
     head = data[:4096].decode(codec, "ignore").lstrip("\ufeff \t\r\n")

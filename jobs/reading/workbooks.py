@@ -29,8 +29,6 @@ def sheets(data: bytes, remarks: list[str], member: str | None) -> Iterator[Shee
     Hidden rows and columns are read, and counted in `remarks`. Raises UnreadableError for a workbook that is
     damaged, has a password, or a sheet too large to hold.
     """
-    if "EncryptedPackage".encode("utf-16-le") in data:
-        raise UnreadableError("workbook_encrypted")
     book = _guarded(lambda: python_calamine.load_workbook(io.BytesIO(data)))
     names = [about.name for about in book.sheets_metadata]
     if len(set(names)) < len(names):

@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from jobs.reading import formats
+from jobs.reading.compound import Compound
 from jobs.reading.sheet import UNCALCULATED, UnreadableError
 
 # Records of the file format.
 _BOF, _EOF, _BOUNDSHEET, _FORMAT, _XF, _DATEMODE = 0x0809, 0x0A, 0x85, 0x041E, 0xE0, 0x22
 _NUMBER, _RK, _MULRK, _BOOLERR, _FORMULA, _ROW, _COLINFO = 0x0203, 0x027E, 0xBD, 0x0205, 0x06, 0x0208, 0x7D
 _BIFF8 = 0x0600
+_FILEPASS = 0x2F
 
 _ERRORS = {
     0x00: "#NULL!", 0x07: "#DIV/0!", 0x0F: "#VALUE!", 0x17: "#REF!", 0x1D: "#NAME?", 0x24: "#NUM!",
@@ -41,61 +43,14 @@ class Facts:
 def facts(data: bytes) -> list[Facts]:
     """The facts of each sheet, in the workbook's order. Raises UnreadableError for a damaged file."""
     try:
-        return list(_sheets(_stream(data)))
+        return list(_sheets(Compound(data).stream("workbook", "book")))
     except (struct.error, IndexError, ValueError, OverflowError) as error:
         raise UnreadableError("workbook_damaged") from error
 
 
-# The compound file
-
-
-def _stream(data: bytes) -> bytes:
-    """The stream of the workbook in a compound file."""
-    size, small_size = (1 << min(shift, 16) for shift in struct.unpack_from("<HH", data, 0x1E))
-    directory, _, cutoff, small_begin, _, more, _ = struct.unpack_from("<7i", data, 0x30)
-
-    def sector(number: int) -> bytes:
-        return data[(number + 1) * size : (number + 2) * size]
-
-    listed = list(struct.unpack_from("<109i", data, 0x4C))
-    seen: set[int] = set()
-    while more >= 0 and more not in seen:
-        seen.add(more)
-        *numbers, more = struct.unpack(f"<{size // 4}i", sector(more))
-        listed += numbers
-    table: list[int] = []
-    # Each sector has one number in the table.
-    for number in listed[: len(data) // size + 1]:
-        if number >= 0:
-            table += struct.unpack(f"<{size // 4}i", sector(number))
-
-    def chain(begin: int, links: list[int]) -> Iterator[int]:
-        passed = 0
-        while begin >= 0:
-            yield begin
-            begin, passed = links[begin], passed + 1
-            if passed > len(links):
-                raise ValueError
-
-    def whole(begin: int) -> bytes:
-        return b"".join(sector(number) for number in chain(begin, table))
-
-    entries = whole(directory)
-    root = b""
-    for at in range(0, len(entries) - 127, 128):
-        name = entries[at : at + max(struct.unpack_from("<H", entries, at + 64)[0] - 2, 0)].decode(
-            "utf-16-le"
-        )
-        begin, length = struct.unpack_from("<iI", entries, at + 116)
-        if entries[at + 66] == 5:
-            root = whole(begin)
-        elif name.lower() in ("workbook", "book"):
-            if length >= cutoff:
-                return whole(begin)[:length]
-            links = [n for s in chain(small_begin, table) for n in struct.unpack(f"<{size // 4}i", sector(s))]
-            parts = (root[n * small_size : (n + 1) * small_size] for n in chain(begin, links))
-            return b"".join(parts)[:length]
-    raise ValueError
+def has_password(stream: bytes) -> bool:
+    """Whether the records of a workbook's stream cannot be read without a password."""
+    return any(kind == _FILEPASS for kind, _, _ in _records(stream, 0))
 
 
 # Its records

@@ -122,7 +122,8 @@ def test_every_member_of_an_archive_is_read_or_named(
     assert [t.encoding for t in found.tables] == ["utf-8", "gb18030", None]
     assert len(found.lines) == 5
     assert said(found.remarks) == [
-        "压缩包成员“公章.png”未读取: 这是图片, 不是数据表: 请报送 xlsx、csv 或 JSON 文件"
+        "压缩包成员“公章.png”未读取: 这是图片 (照片、截图或扫描件), 不是数据表, 读不出数据:"
+        " 请把数据填入报送模板 (xlsx), 或另存为 xlsx、csv 后报送"
     ]
 
 
