@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 
-from jobs.access.caller import Scope
+from jobs.access.caller import Scope, own_key, rows_open
 from jobs.sql import identifier
 from portal import codes, filters
 from portal.filters import Columns, Condition, Pairs
@@ -164,31 +164,18 @@ def tables(snapshot: Snapshot, scope: Scope) -> dict[str, Mapping[str, Any]]:
     """The tables that a scope may open, as the manifest tells them; `rows` are those that it may see."""
     found: dict[str, Mapping[str, Any]] = {}
     for name, told in snapshot.tables.items():
-        if is_open(told, scope):
-            forced = _forced(told, scope)
+        if (kind := rows_open(name, told, scope)) != "none":
+            forced = _forced(scope, kind)
             rows = Selection(snapshot, scope, name, (), forced).count() if forced else told["rows"]
             found[name] = {**told, "rows": rows}
     return found
 
 
-def is_open(told: Mapping[str, Any], scope: Scope) -> bool:
-    """Whether a scope may open a table: one with its own rows in it, or one that everybody may see whole."""
-    key = _own_key(scope)
-    if not key or any(column["name"] == key for column in told["columns"]):
-        return True
-    return told.get("audience") in ("public", "city")
-
-
-def _own_key(scope: Scope) -> str:
-    return "pupil_key" if scope.pupil_key else "school_code" if scope.school_code else ""
-
-
-def _forced(told: Mapping[str, Any], scope: Scope) -> tuple[Condition, ...]:
+def _forced(scope: Scope, kind: str) -> tuple[Condition, ...]:
     """The rows that a scope may see of a table: nobody's choice."""
-    key = _own_key(scope)
-    if not key or told.get("public") or not any(column["name"] == key for column in told["columns"]):
+    if kind == "all":
         return ()
-    return (Condition(key, "", (scope.pupil_key or scope.school_code,)),)
+    return (Condition(own_key(scope), "", (scope.pupil_key or scope.school_code,)),)
 
 
 def select(
@@ -198,10 +185,11 @@ def select(
     that it does not have, a value of another type, and a code that no list knows.
     """
     told = snapshot.tables.get(table)
-    if told is None or not is_open(told, scope):
+    kind = rows_open(table, told, scope) if told is not None else "none"
+    if told is None or kind == "none":
         raise ProblemError(404, "unknown-table", "没有这张表", f"{table} is not in {API}/tables")
     columns: Columns = {column["name"]: column for column in told["columns"]}
-    forced = _forced(told, scope)
+    forced = _forced(scope, kind)
     asked = filters.conditions(pairs, columns)
     selection = Selection(
         snapshot,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 FULL, CITY, PUBLIC = "full", "city", "public"
 
@@ -76,6 +77,32 @@ def scope_of(caller: Caller, pupil_rows: bool = False) -> Scope | None:
     if caller.role == Role.DISTRICT and caller.unit_code:
         return Scope(f"district-{caller.unit_code}")
     return Scope(PUBLIC)
+
+
+def rows_open(table: str, told: Mapping[str, Any], scope: Scope) -> Literal["all", "own", "none"]:
+    """What of a table in its file a scope may see, by what the manifest tells of it; `own`: the rows of its
+    school or pupil, by `school_code` or `pupil_key`.
+
+    Denied unless something opens it. A school sees what the public sees, plain dimensions of the whole city,
+    and its own rows; a mart's `school_rows` may deny even these.
+    """
+    key = own_key(scope)
+    if not key:
+        return "all"
+    names = {column["name"] for column in told["columns"]}
+    if told.get("pupil_rows"):
+        return "own" if key in names else "none"
+    if told.get("public"):
+        return "all"
+    if key == "school_code" and key in names:
+        return "none" if told.get("school_rows") == "none" else "own"
+    is_plain = told.get("scope") == CITY and table.startswith("dim_") and "pupil_key" not in names
+    return "all" if is_plain and key == "school_code" else "none"
+
+
+def own_key(scope: Scope) -> str:
+    """The column by which a scope's own rows are told; empty where a whole file is open."""
+    return "pupil_key" if scope.pupil_key else "school_code" if scope.school_code else ""
 
 
 def pupil_file(district_code: str) -> str:

@@ -238,6 +238,7 @@ def described(writer: duckdb.DuckDBPyConnection, model: Model, columns: Mapping[
         "platform": model.platform,
         "scope": model.scope,
         "pupil_rows": model.pupil_rows,
+        **({"school_rows": model.school_rows} if model.school_rows else {}),
         "public": model.public,
         "audience": model.audience,
         "grain": list(model.grain),

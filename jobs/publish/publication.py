@@ -1,9 +1,9 @@
 """Publish the marts of one run: build all files aside, as a draft, then move the one pointer.
 
 `restricted/builds/build-<run_id>.duckdb` → `releases/drafts/<n>/` with a checklist → approval →
-`releases/<n>/{full,city,district-<code>,public}.duckdb` and `manifest.json` → `releases/CURRENT`. Renaming
-CURRENT into place is the one act of publication. What the current release shows already is not published
-again. A draft without a red check approves itself, unless the site wants a person to do it.
+`releases/<n>/{full,city,district-<code>,district-<code>-pupils,public}.duckdb` and `manifest.json` →
+`releases/CURRENT`. Renaming CURRENT into place is the one act of publication. What the current release shows
+already is not published again. A draft without a red check approves itself, unless the site wants a person.
 """
 
 from __future__ import annotations
@@ -30,9 +30,12 @@ from jobs.publish.audience_files import (
 )
 from jobs.publish.protect import archive, hide, rules
 from jobs.publish.published_models import (
+    PUPILS,
     Columns,
     Model,
     checked_columns,
+    district_of,
+    of_audience,
 )
 from jobs.publish.release import (
     CITY,
@@ -276,15 +279,15 @@ def _build(settings: Settings, made: Made) -> Release:
                 settings, writer, about, made.before.manifest if made.before else None, public, done.counted
             )
             about["checklist"] = [vars(item) for item in checks]
-            audiences: list[tuple[str, list[Model], str | None]] = [
-                ("full", published, None),
-                (CITY, shown, None),
-                *((f"district-{code}", shown, code) for code in district_codes(writer, shown)),
-                ("public", [model for model in shown if model.public], None),
-            ]
+            districts = [f"district-{code}" for code in district_codes(writer, shown)]
+            pupils = (
+                [f"{district}{PUPILS}" for district in districts] if of_audience(published, PUPILS) else []
+            )
             files = {
-                f"{audience}.duckdb": write(writer, aside, audience, about, own, code)
-                for audience, own, code in audiences
+                f"{audience}.duckdb": write(
+                    writer, aside, audience, about, of_audience(published, audience), district_of(audience)
+                )
+                for audience in ("full", CITY, *districts, *pupils, "public")
             }
     except duckdb.IOException as error:
         shutil.rmtree(aside, ignore_errors=True)

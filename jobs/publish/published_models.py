@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -18,6 +18,8 @@ from jobs.publish.release import CITY, ReleaseError
 _PUPIL_COLUMN = re.compile(
     r"(^|_)(pupil_key|person_token|(pupil|student)_(national_)?(id|no|name)|staff_key|id_card_no|national_id)$"
 )
+# How the name of a district's file with rows about single pupils ends.
+PUPILS = "-pupils"
 # The columns of each table with their types, in order.
 Columns = dict[str, dict[str, str]]
 
@@ -69,6 +71,8 @@ class Model:
     scope: str
     platform: str | None = None
     pupil_rows: bool = False
+    # What a school may open of it: `own`, its own rows by `school_code`; `none`. Not said: by the rule.
+    school_rows: str | None = None
     public: bool = False
     city_rows: bool = False
     title_zh: str = ""
@@ -121,6 +125,25 @@ class Model:
         return {key: mark for key, mark in marks.items() if mark in self.columns}
 
 
+def of_audience(models: Iterable[Model], audience: str) -> list[Model]:
+    """The models that the file of an audience holds: rows about single pupils lie in the steward's and, of a
+    district, in the file that only school and family routes open.
+    """
+    if audience == "full":
+        return [*models]
+    if audience.endswith(PUPILS):
+        return [model for model in models if model.pupil_rows and model.scope != CITY]
+    shown = [model for model in models if not model.pupil_rows]
+    return [model for model in shown if model.public] if audience == "public" else shown
+
+
+def district_of(audience: str) -> str | None:
+    """The district whose rows alone a file holds; None for one of the whole city."""
+    if not audience.startswith("district-"):
+        return None
+    return audience.removeprefix("district-").removesuffix(PUPILS)
+
+
 def is_personal(column: str) -> bool:
     """Whether a column names one person."""
     return bool(_PUPIL_COLUMN.search(column))
@@ -148,6 +171,7 @@ def model_of(name: str, node: Mapping[str, Any]) -> Model:
         scope=meta["scope"],
         platform=meta.get("platform"),
         pupil_rows=bool(meta.get("pupil_rows", False)),
+        school_rows=meta.get("school_rows"),
         public=bool(meta.get("public", False)),
         city_rows=bool(meta.get("city_rows", False)),
         title_zh=meta.get("title_zh", ""),
@@ -202,6 +226,10 @@ def checked_columns(build_file: Path, models: Mapping[str, Model]) -> Columns:
             raise ReleaseError(f"{name} is declared, but not in {build_file.name}")
         if model.scope != CITY and model.scope not in columns[name]:
             raise ReleaseError(f"{name}: its scope is the column {model.scope}, which it has not")
+        if model.school_rows not in (None, "none", "own"):
+            raise ReleaseError(f"{name}: `school_rows` is `own` or `none`, not {model.school_rows!r}")
+        if model.school_rows == "own" and "school_code" not in columns[name]:
+            raise ReleaseError(f"{name} has no `school_code` by which a school had own rows")
         if model.public and model.pupil_rows:
             raise ReleaseError(f"{name} has a row per pupil and cannot be public")
         for one in model.renamed:

@@ -71,7 +71,7 @@ class Release:
         return self.folder.parent.name == DRAFTS
 
     def file(self, audience: str) -> Path:
-        """The file of `full`, `city`, `public` or `district-<code>`; KeyError where the release has none."""
+        """The file of `full`, `city`, `public`, `district-<code>` or `district-<code>-pupils`; else KeyError."""
         name = f"{audience}.duckdb"
         if name not in self.manifest["files"]:
             raise KeyError(audience)

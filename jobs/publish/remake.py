@@ -124,19 +124,15 @@ def _put_back(
     # Releases of earlier versions had no checklist.
     about = {"checklist": [], **manifest}
     published = [models[name] for name in sorted(columns) if name in models]
-    shown = [model for model in published if not model.pupil_rows]
-    audiences: dict[str, tuple[list[Model], str | None]] = {}
-    for name in manifest["files"]:
-        audience = name.removesuffix(".duckdb")
-        own = {"full": published, "public": [model for model in shown if model.public]}.get(audience, shown)
-        code = audience.removeprefix("district-") if audience.startswith("district-") else None
-        audiences[audience] = (own, code)
+    audiences = [name.removesuffix(".duckdb") for name in manifest["files"]]
     with writing(settings.releases), publishing_alone(settings.releases):
         aside = settings.releases / f".build-{number}-{os.getpid()}"
         aside.mkdir()
         try:
             files = {}
-            for audience, (own, code) in audiences.items():
+            for audience in audiences:
+                own = published_models.of_audience(published, audience)
+                code = published_models.district_of(audience)
                 entry = audience_files.write(writer, aside, audience, about, own, code)
                 fresh = aside / f"{audience}~{os.getpid()}.duckdb"
                 (aside / f"{audience}.duckdb").rename(fresh)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jobs.publish import release as releases
+from jobs.publish.published_models import PUPILS
 from jobs.publish.release import CITY, Release
 from jobs.reports.model import clean
 from jobs.settings import UserError
@@ -89,7 +90,7 @@ def open_source(release: Release, audience: str = CITY) -> Source:
         districts = sorted(
             name.removeprefix("district-").removesuffix(".duckdb")
             for name in release.manifest["files"]
-            if name.startswith("district-")
+            if name.startswith("district-") and not name.endswith(f"{PUPILS}.duckdb")
         )
         raise UserError(
             f"release {release.number} has no file for {audience}: nothing of it was handed in.",

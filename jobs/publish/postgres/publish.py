@@ -19,6 +19,7 @@ from jobs.publish.audience_files import comments
 from jobs.publish.postgres import access
 from jobs.publish.postgres.load import Progress, load
 from jobs.publish.postgres.switch import drop_old, switch
+from jobs.publish.published_models import district_of
 from jobs.publish.release import Release
 from jobs.settings import UserError
 
@@ -160,8 +161,8 @@ def _prepare(connection: Connection[Any], name: str, release: Release) -> None:
 
 
 def _districts(release: Release) -> list[str]:
-    names = (file.removesuffix(".duckdb") for file in release.manifest["files"])
-    return [file.removeprefix("district-") for file in names if file.startswith("district-")]
+    found = {district_of(file.removesuffix(".duckdb")) for file in release.manifest["files"]}
+    return sorted(code for code in found if code)
 
 
 def _schema(connection: Connection[Any], name: str, release: Release, with_pupils: bool) -> tuple[str, bool]:

@@ -43,7 +43,9 @@ def test_each_audience_finds_its_own_rows(publish: Callable[..., Release]) -> No
 
     assert sorted(release.manifest["files"]) == [
         "city.duckdb",
+        "district-110101-pupils.duckdb",
         "district-110101.duckdb",
+        "district-110108-pupils.duckdb",
         "district-110108.duckdb",
         "full.duckdb",
         "public.duckdb",
@@ -57,6 +59,13 @@ def test_each_audience_finds_its_own_rows(publish: Callable[..., Release]) -> No
     assert rows(release, CITY, by_district) == [("110101", 30), ("110108", 30)]
     assert rows(release, "district-110108", by_district) == [("110108", 30)]
     assert rows(release, "district-110108", "select count(*) from dim_indicator") == [(1,)], "city totals"
+    # Rows about single pupils: each district's in a file of its own, with nothing else in it.
+    pupils = "district-110108-pupils"
+    assert tables(release, pupils) == {"_release", "_column", "fct_pupil_fitness"}
+    of_pupils = "select district_code, count(*) from fct_pupil_fitness group by all"
+    assert rows(release, pupils, of_pupils) == [
+        one for one in rows(release, "full", of_pupils) if one[0] == "110108"
+    ]
 
 
 def test_rows_without_a_district_go_to_districts_only_as_city_totals(
