@@ -71,7 +71,7 @@ class Release:
         return self.folder.parent.name == DRAFTS
 
     def file(self, audience: str) -> Path:
-        """The file of `full`, `city`, `public`, `district-<code>` or `district-<code>-pupils`; else KeyError."""
+        """The file of full, city, public, district-<code> or district-<code>-pupils; KeyError for another."""
         name = f"{audience}.duckdb"
         if name not in self.manifest["files"]:
             raise KeyError(audience)
