@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
@@ -24,7 +24,10 @@ from portal.access.gate import EverybodyIs, Keeper
 from portal.api import release, tables
 from portal.downloads import Downloads
 from portal.guard import Guard
+from portal.heads import Heads
 from portal.library import Library
+from portal.openapi import completed
+from portal.parameters import only_known
 from portal.replies import API
 from portal.snapshot import QUERY_SECONDS
 from portal.watch import routes as watch
@@ -58,6 +61,7 @@ def create_app(
         openapi_url=f"{API}/openapi.json",
         docs_url=None,
         redoc_url=None,
+        dependencies=[Depends(only_known)],
     )
     app.state.settings = settings
     app.state.keeper = keeper or EverybodyIs(ANYBODY)
@@ -67,6 +71,7 @@ def create_app(
     app.state.watching = Watching(app.state.library)
     app.state.watching.at_end.append(app.state.trail.close)
     app.add_middleware(Guard, hosts=hosts)
+    app.add_middleware(Heads)
     # The last one is the outermost.
     app.add_middleware(Watch, watching=app.state.watching)
     problems.handle(app)
@@ -85,13 +90,14 @@ def create_app(
     def api_page() -> HTMLResponse:
         return _page(app, "docs.html")
 
-    describe = app.openapi
+    described: dict[str, Any] = {}
 
     def openapi() -> dict[str, Any]:
+        if not described:
+            described.update(completed(FastAPI.openapi(app)))
         made_up = app.state.library.is_synthetic
-        told = describe()
         about = f"{origin.LINE} {app.description}" if made_up else app.description
-        return {**told, "info": {**told["info"], "description": about}, "x-synthetic": made_up}
+        return {**described, "info": {**described["info"], "description": about}, "x-synthetic": made_up}
 
     app.openapi = openapi  # type: ignore[method-assign]
     app.mount("/static", StaticFiles(directory=STATIC))

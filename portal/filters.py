@@ -99,6 +99,18 @@ def conditions(pairs: Pairs, columns: Columns) -> tuple[Condition, ...]:
     return tuple(found)
 
 
+def schema_of(kind: str) -> dict[str, Any]:
+    """A value of a column of this type in JSON, for OpenAPI."""
+    if "INT" in kind:
+        return {"type": "integer"}
+    if kind.startswith("DECIMAL") or kind in ("DOUBLE", "FLOAT"):
+        return {"type": "number"}
+    if kind == "BOOLEAN":
+        return {"type": "boolean"}
+    formats = {"DATE": {"format": "date"}, "TIMESTAMP": {"format": "date-time"}}
+    return {"type": "string", **formats.get(kind, {})}
+
+
 def given(filters: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Filters of Python as an address would write them: a list is any of its values, None is missing."""
     pairs = []

@@ -130,7 +130,7 @@ async def respond(
 
 def _page(snapshot: Snapshot, scope: Scope, table: str, want: Wanted, fixed: Pairs, path: str) -> Reply:
     """A page of JSON with the address of the next one."""
-    selection = select(snapshot, scope, table, [*fixed, *want.pairs], want.sort, want.fields)
+    selection = select(snapshot, scope, table, want.pairs, want.sort, want.fields, fixed)
     check_version(selection, want.version)
     place, after = position(selection, want.cursor)
     size = want.limit or FEW_ROWS
@@ -159,7 +159,7 @@ def _page(snapshot: Snapshot, scope: Scope, table: str, want: Wanted, fixed: Pai
 
 
 def _file(asked: Asked, table: str, want: Wanted, fixed: Pairs) -> tuple[Selection, formats.File]:
-    selection = select(asked.snapshot, asked.scope, table, [*fixed, *want.pairs], want.sort, want.fields)
+    selection = select(asked.snapshot, asked.scope, table, want.pairs, want.sort, want.fields, fixed)
     check_version(selection, want.version)
     _, after = position(selection, want.cursor)
     return selection, formats.File(want.format, want.header, after, want.limit)

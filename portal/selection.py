@@ -179,10 +179,18 @@ def _forced(scope: Scope, kind: str) -> tuple[Condition, ...]:
 
 
 def select(
-    snapshot: Snapshot, scope: Scope, table: str, pairs: Pairs = (), sort: str = "", fields: str = ""
+    snapshot: Snapshot,
+    scope: Scope,
+    table: str,
+    pairs: Pairs = (),
+    sort: str = "",
+    fields: str = "",
+    fixed: Pairs = (),
 ) -> Selection:
-    """What is asked of a table. Raises ProblemError for a table that is not open to the scope, a parameter
-    that it does not have, a value of another type, and a code that no list knows.
+    """What is asked of a table; `fixed` holds beside what `pairs` say, whatever that is.
+
+    Raises ProblemError for a table that is not open to the scope, a parameter that it does not have, a value
+    of another type, and a code that no list knows.
     """
     told = snapshot.tables.get(table)
     kind = rows_open(table, told, scope) if told is not None else "none"
@@ -190,7 +198,7 @@ def select(
         raise ProblemError(404, "unknown-table", "没有这张表", f"{table} is not in {API}/tables")
     columns: Columns = {column["name"]: column for column in told["columns"]}
     forced = _forced(scope, kind)
-    asked = filters.conditions(pairs, columns)
+    asked = (*filters.conditions(fixed, columns), *filters.conditions(pairs, columns))
     selection = Selection(
         snapshot,
         scope,

@@ -35,13 +35,17 @@ def run_tests(
 
 
 def dictionary(context: typer.Context) -> None:
-    """Write docs/reference: the data dictionary, modules, commands, settings, marts and codes."""
+    """Write docs/reference: the data dictionary, modules, commands, settings, marts, codes, openapi.json."""
+    from jobs import settings
     from jobs.cli import reference
     from jobs.declare import dictionary as pages
+    from portal import openapi
+    from portal.app import create_app
 
     root = context.find_root().command
     assert isinstance(root, TyperGroup)
-    console.say(f"{pages.write() + reference.write(root)} pages in {reference.FOLDER}")
+    openapi.FILE.write_text(openapi.text(create_app(settings.load())), encoding="utf-8")
+    console.say(f"{pages.write() + reference.write(root) + 1} pages in {reference.FOLDER}")
 
 
 def docs(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 
-from portal import replies, selection
+from portal import parameters, replies, selection
 from portal.access.gate import EVERYBODY, opened_to
 from portal.asked import OneAsked, problems_told
-from portal.formats import MEDIA
 from portal.models import Table, Tables
 from portal.query import respond
 from portal.replies import API
+from portal.resources import FILES, told
 
 router = APIRouter(prefix=API, responses={**problems_told(422, 503, 504)})
 
@@ -23,7 +21,16 @@ async def tables(asked: OneAsked) -> Response:
     return await asked.answer("tables", lambda of: replies.tables(of, selection.tables(of, asked.scope)))
 
 
-_FILES: dict[str, Any] = {media.partition(";")[0]: {} for name, media in MEDIA.items() if name != "json"}
+_RULE = opened_to(*EVERYBODY)
+_FILTERS = {
+    "name": "filters",
+    "in": "query",
+    "required": False,
+    "style": "form",
+    "explode": True,
+    "schema": {"type": "object", "additionalProperties": {"type": "string"}},
+    "description": "按任一字段筛选：字段=值，或 __ne、__in、__gte、__null、__contains 等。 Any column.",
+}
 
 
 @router.get(
@@ -31,8 +38,9 @@ _FILES: dict[str, Any] = {media.partition(";")[0]: {} for name, media in MEDIA.i
     summary="一张数据表：字段与数据，可筛选、排序、分页或下载",
     response_model=Table,
     tags=["tables"],
-    responses={200: {"content": _FILES}, **problems_told(404, 406, 409, 410, 413)},
-    **opened_to(*EVERYBODY),
+    responses={200: {"content": FILES}, **problems_told(404, 406, 409, 410, 413)},
+    dependencies=_RULE["dependencies"],
+    openapi_extra={**_RULE["openapi_extra"], **told(""), "parameters": [*parameters.plain(), _FILTERS]},
 )
 async def table(request: Request, asked: OneAsked, name: str) -> Response:
     """Columns with their meaning, and rows page by page; pages of one cursor never mix releases."""
