@@ -15,14 +15,17 @@ class Heads:
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return
-        ended = False
+        ended, asked = False, {**scope, "method": "GET"}
 
         async def head(message: Message) -> None:
             nonlocal ended
+            if message["type"] == "http.response.start":
+                # Who watches from outside sees which route it was.
+                scope.update({**asked, "method": "HEAD"})
             if message["type"] == "http.response.body":
                 if ended:
                     return
                 ended, message = True, {"type": "http.response.body", "body": b"", "more_body": False}
             await send(message)
 
-        await self._app({**scope, "method": "GET"}, receive, head)
+        await self._app(asked, receive, head)

@@ -1,4 +1,4 @@
-"""The parameters of every route are known: one that a route does not have is refused, never ignored."""
+"""The parameters of every route of the API are known: one that it does not have is refused, never ignored."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from fastapi.dependencies.utils import get_flat_dependant
 from fastapi.routing import APIRoute
 
 from portal import filters
+from portal.replies import API
 
 # The mark of a route whose other parameters are the columns of a table: the query engine judges them.
 OPEN = "x-filters"
@@ -16,7 +17,8 @@ OPEN = "x-filters"
 
 async def only_known(request: Request) -> None:
     """Refuse a parameter that the route does not have, or one that is given twice and is no list."""
-    if not request.scope["query_string"]:
+    # What comes back from a provider of identities may carry words of its own.
+    if not request.scope["query_string"] or not request.scope["path"].startswith(API):
         return
     route = request.scope.get("route")
     known = _known(route) if isinstance(route, APIRoute) else None
