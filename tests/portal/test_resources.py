@@ -75,7 +75,7 @@ def test_the_public_reads_the_public_table(published: Settings) -> None:
         ("plain?m=1", "unknown-parameter"),
         ("plain?n=1&n=2", "invalid-parameter"),
         ("cards?district=110105", "unknown-parameter"),
-        ("release?relaese=1", "unknown-parameter"),
+        ("release?releases=1", "unknown-parameter"),
         ("healthz?x", "unknown-parameter"),
         ("tables?limit=3", "unknown-parameter"),
         ("fitness/schools?district=1", "unknown-parameter"),
