@@ -90,6 +90,14 @@ def create_app(
     def api_page() -> HTMLResponse:
         return _page(app, "docs.html")
 
+    _describe(app)
+    app.mount("/static", StaticFiles(directory=STATIC))
+    gate.rules(app)
+    return app
+
+
+def _describe(app: FastAPI) -> None:
+    """Serve the description of the API with the columns of each table; of a made-up city it says so."""
     described: dict[str, Any] = {}
 
     def openapi() -> dict[str, Any]:
@@ -100,9 +108,6 @@ def create_app(
         return {**described, "info": {**described["info"], "description": about}, "x-synthetic": made_up}
 
     app.openapi = openapi  # type: ignore[method-assign]
-    app.mount("/static", StaticFiles(directory=STATIC))
-    gate.rules(app)
-    return app
 
 
 def _page(app: FastAPI, name: str) -> HTMLResponse:
