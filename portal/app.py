@@ -25,6 +25,7 @@ from portal.api import release, tables
 from portal.downloads import Downloads
 from portal.guard import Guard
 from portal.heads import Heads
+from portal.kept import Kept
 from portal.library import Library
 from portal.openapi import completed
 from portal.parameters import only_known
@@ -73,6 +74,7 @@ def create_app(
     app.add_middleware(Guard, hosts=hosts)
     app.add_middleware(Heads)
     # The last one is the outermost.
+    app.add_middleware(Kept, library=app.state.library)
     app.add_middleware(Watch, watching=app.state.watching)
     problems.handle(app)
     barred.handle(app)

@@ -13,6 +13,7 @@ from jobs.access.caller import Caller, Scope, scope_of
 from jobs.settings import UserError
 from portal import encodings
 from portal.access.gate import OneCaller
+from portal.kept import may_keep
 from portal.library import Library
 from portal.problems import ProblemError
 from portal.replies import API
@@ -28,8 +29,15 @@ class Asked:
     scope: Scope
     snapshot: Snapshot
 
-    async def answer(self, key: str, make: Callable[[Snapshot], bytes | Reply]) -> Response:
-        """The JSON that `make` writes, compressed as asked; kept under `key` for callers of one scope."""
+    async def answer(
+        self, key: str, make: Callable[[Snapshot], bytes | Reply], *, lasts: bool = True
+    ) -> Response:
+        """The JSON that `make` writes, compressed as asked; kept under `key` for callers of one scope.
+
+        `lasts`: the answer depends on the address, its headers and the release, and on nothing else.
+        """
+        if lasts:
+            may_keep(self.request.scope, self.snapshot)
         own = f"{self.scope.tag} {key}"
         encoding = encodings.chosen(self.request.headers.get("accept-encoding", ""))
         reply = self.snapshot.kept(f"{own} {encoding}")

@@ -28,7 +28,9 @@ router = APIRouter(prefix=API, responses={**problems_told(422, 503, 504)})
 async def release(asked: OneAsked) -> Response:
     """The release that is served."""
     noted = await run_in_threadpool(replies.notes, asked.snapshot)
-    return await asked.answer(f"release, {len(noted)} notes", lambda of: replies.release_info(of, noted))
+    return await asked.answer(
+        f"release, {len(noted)} notes", lambda of: replies.release_info(of, noted), lasts=False
+    )
 
 
 @router.get(
