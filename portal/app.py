@@ -69,13 +69,7 @@ def create_app(
     app.state.trail = Trail(settings)
     app.state.library = Library(settings, seconds)
     app.state.downloads = Downloads()
-    app.state.watching = Watching(app.state.library)
-    app.state.watching.at_end.append(app.state.trail.close)
-    app.add_middleware(Guard, hosts=hosts)
-    app.add_middleware(Heads)
-    # The last one is the outermost.
-    app.add_middleware(Kept, library=app.state.library)
-    app.add_middleware(Watch, watching=app.state.watching)
+    _surround(app, hosts)
     problems.handle(app)
     barred.handle(app)
     for room in ROOMS:
@@ -110,6 +104,17 @@ def _describe(app: FastAPI) -> None:
         return {**described, "info": {**described["info"], "description": about}, "x-synthetic": made_up}
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _surround(app: FastAPI, hosts: tuple[str, ...]) -> None:
+    """What stands around every request."""
+    app.state.watching = Watching(app.state.library)
+    app.state.watching.at_end.append(app.state.trail.close)
+    app.add_middleware(Guard, hosts=hosts)
+    app.add_middleware(Heads)
+    # The last one is the outermost.
+    app.add_middleware(Kept, library=app.state.library)
+    app.add_middleware(Watch, watching=app.state.watching)
 
 
 def _page(app: FastAPI, name: str) -> HTMLResponse:
