@@ -249,6 +249,34 @@ def test_a_table_is_read_page_by_page_and_downloaded(visit: Visit) -> None:
     assert len(file.read_text("utf-8-sig").splitlines()) == 241
 
 
+def test_a_page_is_of_one_release_though_a_newer_one_comes(
+    browser: Any, settings: Settings, publish: Callable[..., Release]
+) -> None:
+    """The next page of an open table, and its address opened later: rows, head and files of one release."""
+    publish(1)
+    with serving(settings) as address:
+        page = browser.new_page()
+        page.goto(f"{address}/#/tables/dim_school")
+        page.wait_for_selector("text=第 1–50 行，共 240 行")
+        publish(2, schools=150)
+        page.get_by_role("link", name="下一页").click()
+        page.wait_for_selector("text=第 51–100 行，共 240 行")
+        for _ in range(2):
+            assert {*page.locator("table.rows tbody td:first-child").all_inner_texts()} == {"1"}
+            assert "第 1 版" in page.locator("#release").inner_text()
+            assert "最新为第 2 版" in page.locator("#older").inner_text()
+            assert "release=1" in str(page.get_by_role("link", name="CSV").first.get_attribute("href"))
+            page.reload()
+            page.wait_for_selector("table.rows")
+        page.get_by_role("link", name="看最新版").click()
+        page.wait_for_selector("text=第 1–50 行，共 150 行")
+        assert "第 2 版" in page.locator("#release").inner_text()
+        page.goto(f"{address}/#/tables/dim_school?cursor=1-50")
+        page.get_by_role("alert").get_by_role("link", name="回到第一页").click()
+        page.wait_for_selector("text=第 1–50 行，共 150 行")
+        page.close()
+
+
 def test_keyboard_alone_reaches_content_and_language(visit: Visit) -> None:
     visit.go("/")
     visit.page.keyboard.press("Tab")
@@ -283,7 +311,9 @@ def test_paper_has_the_folded_figures(visit: Visit) -> None:
 def test_the_api_page_asks_the_api(visit: Visit) -> None:
     visit.go("/docs")
     paths = visit.told("/api/v1/openapi.json")["paths"]
-    assert visit.page.locator("article.operation").count() == len(paths) > 5
+    assert visit.page.locator("article.operation").count() == sum(map(len, paths.values())) > 5
+    visit.page.get_by_label("查找").fill("/tables/{name}")
+    assert visit.page.locator("article.operation:visible").count() == 1
     operation = visit.page.locator("article.operation", has_text="/api/v1/tables/{name}")
     operation.get_by_label("name").fill("fct_indicator_value")
     operation.get_by_label("limit").fill("2")

@@ -12,7 +12,7 @@ export function h(tag, attributes, ...children) {
 
 /** What the API answers; throws its problem (RFC 9457) as an Error that a person can read. */
 export async function ask(path) {
-  const response = await fetch(path, { headers: { accept: "application/json" } });
+  const response = await fetch(path, { headers: { accept: "application/json", "accept-language": document.documentElement.lang || "zh" } });
   if (response.ok) return response.json();
   const problem = await response.json().catch(() => ({}));
   throw new Error([problem.title ?? response.statusText, problem.detail].filter(Boolean).join("："));

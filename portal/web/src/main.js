@@ -9,18 +9,24 @@ const main = document.getElementById("main");
 
 let words = new Words(remembered() === "en" ? "en" : "zh");
 
-/** The address after `#` is the view: nothing for the start, `/tables/<name>?cursor=…` for a table. */
+/** The address after `#` is the view: nothing for the start, `/tables/<name>?cursor=…` for a table.
+ *  All that is shown is of one release: a page of an older one has that one's head. */
 async function show() {
   const [path, query] = location.hash.slice(1).split("?");
   const name = path.match(/^\/tables\/(.+)$/)?.[1];
   main.setAttribute("aria-busy", "true");
   try {
-    const release = await ask(`${API}/release`);
+    const newest = await ask(`${API}/release`);
     const view = name
       ? await tableView(decodeURIComponent(name), new URLSearchParams(query).get("cursor"))
-      : await startView(release.release);
+      : await startView(newest.release);
+    const isOlder = view.release && view.release !== newest.release;
+    const release = isOlder ? await ask(`${API}/release?release=${view.release}`) : newest;
     head(release);
-    main.replaceChildren(...view.content);
+    main.replaceChildren(...[
+      isOlder && h("p", { class: "incomplete-note", role: "note", id: "older" },
+        words.older(release.release, newest.release), " ", h("a", { href: tableHref(decodeURIComponent(name)) }, words.newest)),
+      ...view.content].filter(Boolean));
     document.title = [view.title, words.of(release, "title"), release.synthetic && words.madeUp].filter(Boolean).join(" · ");
     view.shown?.();
   } catch (error) {
@@ -29,6 +35,7 @@ async function show() {
       h("div", { class: "notice", role: "alert" },
         h("h2", null, words.failed),
         h("p", null, error.message),
+        name && h("p", null, h("a", { href: tableHref(decodeURIComponent(name)) }, words.first)),
         h("button", { type: "button", onclick: show }, words.retry)),
     );
   }
@@ -138,7 +145,7 @@ function platformOf(platform) {
 async function tableView(name, cursor) {
   const table = await ask(`${API}/tables/${encodeURIComponent(name)}?limit=${PAGE_ROWS}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
   const title = words.of(table, "title") || table.name;
-  const start = cursor ? Number(cursor.split("-")[1]) : 0;
+  const start = Math.max(table.first - 1, 0);
   const next = table.next && new URLSearchParams(table.next.split("?")[1]).get("cursor");
   // A row that says of itself that its sum is not all there: the mark stands at each of its figures.
   const marks = table.columns.map((column) => column.name).filter((column) => COMPLETE.includes(column));
@@ -153,12 +160,13 @@ async function tableView(name, cursor) {
     row[column.name] != null && isMarked(row) && isNumber(column) && /_(count|share)$/.test(column.name) && h("abbr", { class: "mark", title: words.incompleteWhy }, "†"));
   return {
     title,
+    release: table.release,
     content: [
       h("p", { class: "more" }, h("a", { href: "#" }, words.back)),
       h("div", { class: "lead" }, h("h2", null, title), table.synthetic && h("span", { class: "made-up" }, words.madeUp), h("p", null, h("code", null, table.name), table.description ? ` ${table.description}` : "")),
       h("p", { class: "actions" },
-        h("a", { class: "button", href: csvHref(name, true), download: true }, words.csvZh),
-        h("a", { class: "button", href: csvHref(name, false), download: true }, words.csvName)),
+        h("a", { class: "button", href: csvHref(name, true, table.release), download: true }, words.csvZh),
+        h("a", { class: "button", href: csvHref(name, false, table.release), download: true }, words.csvName)),
       h("details", { class: "dictionary" },
         h("summary", null, words.dictionary(table.columns.length)),
         h("div", { class: "scroll" }, h("table", null,
@@ -185,8 +193,9 @@ function tableHref(name) {
   return `#/tables/${encodeURIComponent(name)}`;
 }
 
-function csvHref(name, chinese) {
-  return `${API}/tables/${encodeURIComponent(name)}?format=csv${chinese ? "&header=zh" : ""}`;
+/** A file of the release that is shown, or of the newest. */
+function csvHref(name, chinese, release) {
+  return `${API}/tables/${encodeURIComponent(name)}?format=csv${chinese ? "&header=zh" : ""}${release ? `&release=${release}` : ""}`;
 }
 
 function remembered() {
