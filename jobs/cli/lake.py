@@ -83,11 +83,33 @@ def land(
         console.say(report.became_of(settings, earlier))
         return
     day = received.date() if received else _day_of_receipt(settings)
-    where = deliveries.land(settings, file, feed, sender, day)
+    lies = _land(settings, file, feed, sender, day)
     if stranger := admission.of_sender(senders.load(settings), declare.sender_today(sender)):
         told = reasons.sentence(stranger, settings.language)
         remarks.say(("Note", "yellow"), f" {told}")
-    console.say(f"landed: {where}\nnext: {settings.command('run')}")
+    for where in lies:
+        console.say(f"landed: {where}")
+    console.say(f"next: {settings.command('run')}")
+
+
+def _land(settings: Settings, file: Path, feed: str, sender: str, day: date) -> list[Path]:
+    """Land a file, or its parts where it has several datasets: a delivery a feed. Returns where they lie."""
+    from jobs import declare
+    from jobs.lake import deliveries
+    from jobs.lake.deliveries import Piece
+    from jobs.reading import parts
+
+    feeds = sorted(settings.feeds, key=lambda one: one != feed)
+    contracts = [contract for one in feeds for contract in declare.datasets_of(one)]
+    found = parts.parts(file, contracts) if file.is_file() else []
+    if len(found) < 2:
+        return [deliveries.land(settings, file, feed, sender, day)]
+    lies = []
+    for its in dict.fromkeys(part.feed or feed for part in found):
+        own = [Piece(part.name, part.content) for part in found if part.feed == its]
+        folder = deliveries.hand_in(settings, its, sender, day, own).folder
+        lies += [folder / piece.name for piece in own]
+    return lies
 
 
 def doctor(site: Site = None) -> None:

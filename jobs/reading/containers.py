@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from jobs.declare import reasons
 from jobs.files import is_hidden, readable
@@ -27,6 +28,10 @@ MOST_DEFLATED = 1032
 MOST_MEMBERS = 5_000
 # A workbook of empty cells packs into a two-hundredth; what packs closer, and is large, is a trap.
 MOST_TIMES, LARGE = 300, 128 * 1024**2
+
+
+# Behind it the dataset that a file is read for, as the comment of its archive.
+_FOR = b"edulake: "
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,40 @@ def sheets(data: bytes, remarks: list[str], member: str | None = None) -> Iterat
             if leaf.member is None:
                 raise
             remarks.append(reasons.text("member_skipped", member=leaf.member, because=error.reason))
+
+
+def may_hold_several(file: Path) -> bool:
+    """Whether a file may hold several tables: an archive, a workbook, a page; not delimited text or JSON."""
+    with file.open("rb") as opened:
+        head = opened.read(4096)
+    return head[:2] in (b"PK", b"\x1f\x8b") or head.startswith(compound.MAGIC) or b"<" in head
+
+
+def is_package(data: bytes) -> bool:
+    """Whether the bytes are an archive, as workbooks of today are."""
+    return data[:4] == b"PK\x03\x04"
+
+
+def part(data: bytes, name: str, dataset: str) -> bytes:
+    """Return a file as one that is read for one of its datasets: with a comment behind it, and in an archive
+    where it is none itself.
+    """
+    packed = io.BytesIO(data)
+    if not is_package(data):
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            # The same day for the same bytes.
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
+    with zipfile.ZipFile(packed, "a") as archive:
+        archive.comment = _FOR + dataset.encode()
+    return packed.getvalue()
+
+
+def is_for(data: bytes) -> str | None:
+    """Return the dataset that a file is read for, if it is a part of one with several."""
+    end = data.rfind(b"PK\x05\x06", max(len(data) - 200, 0))
+    comment = data[end + 22 :] if end >= 0 else b""
+    return comment.removeprefix(_FOR).decode("ascii", "replace") if comment.startswith(_FOR) else None
 
 
 def leaves(data: bytes, remarks: list[str], member: str | None = None) -> Iterator[Leaf]:

@@ -85,6 +85,8 @@ class Found:
     container: str = "unknown"
     encoding: str | None = None
     dataset: str | None = None
+    # Of all its tables, in their order, whether the file can be taken or not.
+    datasets: list[str] = field(default_factory=list)
     tables: list[FoundTable] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -127,6 +129,12 @@ def read_all(
                 future.cancel()
 
 
+def headers(path: Path, contracts: Sequence[Contract]) -> Found:
+    """What a file holds by its headers alone: no line below them is read, and no count is given."""
+    with _taken(1) as (process,):
+        return process.read(path, contracts, None)
+
+
 def _lines(file: Path, found: Found) -> Iterator[pa.RecordBatch]:
     if found.dataset is None or not file.exists():
         return
@@ -167,7 +175,7 @@ class _Reader:
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
-    def read(self, path: Path, contracts: Sequence[Contract], into: Path) -> Found:
+    def read(self, path: Path, contracts: Sequence[Contract], into: Path | None) -> Found:
         with self._lock:
             # One that died while nothing was asked of it is no fault of this file.
             if self._process is not None and self._process.poll() is not None:
@@ -180,7 +188,7 @@ class _Reader:
             self._is_fresh = False
             return found
 
-    def _read(self, path: Path, contracts: Sequence[Contract], into: Path) -> Found:
+    def _read(self, path: Path, contracts: Sequence[Contract], into: Path | None) -> Found:
         try:
             ours = self._ours or self._start()
         except (_StartError, OSError) as error:
@@ -192,7 +200,8 @@ class _Reader:
         except Exception as error:  # the process is gone, or what it sent is no answer
             found = self._found_dead(error)
             self._end()
-            into.unlink(missing_ok=True)
+            if into is not None:
+                into.unlink(missing_ok=True)
             return found
 
     def _found_dead(self, error: Exception) -> Found:
@@ -306,7 +315,7 @@ def _lower(what: int, most: int) -> None:
         resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
-def _read(path: Path, contracts: Sequence[Contract], into: Path) -> Found:
+def _read(path: Path, contracts: Sequence[Contract], into: Path | None) -> Found:
     begun = time.monotonic()
     found = Found()
     reading = reader.Reading()
@@ -330,6 +339,7 @@ def _read(path: Path, contracts: Sequence[Contract], into: Path) -> Found:
     found.container, found.encoding = reading.container, reading.encoding
     found.reasons, found.remarks = reading.reasons, reading.remarks
     found.dataset = reading.contract.dataset if reading.contract else None
+    found.datasets = [table.contract.dataset for table in reading.tables]
     found.milliseconds = int((time.monotonic() - begun) * 1000)
     return found
 
@@ -348,7 +358,7 @@ def _ending(code: int) -> str:
 
 
 def _fill(
-    found: Found, reading: reader.Reading, path: Path, contracts: Sequence[Contract], into: Path
+    found: Found, reading: reader.Reading, path: Path, contracts: Sequence[Contract], into: Path | None
 ) -> None:
     sink: Any = None
     try:
@@ -357,6 +367,8 @@ def _fill(
             noted = FoundTable(table.member, table.sheet, table.header_line, table.header, positions)
             noted.width = table.width
             found.tables.append(noted)
+            if into is None:
+                continue
             thousands = Thousands(table) if table.container == "csv" else None
             for block in table.blocks:
                 if sink is None:

@@ -68,7 +68,7 @@ def refuse_compound(data: bytes) -> None:
         if has_password(parts.stream("workbook", "book")):
             raise UnreadableError("workbook_encrypted")
         if names & {"_vba_project_cur", "_vba_project"}:
-            raise UnreadableError("workbook_macros")
+            raise UnreadableError("workbook_macro")
     except (struct.error, IndexError, ValueError, OverflowError) as error:
         raise UnreadableError("workbook_damaged") from error
 
@@ -83,4 +83,4 @@ def refuse_package(names: Collection[str], types: bytes) -> None:
         raise UnreadableError("excel_binary")
     macros = ("xl/macrosheets/", "xl/vbaproject", "basic/", "scripts/")
     if b"macroEnabled" in types or any(name.startswith(macros) for name in lowered):
-        raise UnreadableError("workbook_macros")
+        raise UnreadableError("workbook_macro")

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from jobs import declare
 from jobs.declare import Contract, reasons
 from jobs.reading import containers, recognize
 from jobs.reading.recognize import Table, Unrecognized
-from jobs.reading.sheet import LARGEST_MEMBER, UnreadableError
+from jobs.reading.sheet import LARGEST_MEMBER, Sheet, UnreadableError
 
 RAW_SCHEMA = pa.schema(
     [
@@ -116,29 +117,68 @@ def tables(path: Path, contracts: Sequence[Contract], reading: Reading) -> Itera
     if path.stat().st_size > LARGEST_MEMBER:
         reading.reasons.append(reasons.text("file_too_large", megabytes=LARGEST_MEMBER // 1024**2))
         return
-    nearest: Unrecognized | None = None
+    data = path.read_bytes()
+    dataset = containers.is_for(data)
+    if dataset not in {contract.dataset for contract in contracts}:
+        dataset = None
+    sheets = _Sheets(reading, dataset, contracts)
     try:
-        for sheet in containers.sheets(path.read_bytes(), reading.remarks):
+        for sheet in containers.sheets(data, reading.remarks):
             if not reading.tables:
                 reading.container = sheet.container
-            found = recognize.recognize(sheet, contracts)
+            found = recognize.recognize(sheet, sheets.contracts)
             if isinstance(found, Table):
-                reading.tables.append(found)
-                this, first = found.contract, reading.tables[0].contract
-                if this is not first:
-                    pair = {"dataset": first.dataset, "other_dataset": this.dataset}
-                    reading.reasons.append(reasons.text("two_datasets", **pair))
-                    return
-                yield found
+                if sheets.take(found):
+                    yield found
             elif found is not None:
-                skipped = {"member": sheet.member, "sheet": sheet.name, "because": found.reason}
-                reading.remarks.append(reasons.text("table_skipped", **skipped))
-                if nearest is None or found.lacking < nearest.lacking:
-                    nearest = found
+                sheets.skip(sheet, found)
     except UnreadableError as error:
         reading.reasons.append(error.reason)
         return
-    if not reading.tables:
-        reading.reasons.append(nearest.reason if nearest else reasons.text("file_without_data"))
-    elif nearest and nearest.is_nearly:
-        reading.reasons.append(nearest.reason)
+    sheets.end()
+
+
+class _Sheets:
+    """The sheets of a file as they come: those of its dataset, and those that are not read."""
+
+    def __init__(self, reading: Reading, dataset: str | None, contracts: Sequence[Contract]) -> None:
+        self._reading, self._dataset = reading, dataset
+        # One part of a file of several: the sheets of the others are known, and read for other receipts.
+        known = {contract.dataset for contract in contracts}
+        others = declare.load() if dataset else {}
+        self.contracts = [*contracts, *(c for name, c in others.items() if name not in known)]
+        self._elsewhere: set[str] = set()
+        self._skipped: list[Unrecognized] = []
+
+    def take(self, found: Table) -> bool:
+        """Note a table. Returns whether it is to be read."""
+        reading, dataset = self._reading, found.contract.dataset
+        if self._dataset not in (None, dataset):
+            self._elsewhere.add(dataset)
+            place = {"member": found.member, "sheet": found.sheet}
+            pair = {"dataset": self._dataset, "other_dataset": dataset}
+            reading.remarks.append(reasons.text("sheet_elsewhere", **pair, **place))
+            return False
+        reading.tables.append(found)
+        first = reading.tables[0].contract.dataset
+        if dataset == first:
+            return not reading.reasons
+        if not reading.reasons:
+            reading.reasons.append(reasons.text("two_datasets", dataset=first, other_dataset=dataset))
+        return False
+
+    def skip(self, sheet: Sheet, found: Unrecognized) -> None:
+        """Note a sheet that fits no dataset."""
+        skipped = {"member": sheet.member, "sheet": sheet.name, "because": found.reason}
+        self._reading.remarks.append(reasons.text("table_skipped", **skipped))
+        self._skipped.append(found)
+
+    def end(self) -> None:
+        """Note why the file cannot be taken, if it is so: no table, or one that nearly fits."""
+        reading = self._reading
+        meant = [one for one in self._skipped if one.dataset not in self._elsewhere]
+        nearest = min(meant, key=lambda one: one.lacking, default=None)
+        if not reading.tables:
+            reading.reasons.append(nearest.reason if nearest else reasons.text("file_without_data"))
+        elif not reading.reasons and nearest and nearest.is_nearly:
+            reading.reasons.append(nearest.reason)

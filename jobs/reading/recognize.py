@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 
 import pyarrow as pa
@@ -53,6 +54,11 @@ class Unrecognized:
 
     lacking: float
     reason: str
+
+    @property
+    def dataset(self) -> str | None:
+        """The dataset that it was most likely meant to be."""
+        return reasons.details(self.reason).get("dataset")
 
     @property
     def is_nearly(self) -> bool:
@@ -120,15 +126,19 @@ def _header(row: list[str], below: list[str], contracts: Sequence[Contract]) -> 
     """The header that `row` is, alone or joined with the row below; the one that fits most columns."""
     keys = {heading_key(cell) for cell in (*row, *below) if cell}
     best: _Header | None = None
+
+    @cache
+    def alone() -> int:
+        """How many columns the row below has by itself, of the dataset of which it has most."""
+        return max(len(headings.match(contract, below) or ()) for contract in contracts)
+
     for contract in contracts:
         known = _headings(contract)
         if not keys & known and not below:
             continue
         for height, cells in ((1, row), (2, _joined(row, below, known))):
             positions = headings.match(contract, cells) if cells else None
-            if positions is None or (
-                height == 2 and len(headings.match(contract, below) or ()) >= len(positions)
-            ):
+            if positions is None or (height == 2 and alone() >= len(positions)):
                 # The lower row is a header by itself: the upper one is a title.
                 continue
             # Of two datasets that fit, the one with more columns here; the upper row alone, if enough.

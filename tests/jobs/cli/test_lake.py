@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import openpyxl
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -44,6 +45,27 @@ def test_land_copies_the_file_to_a_new_delivery(settings: Settings, tmp_path: Pa
     assert f"It is failed by receipt {row['receipt_id']} of run 2025-09-01.1. 读取程序被系统中断" in told
     assert f"./edulake feed retry {row['receipt_id']} --site {settings.site}" in told
     assert len([*settings.landing.rglob("births.csv")]) == 1
+
+
+def test_land_parts_a_workbook_of_several_datasets(settings: Settings, tmp_path: Path) -> None:
+    rows = {"出生": ["区", "出生年", "出生人数"], "住房": []}
+    rows["住房"] = [c.headings[0] for c in declare.load()["housing_delivery"].columns]
+    rows["集团"] = [c.headings[0] for c in declare.load()["school_group"].columns]
+    book = openpyxl.Workbook()
+    for name, header in rows.items():
+        sheet = book.create_sheet(name)
+        sheet.append(header)
+        sheet.append(["1"] * len(header))
+    book.save(tmp_path / "报表.xlsx")
+    words = ("land", tmp_path / "报表.xlsx", "--feed", "place_demand", "--sender", "110000")
+    for _ in range(2):
+        assert edulake(*words, "--received", "2025-09-01").exit_code == 0
+        landed = {file.name: file.delivery_id for file in deliveries.scan(settings)}
+        assert landed == {
+            "报表（出生人口）.xlsx": "place_demand/110000/2025-09-01_1",
+            "报表（住房交付）.xlsx": "place_demand/110000/2025-09-01_1",
+            "报表（教育集团成员校）.xlsx": "resources/110000/2025-09-01_1",
+        }
 
 
 def test_a_file_of_a_real_site_arrives_today(make_settings: Callable[..., Settings], tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from jobs import declare
 from jobs.reading import reader, recognize
+from jobs.reading.sheet import Sheet, blocks
 
 PLACES = declare.datasets_of("place_demand")
 FITNESS = declare.datasets_of("physical_fitness")
@@ -96,3 +97,12 @@ def test_a_group_and_its_part_name_a_column_together(read: Read) -> None:
 )
 def test_period_is_read_from_the_name(name: str, period: tuple[int, int] | None) -> None:
     assert recognize.period_in_name(name) == period
+
+
+def test_a_title_above_a_header_hides_none_of_its_headings() -> None:
+    """A title in one cell is no group: joined with it, a heading that tells datasets apart is hidden."""
+    header = [column.headings[0] for column in declare.load()["pupil_roll"].columns]
+    lines = blocks(iter([(1, ["在籍学生名册"]), (2, header), (3, ["x"] * len(header))]))
+    found = recognize.recognize(Sheet("xlsx", None, None, "1班", lines), declare.datasets_of("enrollment"))
+    assert isinstance(found, recognize.Table)
+    assert (found.contract.dataset, found.header_line, found.header) == ("pupil_roll", 2, header)
