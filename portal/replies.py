@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from jobs.publish import journal
+from portal import public_cards
 from portal.models import ReleaseInfo
 from portal.snapshot import Snapshot
 
@@ -41,19 +42,23 @@ def release_info(snapshot: Snapshot, noted: list[dict[str, str]]) -> bytes:
     return written(snapshot, {**fields, **told})
 
 
-def cards(snapshot: Snapshot) -> bytes:
-    """One card for each decision service."""
+def cards(snapshot: Snapshot, shown: Mapping[str, Mapping[str, Any]]) -> bytes:
+    """One card for each decision service: the officials', or what public tables tell."""
+    if CARDS not in shown:
+        return written(snapshot, {"cards": public_cards.cards(snapshot)})
     rows = _rows(snapshot, CARDS, "sort_order, service")
     for row in rows:
         row["series"] = orjson.loads(row.pop("series_json") or "[]")
     return written(snapshot, {"cards": rows})
 
 
-def platforms(snapshot: Snapshot) -> bytes:
-    """The three platforms with their lists; a table that this audience may not open has no link."""
-    shown = snapshot.tables
+def platforms(snapshot: Snapshot, shown: Mapping[str, Mapping[str, Any]]) -> bytes:
+    """The three platforms with their lists. Officials see every table of the release, and a link to those of
+    their file; others see what is open to them.
+    """
     lists: dict[str, list[dict[str, Any]]] = {platform: [] for platform in PLATFORMS}
-    for row in _rows(snapshot, ITEMS, "platform, sort_order, table_name"):
+    rows = _rows(snapshot, ITEMS, "platform, sort_order, table_name") if ITEMS in shown else _items(shown)
+    for row in rows:
         row["href"] = f"{API}/tables/{row['table_name']}" if row["table_name"] in shown else None
         lists[row.pop("platform")].append(row)
     entries = [
@@ -61,6 +66,24 @@ def platforms(snapshot: Snapshot) -> bytes:
         for name, (zh, en) in PLATFORMS.items()
     ]
     return written(snapshot, {"platforms": entries})
+
+
+def _items(shown: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The list of the platforms from what the manifest says of tables, the rows those that may be seen."""
+    named = [(name, told) for name, told in sorted(shown.items()) if told["platform"] in PLATFORMS]
+    return [
+        {
+            "platform": told["platform"],
+            "sort_order": place,
+            "title_zh": told["title_zh"],
+            "title_en": told["title_en"],
+            "table_name": name,
+            "grain_zh": None,
+            "row_count": told["rows"],
+            "note_zh": "公开数据" if told.get("public") else None,
+        }
+        for place, (name, told) in enumerate(named, start=1)
+    ]
 
 
 def tables(snapshot: Snapshot, shown: Mapping[str, Mapping[str, Any]]) -> bytes:

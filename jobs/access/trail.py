@@ -63,6 +63,7 @@ class Trail:
     def __init__(self, settings: Settings) -> None:
         self._folder = folder(settings)
         self._lines: deque[_Line] = deque()
+        self._last: _Line | None = None
         self._wake = threading.Event()
         self._hurry = threading.Event()
         self._is_open = True
@@ -103,12 +104,12 @@ class Trail:
 
     def flush(self) -> None:
         """Have all that was noted on the disk. Raises TrailError."""
-        lines = [*self._lines]
-        if lines:
+        last = self._last
+        if last is not None:
             self._hurry.set()
-            lines[-1].done.wait()
-            if lines[-1].fault:
-                raise TrailError(lines[-1].fault)
+            last.done.wait()
+            if last.fault:
+                raise TrailError(last.fault)
 
     def close(self) -> None:
         """Write what waits, and end."""
@@ -124,6 +125,7 @@ class Trail:
     def _add(self, line: _Line) -> None:
         line.told["at"] = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._lines.append(line)
+        self._last = line
         if self._thread is None:
             with self._lock:
                 if self._thread is None:

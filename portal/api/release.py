@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from portal import replies
+from portal import replies, selection
 from portal.access.gate import EVERYBODY, opened_to
 from portal.asked import OneAsked, current, problems_told
 from portal.library import Library
@@ -42,7 +42,7 @@ async def release(asked: OneAsked) -> Response:
 )
 async def cards(asked: OneAsked) -> Response:
     """One card for each decision service: figure, definition, period, small chart."""
-    return await asked.answer("cards", replies.cards)
+    return await asked.answer("cards", lambda of: replies.cards(of, selection.tables(of, asked.scope)))
 
 
 @router.get(
@@ -54,7 +54,9 @@ async def cards(asked: OneAsked) -> Response:
 )
 async def platforms(asked: OneAsked) -> Response:
     """The three platforms and the tables published on each."""
-    return await asked.answer("platforms", replies.platforms)
+    return await asked.answer(
+        "platforms", lambda of: replies.platforms(of, selection.tables(of, asked.scope))
+    )
 
 
 def _library(request: Request) -> Library:

@@ -154,6 +154,16 @@ def portal(town: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     app.state.trail.close()
 
 
+@pytest.fixture(scope="module")
+def real(town: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """The same portal of a site that is not made up: nobody is offered to be somebody."""
+    settings = replace(town, home=tmp_path_factory.mktemp("real"), is_synthetic=False)
+    keeper = SiteKeeper(settings, open_store(settings))
+    app = create_app(settings, keeper)
+    yield Town(app, keeper, settings)
+    app.state.trail.close()
+
+
 def callers() -> dict[str, Caller]:
     """Somebody of each role, of both districts."""
     found = {
