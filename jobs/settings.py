@@ -24,7 +24,7 @@ import yaml
 from jobs.files import keep_from_others, misread, parse_yaml, readable, replacing
 
 if TYPE_CHECKING:
-    from jobs.site import KeptReleases, Places, Portal, RealInput, ReleaseRule, SignIn, Sql
+    from jobs.site import Door, KeptReleases, Places, Portal, RealInput, ReleaseRule, SignIn, Sql
 
 ROOT = Path(__file__).resolve().parent.parent
 SITES = ROOT / "infra" / "sites"
@@ -138,6 +138,7 @@ class Settings:
     release: ReleaseRule
     sign_in: SignIn | None
     portal: Portal
+    door: Door
     jurisdictions: tuple[str, ...]
     districts: Path | None
     senders: Path | None

@@ -135,6 +135,17 @@ class Portal(_Part):
     proxies: Annotated[tuple[str, ...], Field(description="Whose X-Forwarded-… headers are believed")] = ()
 
 
+class Door(_Part):
+    """What one hand-in may bring, and what its verdict may take."""
+
+    file_mb: Annotated[int, Field(ge=1, le=512, description="Megabytes of one file")] = 100
+    files: Annotated[int, Field(ge=1, le=1000, description="Files of one hand-in")] = 100
+    total_mb: Annotated[int, Field(ge=1, le=4096, description="Megabytes of one hand-in")] = 300
+    verdict_seconds: Annotated[
+        int, Field(ge=1, description="Seconds after which the verdict of one delivery is left to the run")
+    ] = 600
+
+
 class RealInput(_Part):
     """A file that stands with the site and is landed by the first run."""
 
@@ -194,6 +205,7 @@ class Site(_Part):
         Field(description="How people sign in; without it only keys and family codes open anything"),
     ] = None
     portal: Annotated[Portal, Field(description="How the portal is reached from other machines")] = Portal()
+    door: Annotated[Door, Field(description="What may be handed in by the page `/hand-in`")] = Door()
     jurisdictions: Annotated[
         tuple[str, ...], Field(description="Whose safety rules hold here beside the national ones")
     ] = ()

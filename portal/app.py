@@ -22,6 +22,8 @@ from portal import problems
 from portal.access import barred, gate, sign_in
 from portal.access.gate import EverybodyIs, Keeper
 from portal.api import release, tables
+from portal.door import routes as door
+from portal.door.desk import Desk
 from portal.downloads import Downloads
 from portal.guard import Guard
 from portal.heads import Heads
@@ -35,7 +37,7 @@ from portal.watch import routes as watch
 from portal.watch.watching import Watch, Watching
 
 # Each module has one router.
-ROOMS = (release, tables, sign_in, watch)
+ROOMS = (release, tables, sign_in, watch, door)
 STATIC = Path(__file__).parent / "static"
 LOOPBACK = "127.0.0.1"
 OWN_HOSTS = (LOOPBACK, "localhost")
@@ -69,23 +71,14 @@ def create_app(
     app.state.trail = Trail(settings)
     app.state.library = Library(settings, seconds)
     app.state.downloads = Downloads()
+    app.state.desk = Desk(settings, app.state.trail)
     _surround(app, hosts)
     problems.handle(app)
     barred.handle(app)
     for room in ROOMS:
         app.include_router(room.router)
 
-    opened: dict[str, Any] = gate.opened_to(*gate.EVERYBODY)
-
-    # HEAD too: that is how a browser or a monitor asks whether the page is there.
-    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False, **opened)
-    def page() -> HTMLResponse:
-        return _page(app, "index.html")
-
-    @app.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False, **opened)
-    def api_page() -> HTMLResponse:
-        return _page(app, "docs.html")
-
+    _add_pages(app)
     _describe(app)
     app.mount("/static", StaticFiles(directory=STATIC))
     gate.rules(app)
@@ -109,12 +102,29 @@ def _describe(app: FastAPI) -> None:
 def _surround(app: FastAPI, hosts: tuple[str, ...]) -> None:
     """What stands around every request."""
     app.state.watching = Watching(app.state.library)
-    app.state.watching.at_end.append(app.state.trail.close)
+    app.state.watching.at_end += [app.state.desk.close, app.state.trail.close]
     app.add_middleware(Guard, hosts=hosts)
     app.add_middleware(Heads)
     # The last one is the outermost.
     app.add_middleware(Kept, library=app.state.library)
     app.add_middleware(Watch, watching=app.state.watching)
+
+
+def _add_pages(app: FastAPI) -> None:
+    opened: dict[str, Any] = gate.opened_to(*gate.EVERYBODY)
+
+    # HEAD too: that is how a browser or a monitor asks whether the page is there.
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False, **opened)
+    def page() -> HTMLResponse:
+        return _page(app, "index.html")
+
+    @app.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False, **opened)
+    def api_page() -> HTMLResponse:
+        return _page(app, "docs.html")
+
+    @app.api_route("/hand-in", methods=["GET", "HEAD"], include_in_schema=False, **opened)
+    def hand_in_page() -> HTMLResponse:
+        return _page(app, "hand-in.html")
 
 
 def _page(app: FastAPI, name: str) -> HTMLResponse:

@@ -60,6 +60,9 @@ def serve(settings: Settings, port: int = DEFAULT_PORT, announce: Callable[[str]
             ) from error
         announce(f"http://{LOOPBACK}:{listener.getsockname()[1]}/")
         app = create_app(settings, SiteKeeper(settings), hosts=(*OWN_HOSTS, *settings.portal.hosts))
+        # What an earlier server was judging goes on; a home that nobody may write has no door.
+        with suppress(OSError):
+            app.state.desk.start()
         watching: Watching = app.state.watching
         watching.log_to(AccessLog(settings.logs))
         Server(configured(app, portal=settings.portal), watching.end).run(sockets=[listener])

@@ -11,7 +11,7 @@ const bundled = ["echarts", "zrender", "tslib"];
 await mkdir(out, { recursive: true });
 await build({
   absWorkingDir: here,
-  entryPoints: { app: "src/main.js", docs: "src/docs.js", style: "src/style.css" },
+  entryPoints: { app: "src/main.js", docs: "src/docs.js", door: "src/door.js", style: "src/style.css" },
   outdir: out,
   bundle: true,
   minify: true,
@@ -21,7 +21,7 @@ await build({
   legalComments: "none",
   logLevel: "warning",
 });
-for (const page of ["index.html", "docs.html"]) await copyFile(join(here, page), join(out, page));
+for (const page of ["index.html", "docs.html", "hand-in.html"]) await copyFile(join(here, page), join(out, page));
 
 const licences = [];
 for (const name of bundled) {

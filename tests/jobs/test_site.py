@@ -113,7 +113,14 @@ def test_a_file_that_is_not_there_or_lacks_a_column_is_told(tmp_path: Path) -> N
 
 def test_every_setting_is_described_and_read() -> None:
     """A setting that nothing reads is refused: it would be written in vain."""
-    parts: list[type[BaseModel]] = [site.Site, site.Places, site.RealInput, site.SignIn, site.Portal]
+    parts: list[type[BaseModel]] = [
+        site.Site,
+        site.Places,
+        site.RealInput,
+        site.SignIn,
+        site.Portal,
+        site.Door,
+    ]
     rooms = [*(ROOT / "jobs").rglob("*.py"), *(ROOT / "portal").rglob("*.py")]
     readers = [f for f in rooms if f.name not in ("settings.py", "site.py")]
     texts = "\n".join(f.read_text("utf-8") for f in readers)

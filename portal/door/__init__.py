@@ -1,0 +1,1 @@
+"""Handing in: files taken from senders, landed as ordinary deliveries, and judged at once."""

@@ -1,0 +1,144 @@
+"""The door of one site: its book, its spool, its queue; made when somebody first comes."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import secrets
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from jobs.access.caller import Caller
+from jobs.access.trail import Trail
+from jobs.settings import Settings, UserError
+from portal.door import taking
+from portal.door.judging import Queue, Worker, is_free
+from portal.door.lake import Lake
+from portal.door.store import TAKING, HandIn, OneFile, Store
+from portal.door.upload import Spooled
+
+_log = logging.getLogger(__name__)
+
+
+class Desk:
+    """Takes what is handed in. Nothing is made on the disk before the first question."""
+
+    def __init__(self, settings: Settings, trail: Trail) -> None:
+        self.settings = settings
+        self.folder = settings.home / "door"
+        self.lake = Lake(settings)
+        self.trail = trail
+        # Reports are written by a process of their own, so that no verdict waits for them.
+        self.reporter = Worker(settings.door.verdict_seconds)
+        self._lock = threading.Lock()
+        self._landing = threading.Lock()
+        self._store: Store | None = None
+        self._queue: Queue | None = None
+        self._spool: Path | None = None
+        self._spool_lock: IO[bytes] | None = None
+
+    @property
+    def store(self) -> Store:
+        """The door's book; whoever opens it first has what waits judged."""
+        self.start()
+        assert self._store is not None
+        return self._store
+
+    def start(self) -> None:
+        """Open the door: go on with what an earlier server left."""
+        with self._lock:
+            if self._store is None:
+                self._store = Store(self.folder)
+                self._queue = Queue(self.settings, self._store, self.folder, self._recover)
+
+    def close(self) -> None:
+        """End what was started."""
+        with self._lock:
+            if self._queue is not None:
+                self._queue.close()
+            self.reporter.end()
+            if self._spool_lock is not None:
+                self._spool_lock.close()
+                shutil.rmtree(self._spool or "", ignore_errors=True)
+            self._store = self._queue = self._spool = self._spool_lock = None
+
+    def job(self, what: str, **told: Any) -> dict[str, Any]:
+        """A job for a worker, with the site that it is of."""
+        return {"do": what, "site": self.settings.site, "home": str(self.settings.home.parent), **told}
+
+    def open_spool(self) -> AbstractContextManager[Path]:
+        """A folder for the files of one request; gone at the end unless they were written down."""
+        return self._spooled(Path(tempfile.mkdtemp(dir=self._own_spool())))
+
+    @contextmanager
+    def _spooled(self, folder: Path) -> Iterator[Path]:
+        try:
+            yield folder
+        finally:
+            if not any(made.spool == str(folder) for made in self.store.unlanded()):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _own_spool(self) -> Path:
+        self.start()
+        with self._lock:
+            if self._spool is None:
+                spool = self.folder / "spool" / f"{os.getpid()}-{secrets.token_hex(4)}"
+                spool.mkdir(mode=0o700, parents=True)
+                self._spool_lock = (spool / "lock").open("wb")
+                fcntl.flock(self._spool_lock, fcntl.LOCK_EX)
+                self._spool = spool
+            return self._spool
+
+    def place(self, sender: str, files: Sequence[Spooled], feed: str, dataset: str) -> list[OneFile]:
+        """What each file is, or why it is refused."""
+        return taking.place(self.settings, self.lake.senders(), sender, files, feed, dataset)
+
+    def take(
+        self, caller: Caller, sender: str, placed: list[OneFile], spool: Path, key: str
+    ) -> tuple[HandIn, bool]:
+        """Write a hand-in down and land it. Returns it, and whether it is new.
+
+        Raises KeyError for a key that was used for other files, OSError or UserError where nothing can be
+        written; then nothing was taken.
+        """
+        made, is_new = taking.written_down(self.settings, self.store, caller, sender, placed, spool, key)
+        if made.state == TAKING:
+            made = self._landed(made.id)
+        return made, is_new
+
+    def _landed(self, hand_in: str) -> HandIn:
+        with self._landing:
+            made = self.store.get(hand_in)
+            if made is not None and made.state == TAKING:
+                try:
+                    taking.land(self.settings, self.store, made)
+                except (OSError, UserError):
+                    if not any(file.delivery_id for file in made.files):
+                        self.store.given_up(hand_in)
+                    raise
+        if self._queue is not None:
+            self._queue.wake()
+        found = self.store.get(hand_in)
+        assert found is not None
+        return found
+
+    def _recover(self) -> None:
+        """Land what a killed server had written down, and forget what it had not."""
+        assert self._store is not None
+        for made in self._store.interrupted():
+            if made.spool and is_free(Path(made.spool).parent):
+                try:
+                    taking.land(self.settings, self._store, made)
+                except (OSError, UserError):
+                    _log.exception("the hand-in %s waits to be landed", made.id)
+        kept = {made.spool for made in self._store.unlanded()}
+        for folder in (self.folder / "spool").glob("*"):
+            is_kept = any(Path(one).parent == folder for one in kept if one)
+            if folder != self._spool and not is_kept and is_free(folder):
+                shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,148 @@
+"""The process that judges what was handed in: bounded in memory, and gone with the server.
+
+It answers one job after the other. A job that needs more than the bounds ends the process; the file then
+waits for the run, which reads with bounds of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import resource
+import select
+import threading
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from datetime import date
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from jobs import faults
+from jobs import settings as site_settings
+from jobs.files import replacing
+from jobs.ingest import trial
+from jobs.ingest.trial import Trial
+from jobs.ingest.verdicts import Filed
+from jobs.replies import report, report_files, verdict
+from jobs.replies.report import Report
+from jobs.settings import Settings
+from portal.door import answers
+
+# Above what the process holds when it starts: DuckDB's bound while it judges, and the report.
+MEMORY_BYTES = 6 * 1024**3
+# Of a file's problems, those that are told at once; the report has all.
+_SHOWN = 10
+
+
+def serve(descriptor: int) -> None:
+    """Answer jobs until the other side is gone."""
+    threading.Thread(target=_end_with, args=[os.pidfd_open(os.getppid())], daemon=True).start()
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if hard == resource.RLIM_INFINITY:
+        most = psutil.Process().memory_info().vms + MEMORY_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+    # What happens to wait for the machine is shown first.
+    with suppress(OSError):
+        os.nice(5)
+    with suppress(EOFError, OSError, KeyboardInterrupt), closing(Connection(descriptor)) as theirs:
+        while True:
+            theirs.send(_answer(theirs.recv()))
+
+
+def _end_with(parent: int) -> None:
+    select.select([parent], [], [])
+    os._exit(1)
+
+
+def _answer(job: Mapping[str, Any]) -> Any:
+    try:
+        settings = site_settings.load(job["site"], job["home"])
+        return _JOBS[job["do"]](settings, job)
+    except MemoryError:
+        os._exit(1)
+    except Exception as error:
+        # Its text might quote a cell; where it happened does not.
+        return RuntimeError(faults.without_values(error))
+
+
+def _judge(settings: Settings, job: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    """Judge a delivery's files; their reports lie in the folder `into`. Number of the file -> its verdict."""
+    into = Path(job["into"])
+    into.mkdir(mode=0o700, parents=True, exist_ok=True)
+    files = [Path(path) for _, path in job["files"]]
+    made = trial.judge(
+        settings,
+        files,
+        job["sender"],
+        date.fromisoformat(job["received"]),
+        feed=job["feed"],
+        delivery_no=job["delivery_no"],
+        waiting=_waiting(settings, job["waiting"]),
+        keep=into / "lines",
+    )
+    told = {}
+    for (n, _), one in zip(job["files"], made, strict=True):
+        written = report_files.write_trial(settings, one, into, str(n))
+        with replacing(into / f"{n}.filed") as fresh:
+            fresh.write_bytes(pickle.dumps(one.filed))
+        if one.lines is not None:
+            one.lines.unlink(missing_ok=True)
+        told[n] = _told(report.of_trial(settings, one), one, is_marked="marked" in written)
+    with suppress(OSError):
+        (into / "lines").rmdir()
+    return told
+
+
+def _waiting(settings: Settings, listed: list[tuple[str, str]]) -> list[Filed]:
+    """What earlier hand-ins of the sender were judged as, of those that no run has taken yet."""
+    from jobs.lake import tables
+
+    done = {row["receipt_id"] for row in tables.rows(settings, "ops__receipt", ["receipt_id"])}
+    found = []
+    for receipt_id, path in listed:
+        if receipt_id not in done and Path(path).is_file():
+            found.append(pickle.loads(Path(path).read_bytes()))
+    return found
+
+
+def _told(found: Report, one: Trial, *, is_marked: bool) -> dict[str, Any]:
+    receipt = one.receipt
+    asked = len(one.findings)
+    word = verdict.of_receipt(receipt, asked)
+    names = ("receipt_id", "dataset", "outcome", "line_count", "accepted_count", "refused_count")
+    return {
+        **{name: getattr(word, name) for name in ("code", "zh", "en", "next_zh", "next_en")},
+        **{name: receipt[name] for name in (*names, "flagged_count")},
+        "finding_count": asked,
+        "reasons": answers.told_reasons(receipt["reasons"]),
+        "remarks": answers.told_reasons(receipt["remarks"]),
+        "problem_count": len(found.problems),
+        "problems": [
+            {
+                "severity": problem.severity,
+                "severity_told": problem.severity_told,
+                "member": problem.member or None,
+                "sheet": problem.sheet or None,
+                "line": problem.line or None,
+                "column": problem.heading,
+                "asked": problem.asked,
+                "wrong": problem.wrong,
+                "do": problem.do,
+            }
+            for problem in found.problems[:_SHOWN]
+        ],
+        "is_marked": is_marked,
+        "is_at_door": False,
+    }
+
+
+def _report(settings: Settings, job: Mapping[str, Any]) -> dict[str, str]:
+    """Write the reports of a receipt. Kind -> where it lies."""
+    found = report.gather(settings, report.find_receipt(settings, job["receipt_id"]))
+    return {kind: str(path) for kind, path in report_files.write(settings, found).items()}
+
+
+_JOBS = {"judge": _judge, "report": _report}
