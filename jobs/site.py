@@ -14,24 +14,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError
+
+from jobs.site_served import Door, Part, Portal, SignIn
 
 # The columns that a site's tables must have; code lists have those of the empty lists in expectations/codes.
 CALENDAR_COLUMNS = ("date", "is_school_day")
 CODE_LISTS = {"districts": "district", "senders": "sender"}
 
 
-class _Part(BaseModel):
-    """A part of a site's file: unknown keys are refused, and nothing changes once it is read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Places(_Part):
+class Places(Part):
     """What the forecast of places must know of the site's schools."""
 
     grade_scheme: Annotated[
@@ -47,7 +42,7 @@ class Places(_Part):
     horizon: Annotated[int, Field(ge=1, le=30, description="School years that are forecast")] = 8
 
 
-class Sql(_Part):
+class Sql(Part):
     """What one question of `sql` or `asof` may take of the machine."""
 
     seconds: Annotated[int, Field(ge=1, description="Seconds that the engine works for it")] = 120
@@ -65,7 +60,7 @@ class Sql(_Part):
     ] = None
 
 
-class KeptReleases(_Part):
+class KeptReleases(Part):
     """Which releases stay; the others go with the next publication."""
 
     newest: Annotated[
@@ -77,7 +72,7 @@ class KeptReleases(_Part):
     ] = True
 
 
-class ReleaseRule(_Part):
+class ReleaseRule(Part):
     """How a release comes to be published."""
 
     approval: Annotated[
@@ -89,64 +84,7 @@ class ReleaseRule(_Part):
     ] = "checklist"
 
 
-class SignIn(_Part):
-    """The provider of identities by which people sign in (OpenID Connect), and what its claims mean here."""
-
-    issuer: Annotated[str, Field(description="Address of the provider; https, but on this machine")]
-    client_id: Annotated[str, Field(description="The name under which the provider knows this portal")]
-    secret_file: Annotated[
-        Path | None, Field(description="File with the client's secret, for its owner alone; none without one")
-    ] = None
-    button_zh: Annotated[str, Field(description="What the page of sign-in calls it")] = "统一身份认证"
-    scopes: Annotated[tuple[str, ...], Field(description="What the provider is asked for")] = (
-        "openid",
-        "profile",
-    )
-    name: Annotated[str, Field(description="Claim with the person's name, such as `ryxm`")] = "name"
-    role: Annotated[str, Field(description="Claim that decides the role, such as `jslx`")] = "role"
-    roles: Annotated[
-        Mapping[str, Literal["sender", "school", "district", "city", "steward"]],
-        Field(description="Value of that claim -> role; who has none of them may not sign in"),
-    ] = {}
-    unit: Annotated[str, Field(description="Claim with the code of school, district or office: `jgdm`")] = (
-        "unit_code"
-    )
-    district: Annotated[
-        str, Field(description="Claim with the district's code; without it a district's unit is its code")
-    ] = "district_code"
-
-    @field_validator("issuer")
-    @classmethod
-    def _is_safe(cls, issuer: str) -> str:
-        parts = urlsplit(issuer)
-        is_here = parts.hostname in ("127.0.0.1", "localhost", "::1")
-        if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and is_here)):
-            raise ValueError("must be an https address")
-        return issuer.rstrip("/")
-
-
-class Portal(_Part):
-    """How the portal is reached from other machines, by a proxy before it."""
-
-    hosts: Annotated[tuple[str, ...], Field(description="Its names, beside this machine's own")] = ()
-    root_path: Annotated[
-        str, Field(pattern=r"^(/[\w.~-]+)*$", description="What the proxy cuts off paths")
-    ] = ""
-    proxies: Annotated[tuple[str, ...], Field(description="Whose X-Forwarded-… headers are believed")] = ()
-
-
-class Door(_Part):
-    """What one hand-in may bring, and what its verdict may take."""
-
-    file_mb: Annotated[int, Field(ge=1, le=512, description="Megabytes of one file")] = 100
-    files: Annotated[int, Field(ge=1, le=1000, description="Files of one hand-in")] = 100
-    total_mb: Annotated[int, Field(ge=1, le=4096, description="Megabytes of one hand-in")] = 300
-    verdict_seconds: Annotated[
-        int, Field(ge=1, description="Seconds after which the verdict of one delivery is left to the run")
-    ] = 600
-
-
-class RealInput(_Part):
+class RealInput(Part):
     """A file that stands with the site and is landed by the first run."""
 
     file: Annotated[Path, Field(description="The file")]
@@ -155,7 +93,7 @@ class RealInput(_Part):
     received: Annotated[date, Field(description="The day on which it was received")]
 
 
-class Site(_Part):
+class Site(Part):
     """All that a site's file may say."""
 
     title_zh: Annotated[str, Field(description="The site's name in Chinese, shown to readers")]

@@ -19,7 +19,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from jobs import declare
 from jobs.cli import marts_page
 from jobs.settings import ROOT, SET_BY_US, VARIABLES
-from jobs.site import CODE_LISTS, Places, Portal, RealInput, Site, Sql
+from jobs.site import CODE_LISTS, Door, Places, Portal, RealInput, Site, Sql
 
 FOLDER = ROOT / "docs" / "reference"
 _HEAD = "<!-- Written by `./edulake dictionary`; a test compares. -->\n"
@@ -175,6 +175,7 @@ def _settings() -> str:
         "Under `places`": Places,
         "Under `sql`": Sql,
         "Under `portal`": Portal,
+        "Under `door`": Door,
         "Each entry of `real_input`": RealInput,
     }
     for title, part in parts.items():
