@@ -19,6 +19,7 @@ from jobs.cli import (
     ask,
     audit,
     calendar,
+    check_file,
     damage,
     delivery,
     develop,
@@ -47,6 +48,7 @@ _INPUTS = {
 PANELS: dict[str, dict[str, Any]] = {
     "每日 Every day": {"run": lake.run, "status": lake.status, "serve": ask.serve},
     "报送 Files from senders": {
+        "check": check_file.check,
         "land": lake.land,
         "delivery": delivery.app,
         "feed": feed.app,

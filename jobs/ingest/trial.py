@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -43,7 +43,7 @@ from jobs.ingest.trial_relations import Judged
 from jobs.ingest.unchecked import Unchecked
 from jobs.ingest.verdicts import ACCEPTED, REFUSED, Filed
 from jobs.judging import judge as judging
-from jobs.lake import identity, senders, withdrawals
+from jobs.lake import deliveries, identity, senders, withdrawals
 from jobs.lake.deliveries import LandedFile
 from jobs.lake.identity import Keys
 from jobs.lake.senders import Senders
@@ -91,17 +91,19 @@ def judge(
     received: date,
     *,
     feed: str | None = None,
-    delivery_no: int = 1,
+    delivery_no: int | None = None,
     offline: bool = False,
     waiting: Iterable[Filed] = (),
     keep: Path | None = None,
+    tell: Callable[[int, str], None] = lambda *_: None,
 ) -> list[Trial]:
     """Judge files that one sender hands in together on one day, in the order given; nothing is written.
 
     `feed`: what they are handed in for; without it each file's own headings tell. `delivery_no`: the number
-    that the delivery will have. `offline`: as if there were no lake, and then `sender` may be None.
-    `waiting`: the `filed` of trials whose files have landed and wait for a run. `keep`: a folder for each
-    file's raw lines, for a marked copy. Raises OSError when the disk is full.
+    that the delivery will have; the next one of its feed by default. `offline`: as if there were no lake, and
+    then `sender` may be None. `waiting`: the `filed` of trials whose files have landed and wait for a run.
+    `keep`: a folder for each file's raw lines, for a marked copy. `tell`: called with the number and name of
+    each file that is read. Raises OSError when the disk is full.
     """
     with _folder(settings) as stage:
         if offline:
@@ -111,7 +113,9 @@ def judge(
             known = replace(known, districts=frozenset(), offices=frozenset())
         lines = keep or stage / "lines"
         lines.mkdir(parents=True, exist_ok=True)
-        bench = _Bench(settings, stage, lines, sender or NOBODY, received, delivery_no, offline, [*waiting])
+        bench = _Bench(
+            settings, stage, lines, sender or NOBODY, received, delivery_no, offline, [*waiting], tell
+        )
         if reason := admission.of_sender(known, declare.sender_today(bench.sender)):
             made = [bench.unread(file, feed, reason) for file in files]
         else:
@@ -144,9 +148,10 @@ class _Bench:
     lines: Path
     sender: str
     received: date
-    delivery_no: int
+    delivery_no: int | None
     offline: bool
     waiting: list[Filed]
+    tell: Callable[[int, str], None]
 
     def unread(self, file: Path, feed: str | None, reason: str) -> _File:
         """A file that is refused before anybody opens it."""
@@ -158,7 +163,7 @@ class _Bench:
         """Read the files within the readers' bounds; the lines of each go to a Parquet file."""
         contracts = declare.datasets_of(feed) if feed else _contracts(self.settings)
         made = []
-        with tempfile.TemporaryDirectory(dir=self.stage) as aside:
+        with tempfile.TemporaryDirectory(dir=self.stage, ignore_cleanup_errors=True) as aside:
             reading = isolated.read_all(files, contracts, Path(aside))
             for file, (found, lines) in zip(files, reading, strict=True):
                 its = feed or _feed_of(found)
@@ -166,6 +171,7 @@ class _Bench:
                 if found.dataset is not None:
                     one.lines = self._written(one, lines)
                 made.append(one)
+                self.tell(len(made), one.note.path.rpartition("/")[2])
         for place, (file, one) in enumerate(zip(files, made, strict=True)):
             # What is said of a sheet that fits nothing depends on what it could have been.
             if feed is None and one.feed and (one.found.reasons or one.found.remarks):
@@ -174,7 +180,10 @@ class _Bench:
 
     def _note(self, file: Path, feed: str | None) -> FileNote:
         name, size = readable(file.name), file.stat().st_size
-        stamp = self.received, self.delivery_no
+        number = self.delivery_no
+        if number is None:
+            number = deliveries.next_number(self.settings, feed or "", self.sender, self.received)
+        stamp = self.received, number
         return journal.note_of(LandedFile(*stamp, feed or "", self.sender, name, file, sha256(file), size))
 
     def _written(self, one: _File, lines: Iterator[pa.RecordBatch]) -> Path:
@@ -263,7 +272,7 @@ class _Bench:
 
     def _unchecked(self, one: _File, contract: Contract | None, known: Senders) -> list[Unchecked]:
         if self.offline:
-            return unchecked.of(contract, known)
+            return unchecked.of(contract, known, None if self.sender == NOBODY else self.sender)
         return unchecked.of_relations(contract, one.unasked) if contract else []
 
     def _filed(self, batch: Batch, note: FileNote) -> Filed:

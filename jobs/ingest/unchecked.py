@@ -15,8 +15,11 @@ from jobs.ingest import relations
 from jobs.judging import of_sender
 from jobs.lake.senders import Senders
 
-# Asked of files of some datasets alone.
-_OF_SIZE, _OF_PERSONS = "rows_fell", "forgotten_lines"
+# Asked of files of some datasets alone, of schools, and of whoever is told.
+_OF_SIZE, _OF_PERSONS, _OF_SCHOOLS = "rows_fell", "forgotten_lines", "school_not_registered"
+_OF_SENDERS = ("sender_unknown", "sender_not_for_dataset")
+# Kinds of relation that a line's own cells decide.
+_ALONE = ("entry_year",)
 
 
 @dataclass(frozen=True)
@@ -27,19 +30,24 @@ class Unchecked:
     asked: Text
 
 
-def of(contract: Contract | None, known: Senders) -> list[Unchecked]:
+def of(contract: Contract | None, known: Senders, sender: str | None) -> list[Unchecked]:
     """Every rule of the dataset that needs a lake; of a file that is of no dataset, those of any file.
 
-    `known`: the senders as they are known here; free where the sender is not told.
+    `known`: the senders as they are known here. `sender`: None where nobody told it.
     """
-    found = [Unchecked(code, asked) for code, asked in reasons.asked_of_lake().items()]
+    left_out: set[str] = set()
+    if sender is not None:
+        left_out |= {*_OF_SENDERS, *([] if known.kind(sender) == "school" else [_OF_SCHOOLS])}
+    if contract is None or not contract.rows.get("least_share_of_last"):
+        left_out.add(_OF_SIZE)
+    if contract is None or not contract.identity:
+        left_out.add(_OF_PERSONS)
+    asked = reasons.asked_of_lake().items()
+    found = [Unchecked(code, told) for code, told in asked if code not in left_out]
     if contract is None:
-        return [one for one in found if one.name not in (_OF_SIZE, _OF_PERSONS)]
-    if not contract.rows.get("least_share_of_last"):
-        found = [one for one in found if one.name != _OF_SIZE]
-    if not contract.identity:
-        found = [one for one in found if one.name != _OF_PERSONS]
-    return [*found, *_of_registers(contract, known), *of_relations(contract, relations.load())]
+        return found
+    of_others = [name for name, one in relations.load().items() if one.kind not in _ALONE]
+    return [*found, *_of_registers(contract, known), *of_relations(contract, of_others)]
 
 
 def of_relations(contract: Contract, names: Collection[str]) -> list[Unchecked]:

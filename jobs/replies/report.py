@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -92,6 +92,10 @@ class Report:
     rates: list[str] = field(default_factory=list)
     language: Language = "zh"
     is_synthetic: bool = False
+    # Rules that only a lake can tell, where the file was judged without one.
+    unchecked: list[str] = field(default_factory=list)
+    # By verdict, where it is another one than that of a file that was handed in.
+    next_steps: Mapping[str, Text] = field(default_factory=dict)
 
     def origin(self) -> list[str]:
         """Return what is said first of the lines of a made-up city; nothing of real ones."""
@@ -122,7 +126,8 @@ class Report:
             (Text("整批原因", "why"), _told(r["reasons"], language) or none),
             (Text("未读取的内容", "left unread"), _told(r["remarks"], language) or none),
             (Text("关联核对", "against other files"), "; ".join(self.rates) or none),
-            (Text("下一步", "what to do"), self.verdict.next_step.told(language)),
+            *self._unchecked(),
+            (Text("下一步", "what to do"), self.next_step.told(language)),
         ]
         return [(name.label(language), fact) for name, fact in facts]
 
@@ -130,6 +135,14 @@ class Report:
     def verdict(self) -> Verdict:
         """Return what became of the file in its sender's words, and the next step."""
         return verdict.of_receipt(self.receipt, sum(p.severity == ASKED for p in self.problems))
+
+    @property
+    def next_step(self) -> Text:
+        """Return what the sender does next."""
+        return self.next_steps.get(self.verdict.code, self.verdict.next_step)
+
+    def _unchecked(self) -> list[tuple[Text, str]]:
+        return [(Text("未在本机核对", "not checked here"), "; ".join(self.unchecked))] * bool(self.unchecked)
 
     def _withdrawn(self) -> list[tuple[Text, str]]:
         found: Withdrawal | None = self.receipt.get("withdrawal")
@@ -213,12 +226,15 @@ def gather(settings: Settings, receipt: dict[str, Any]) -> Report:
     return _made(settings, receipt, contract, (refused, flagged, *relations.findings_of(settings, receipt)))
 
 
-def of_trial(settings: Settings, trial: Trial) -> Report:
-    """The same of a file that was judged without a run."""
+def of_trial(settings: Settings, trial: Trial, next_steps: Mapping[str, Text] | None = None) -> Report:
+    """The same of a file that was judged without a run; `next_steps` as `Report` has them."""
     if (contract := trial.contract) is None:
-        return Report(trial.receipt, None, [], language=settings.language, is_synthetic=settings.is_synthetic)
-    lines = trial.refused.to_pylist(), trial.flagged.to_pylist()
-    return _made(settings, trial.receipt, contract, (*lines, trial.findings, trial.rates))
+        made = Report(trial.receipt, None, [], language=settings.language, is_synthetic=settings.is_synthetic)
+    else:
+        lines = trial.refused.to_pylist(), trial.flagged.to_pylist()
+        made = _made(settings, trial.receipt, contract, (*lines, trial.findings, trial.rates))
+    asked = [one.asked.label(settings.language) for one in trial.unchecked]
+    return replace(made, unchecked=asked, next_steps=next_steps or {})
 
 
 _Rows = list[dict[str, Any]]

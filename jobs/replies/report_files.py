@@ -15,9 +15,8 @@ from pathlib import Path
 from jobs import cells
 from jobs.declare.words import Text
 from jobs.files import replacing
-from jobs.ingest.trial import Trial
 from jobs.replies import marked_copy
-from jobs.replies.report import COLUMNS, Problem, Report, of_trial
+from jobs.replies.report import COLUMNS, Problem, Report
 from jobs.settings import Settings, writing
 from jobs.sql import parquet
 
@@ -61,17 +60,16 @@ def write(settings: Settings, report: Report, out: Path | None = None) -> dict[s
     return made
 
 
-def write_trial(settings: Settings, trial: Trial, folder: Path, stem: str) -> dict[str, Path]:
+def write_trial(report: Report, lines: Path | None, folder: Path, stem: str) -> dict[str, Path]:
     """Write the report of a file that was judged without a run to a folder, its files named by `stem`;
-    `marked` where the trial kept the file's lines and one of them is named.
+    `marked` where the file's lines were kept (`Trial.lines`) and one of them is named.
     """
-    report = of_trial(settings, trial)
     made = {kind: folder / f"{stem}.{kind}" for kind in ("xlsx", "html")}
     with writing(folder, of_lake=False):
         folder.mkdir(parents=True, exist_ok=True)
         _write(report, made)
         marked = folder / f"{stem}_marked.xlsx"
-        if trial.lines and marked_copy.write_lines(report, parquet(trial.lines), marked):
+        if lines and marked_copy.write_lines(report, parquet(lines), marked):
             made["marked"] = marked
     return made
 

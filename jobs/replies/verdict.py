@@ -112,6 +112,38 @@ VERDICTS = {
     )
 }
 
+# A file of such a verdict is to be mended.
+TO_MEND = frozenset({PARTLY, WHOLE, HELD, FAILED})
+
+# The next step of a file that was only looked at: nothing of it is handed in yet.
+BEFORE = {
+    ACCEPTED: Text("可以报送。", "It can be handed in."),
+    IN_DOUBT: Text(
+        "可以报送；请先核实标为“核对”或“存疑”的行，有误的先更正。",
+        "It can be handed in. Check the rows marked 核对 or 存疑 first, and correct what is wrong.",
+    ),
+    PARTLY: Text(
+        "请按标注更正“退回”的行后再报送；照现在这样报送，这些行不会生效。",
+        "Correct the refused rows as marked before it is handed in; as it is, those rows would not count.",
+    ),
+    WHOLE: Text(
+        "请按所列原因改好 (可下载报送模板填写) 后再报送；照现在这样报送会整份退回。",
+        "Mend what is named (the template helps) before it is handed in; as it is, it would be sent back.",
+    ),
+    HELD: Text(
+        "请按所列原因更正后再报送；照现在这样报送会整批暂缓。",
+        "Correct what is named before it is handed in; as it is, the whole delivery would be held.",
+    ),
+    REPEATED: Text(
+        "内容与先前报送的文件完全相同，不必再报；若本意是更正，请修改后报送。",
+        "The content equals that of a file handed in earlier. If it is meant as a correction, change it.",
+    ),
+    FAILED: Text(
+        "读取程序出错，与文件内容无关：请把所用文件的格式告知数据管理单位。",
+        "Our program failed, whatever the file holds: tell the office that takes the data which form it has.",
+    ),
+}
+
 # Outcome of a receipt -> verdict, where the counts do not matter.
 _BY_OUTCOME = {
     verdicts.HELD: HELD,
