@@ -18,7 +18,6 @@ import typer
 
 from jobs import settings as site_settings
 from jobs.cli.options import ReceivedDay, Site, grouped
-from jobs.declare.words import Text
 from jobs.screen import console, remarks
 from jobs.settings import Settings, UserError
 
@@ -74,12 +73,7 @@ def check(
         with _folder(out) as keep:
             trials = _judged(settings, found, handed, keep)
             codes = [_tell(settings, file, trial, out) for file, trial in zip(found, trials, strict=True)]
-            if len(codes) > 1:
-                mend = sum(code == TO_MEND for code in codes)
-                said = Text(
-                    f"共 {len(codes)} 个文件，{mend} 个需要更正。", f"{len(codes)} files, {mend} to mend."
-                )
-                console.say(said.label(settings.language))
+            _sum_up(settings, codes)
     except UserError as error:
         remarks.say(("Error", "bold red"), f" {error.message}")
         remarks.say(("What to do", "bold"), f" {error.way_out}")
@@ -87,12 +81,12 @@ def check(
     raise typer.Exit(max(codes))
 
 
-_COUNTS = (
-    (Text("数据行", "lines"), "line_count"),
-    (Text("合格行", "accepted"), "accepted_count"),
-    (Text("其中存疑", "of these in doubt"), "flagged_count"),
-    (Text("退回行", "refused"), "refused_count"),
-)
+_COUNTS = {
+    "line_count": ("数据行", "lines"),
+    "accepted_count": ("合格行", "accepted"),
+    "flagged_count": ("其中存疑", "of these in doubt"),
+    "refused_count": ("退回行", "refused"),
+}
 
 
 def _files(given: Sequence[Path]) -> list[Path]:
@@ -171,15 +165,26 @@ def _tell(settings: Settings, file: Path, trial: Trial, out: Path | None) -> int
     return TO_MEND if report.verdict.code in verdict.TO_MEND else FINE
 
 
+def _sum_up(settings: Settings, codes: Sequence[int]) -> None:
+    """Of several files, how many are to be mended."""
+    from jobs.declare.words import Text
+
+    if (count := len(codes)) > 1:
+        mend = sum(code == TO_MEND for code in codes)
+        said = Text(f"共 {count} 个文件，{mend} 个需要更正。", f"{count} files, {mend} to mend.")
+        console.say(said.label(settings.language))
+
+
 def _said(report: Report) -> Iterator[str]:
     """What is said of a file, line by line: its table and counts, why, the first problems, the next step."""
     from jobs.declare import reasons
+    from jobs.declare.words import Text
     from jobs.replies.report import WHOLE_TABLE
 
     language, receipt = report.language, report.receipt
     if report.contract:
         name = Text(report.contract.zh, report.contract.en).label(language)
-        counts = [(text.label(language), receipt[count]) for text, count in _COUNTS]
+        counts = [(Text(*told).label(language), receipt[count]) for count, told in _COUNTS.items()]
         yield f"{name}: " + ", ".join(f"{text} {count:,}" for text, count in counts)
     for reason in (*receipt["reasons"], *receipt["remarks"]):
         yield reasons.sentence(reason, language)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
@@ -19,13 +19,15 @@ from jobs import declare, origin
 from jobs.declare import Contract, model, reasons, words
 from jobs.declare.words import Explanation, Language, Text
 from jobs.ingest import relations
-from jobs.ingest.trial import Trial
 from jobs.lake import receipt_text, runs, tables, withdrawals
 from jobs.lake.deliveries import LandedFile
 from jobs.lake.withdrawals import Withdrawal
 from jobs.replies import verdict
 from jobs.replies.verdict import Verdict
 from jobs.settings import Settings, UserError
+
+if TYPE_CHECKING:
+    from jobs.ingest.trial import Trial
 
 REFUSED, FLAGGED, ASKED, ASIDE = "退回", "存疑", "核对", "未计入"
 # In the order of what to do first.
