@@ -34,7 +34,7 @@ import pyarrow.compute as pc
 
 from jobs import faults
 from jobs.declare import Contract, reasons
-from jobs.reading import reader
+from jobs.reading import at_door, reader
 from jobs.reading.sheet import UnreadableError
 from jobs.reading.thousands import Thousands
 from jobs.settings import ROOT
@@ -92,6 +92,8 @@ class Found:
     remarks: list[str] = field(default_factory=list)
     milliseconds: int = 0
     traceback: str | None = None
+    # Of headers alone: whether nothing of the file may be kept (`at_door`).
+    is_refused_at_door: bool = False
     # What was read could not be written: the next file would meet the same.
     is_disk_full: bool = False
 
@@ -130,7 +132,9 @@ def read_all(
 
 
 def headers(path: Path, contracts: Sequence[Contract]) -> Found:
-    """What a file holds by its headers alone: no line below them is read, and no count is given."""
+    """What a file holds by its headers alone, or that it is refused at the door: no line below them is read,
+    and no count is given.
+    """
     with _taken(1) as (process,):
         return process.read(path, contracts, None)
 
@@ -320,7 +324,11 @@ def _read(path: Path, contracts: Sequence[Contract], into: Path | None) -> Found
     found = Found()
     reading = reader.Reading()
     try:
-        _fill(found, reading, path, contracts, into)
+        if into is None and (refusal := at_door.refusal_at_door(path.name, path)):
+            found.is_refused_at_door = True
+            reading.reasons.append(refusal)
+        else:
+            _fill(found, reading, path, contracts, into)
     except (MemoryError, pa.ArrowMemoryError):
         reading.reasons[:] = [_TOO_MUCH_MEMORY]
     except UnreadableError as error:

@@ -173,8 +173,8 @@ def _take(desk: Desk, caller: Caller, given: upload.Upload, spool: Path, key: st
         raise ProblemError(
             403, "not-your-sender", "您不能替该单位报送", "you may hand in for your own senders only"
         )
-    placed = desk.place(sender, given.files, feed, dataset)
     try:
+        placed = desk.place(sender, given.files, feed, dataset)
         made, is_new = desk.take(caller, sender, placed, spool, key)
     except KeyError as error:
         raise ProblemError(

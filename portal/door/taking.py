@@ -11,41 +11,26 @@ import secrets
 import shutil
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from jobs import clock, declare
 from jobs.access.caller import Caller
-from jobs.declare import reasons
+from jobs.declare import Contract, reasons
+from jobs.files import fsync
 from jobs.ingest import admission
 from jobs.lake import deliveries
 from jobs.lake.deliveries import LandedFile, Piece
 from jobs.lake.senders import Senders
-from jobs.reading import isolated
+from jobs.reading import isolated, parts
+from jobs.reading.parts import Part
 from jobs.settings import Settings
 from portal.door.store import REFUSED, TAKING, HandIn, OneFile, Store, now
 from portal.door.upload import Spooled
 
-# What no reader will ever take, whoever sends it: nothing of such a file is kept.
-_NEVER = frozenset(
-    {
-        "no_table",
-        "file_empty",
-        "file_too_large",
-        "unpacked_too_large",
-        "archive_encrypted",
-        "archive_in_archive",
-        "archive_empty",
-        "workbook_encrypted",
-        "workbook_macro",
-        "excel_binary",
-        "web_archive",
-        "html_without_table",
-        "not_text",
-        "too_much_memory",
-        "too_much_time",
-    }
-)
+# A file on which a reader would spend all that it may.
+_TOO_MUCH = frozenset({"too_much_memory", "too_much_time"})
 # Files are recognized a few at a time, however many are handed in at once.
 _RECOGNIZING = threading.Semaphore(2)
 
@@ -53,7 +38,7 @@ _RECOGNIZING = threading.Semaphore(2)
 def place(
     settings: Settings, known: Senders, sender: str, files: Sequence[Spooled], feed: str, dataset: str
 ) -> list[OneFile]:
-    """What each file is and where it belongs, or why it is refused; one entry a feed for a file of several.
+    """What each file is and where it belongs, or why it is refused; a file of several datasets in parts.
 
     `feed` or `dataset`: what its sender says it is; by default its headers tell.
     """
@@ -61,55 +46,79 @@ def place(
     wanted = declare.load()[dataset].feed if dataset else feed
     stranger = admission.of_sender(known, sender)
     for file in files:
-        for told_dataset, its_feed, why in _told(settings, known, sender, file, wanted, dataset, stranger):
-            entry = OneFile(len(placed) + 1, file.name, file.sha256, file.byte_count, told_dataset)
-            entry.feed, entry.reasons = (None, why) if why else (its_feed, [])
+        if refusal := stranger or file.reason:
+            found = [_Kind(file, dataset or None, None, [refusal])]
+        elif dataset and (refusal := admission.of_dataset(known, sender, dataset)):
+            found = [_Kind(file, dataset, None, [refusal])]
+        else:
+            found = _kinds(settings, known, sender, file, wanted)
+        for kind in found:
+            its = kind.file
+            entry = OneFile(len(placed) + 1, its.name, its.sha256, its.byte_count, kind.dataset, kind.feed)
+            entry.reasons = kind.reasons
             placed.append(entry)
     return placed
 
 
-def _told(
-    settings: Settings,
-    known: Senders,
-    sender: str,
-    file: Spooled,
-    feed: str,
-    dataset: str,
-    stranger: str | None,
-) -> list[tuple[str | None, str | None, list[str]]]:
-    """(dataset, feed, reasons against it) for each feed that a file is of."""
-    if refusal := stranger or file.reason:
-        return [(dataset or None, None, [refusal])]
-    if dataset and (refusal := admission.of_dataset(known, sender, dataset)):
-        return [(dataset, None, [refusal])]
+@dataclass(frozen=True)
+class _Kind:
+    """What a file, or a part of it, is of; `reasons` against it, and then no feed."""
+
+    file: Spooled
+    dataset: str | None
+    feed: str | None
+    reasons: list[str]
+
+
+def _kinds(settings: Settings, known: Senders, sender: str, file: Spooled, feed: str) -> list[_Kind]:
+    """What a file is of by its headers, one entry for each dataset; what its sender may send counts first.
+
+    Raises OSError where our own reader failed.
+    """
     contracts = declare.load()
     on = [one for one in contracts.values() if one.feed in ([feed] if feed else settings.feeds)]
     mine = [one for one in on if admission.of_dataset(known, sender, one.dataset) is None]
     with _RECOGNIZING:
         found = isolated.headers(file.path, mine)
-        if not found.datasets and len(mine) < len(on) and not _never(found.reasons):
+        if not (found.datasets or found.is_refused_at_door or len(mine) == len(on)):
             found = isolated.headers(file.path, on)
-    if never := _never(found.reasons):
-        return [(None, None, never)]
-    if not found.datasets:
+    if found.traceback:
+        raise OSError("a file could not be read here")
+    if found.is_refused_at_door or any(reasons.code_of(one) in _TOO_MUCH for one in found.reasons):
+        return [_Kind(file, None, None, found.reasons)]
+    datasets = [*dict.fromkeys(found.datasets)]
+    if not datasets:
         meant = [reasons.details(reason).get("dataset") for reason in found.reasons]
         nearest = next((name for name in meant if name), None)
         if not feed and nearest is None:
             # Nobody can say in which folder it belongs.
-            return [(None, None, found.reasons or [reasons.text("file_without_data")])]
-        return [(None, feed or contracts[nearest or ""].feed, [])]
-    by_feed: dict[str, str] = {}
-    refused = []
-    for name in dict.fromkeys(found.datasets):
-        if refusal := admission.of_dataset(known, sender, name):
-            refused.append((name, None, [refusal]))
-        else:
-            by_feed.setdefault(contracts[name].feed, name)
-    return [*((name, its, []) for its, name in by_feed.items()), *refused]
+            return [_Kind(file, None, None, found.reasons or [reasons.text("file_without_data")])]
+        return [_Kind(file, None, feed or contracts[nearest or ""].feed, [])]
+    kinds = []
+    for part in _parts(file, [contracts[name] for name in datasets]):
+        name = part.dataset or datasets[0]
+        refusal = admission.of_dataset(known, sender, name)
+        kinds.append(_Kind(_spooled(file, part), name, None if refusal else contracts[name].feed, []))
+        kinds[-1].reasons.extend([refusal] if refusal else [])
+    return kinds
 
 
-def _never(found: Sequence[str]) -> list[str]:
-    return [reason for reason in found if reasons.code_of(reason) in _NEVER]
+def _parts(file: Spooled, contracts: Sequence[Contract]) -> list[Part]:
+    """A file of several datasets as one part for each, every other one as it is."""
+    if len(contracts) == 1:
+        return [Part(file.name, contracts[0].dataset, contracts[0].feed, file.path)]
+    return parts.parts(file.path, contracts, file.name)
+
+
+def _spooled(file: Spooled, part: Part) -> Spooled:
+    """A part beside the file that it is of."""
+    if isinstance(part.content, Path):
+        return file
+    digest = hashlib.sha256(part.content).hexdigest()
+    path = file.path.parent / digest
+    path.write_bytes(part.content)
+    fsync(path)
+    return Spooled(part.name, path, digest, len(part.content))
 
 
 def written_down(

@@ -10,6 +10,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
+from jobs import declare
 from jobs.lake import deliveries, withdrawals
 from jobs.settings import Settings
 
@@ -75,6 +76,24 @@ def test_files_of_one_dataset_are_one_delivery(door: Client, settings: Settings)
     assert [file["name"] for file in made["files"]] == ["a.csv", "a~2.csv", "b.csv"]
     assert len({file["delivery_id"] for file in made["files"]}) == 1
     assert len(landed(settings)) == 3
+
+
+def test_a_workbook_of_several_datasets_is_taken_in_parts(door: Client, settings: Settings) -> None:
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for dataset in ("grade_return", "school_change", "illness_report"):
+        contract = declare.load()[dataset]
+        sheet = book.create_sheet(contract.zh)
+        sheet.append([column.headings[0] for column in contract.columns])
+        sheet.append(["1"] * len(contract.columns))
+    data = io.BytesIO()
+    book.save(data)
+    made = door.hand_in(("合并.xlsx", data.getvalue())).json()
+    assert [file["dataset"] for file in made["files"]] == ["grade_return", "school_change", "illness_report"]
+    assert len({file["delivery_id"] for file in made["files"]}) == 2, "a delivery a feed"
+    assert landed(settings) == sorted(f"{file['delivery_id']}/{file['name']}" for file in made["files"])
+    for file in door.verdict(made["id"])["files"]:
+        assert (file["verdict"]["dataset"], file["verdict"]["line_count"]) == (file["dataset"], 1)
 
 
 def zipped(**members: bytes) -> bytes:
