@@ -32,12 +32,14 @@ from portal.library import Library
 from portal.openapi import completed
 from portal.parameters import only_known
 from portal.replies import API
+from portal.share import routes as share
+from portal.share.links import Links
 from portal.snapshot import QUERY_SECONDS
 from portal.watch import routes as watch
 from portal.watch.watching import Watch, Watching
 
 # Each module has one router.
-ROOMS = (release, tables, sign_in, watch, door)
+ROOMS = (release, tables, sign_in, share, watch, door)
 STATIC = Path(__file__).parent / "static"
 LOOPBACK = "127.0.0.1"
 OWN_HOSTS = (LOOPBACK, "localhost")
@@ -72,6 +74,7 @@ def create_app(
     app.state.library = Library(settings, seconds)
     app.state.downloads = Downloads()
     app.state.desk = Desk(settings, app.state.trail)
+    app.state.links = Links()
     _surround(app, hosts)
     problems.handle(app)
     barred.handle(app)

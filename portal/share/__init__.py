@@ -1,0 +1,1 @@
+"""Tables of a release for other systems, by the protocol Delta Sharing."""
