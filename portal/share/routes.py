@@ -38,8 +38,14 @@ _PIECE = 256 * 1024
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 router = APIRouter(prefix=PREFIX, tags=["delta-sharing"], responses={**problems_told(403, 404, 422, 503)})
 
-MostResults = Annotated[int | None, Query(ge=0, alias="maxResults")]
-PageToken = Annotated[str | None, Query(alias="pageToken", pattern=r"^\d{1,9}$")]
+_NO = "不支持 Not offered: refused in words."
+MostResults = Annotated[
+    int | None, Query(ge=0, alias="maxResults", description="每页至多几项 Most of one page.")
+]
+PageToken = Annotated[
+    str | None,
+    Query(alias="pageToken", pattern=r"^\d{1,9}$", description="上一页的 nextPageToken From there."),
+]
 
 
 class Question(BaseModel):
@@ -116,7 +122,7 @@ async def version(
     share: str,
     schema: str,
     table: str,
-    since: Annotated[str | None, Query(alias="startingTimestamp")] = None,
+    since: Annotated[str | None, Query(alias="startingTimestamp", description=_NO)] = None,
 ) -> Response:
     """The version of a table: the number of the release."""
     _check(asked, share, schema)
@@ -180,11 +186,11 @@ async def changes(
     share: str,
     schema: str,
     table: str,
-    starting: Annotated[str | None, Query(alias="startingVersion")] = None,
-    ending: Annotated[str | None, Query(alias="endingVersion")] = None,
-    since: Annotated[str | None, Query(alias="startingTimestamp")] = None,
-    until: Annotated[str | None, Query(alias="endingTimestamp")] = None,
-    historical: Annotated[str | None, Query(alias="includeHistoricalMetadata")] = None,
+    starting: Annotated[str | None, Query(alias="startingVersion", description=_NO)] = None,
+    ending: Annotated[str | None, Query(alias="endingVersion", description=_NO)] = None,
+    since: Annotated[str | None, Query(alias="startingTimestamp", description=_NO)] = None,
+    until: Annotated[str | None, Query(alias="endingTimestamp", description=_NO)] = None,
+    historical: Annotated[str | None, Query(alias="includeHistoricalMetadata", description=_NO)] = None,
 ) -> Response:
     """Refused: changes between versions are not offered."""
     raise _refused("changes", f"two versions can be read and compared; `{API}/release` says what changed")
