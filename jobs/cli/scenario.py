@@ -56,18 +56,18 @@ def run(
 
     Example: `./edulake places scenario --lever "births -10%" --stage primary`
     """
-    from jobs.decide.places import read, scenario, side_by_side
+    from jobs.decide.places import released, scenario, side_by_side
     from jobs.publish import release
 
     settings = site_settings.load(site)
     served = release.published(settings)
-    if lacking := [name for name in read.SCENARIO_TABLES if name not in served.manifest["tables"]]:
+    if lacking := [name for name in released.SCENARIO_TABLES if name not in served.manifest["tables"]]:
         raise UserError(
             f"release {served.number} is of an older edulake: it has no {', '.join(lacking)}.",
             f"Make a new one: {settings.command('run')}",
         )
     day = date.fromisoformat(served.manifest["as_of_date"])
-    base = read.scenario_base(partial(release.rows, release.open_release(served, "full")))
+    base = released.scenario_base(partial(release.rows, release.open_release(served, "full")))
     named = {"against": against or [], "scenario": lever or []}
     levers = {name: [scenario.parse(text) for text in texts] for name, texts in named.items()}
     both = side_by_side.compare(base, levers["against"], levers["scenario"], day)

@@ -17,8 +17,8 @@ from portal.openapi import completed
 from portal.resources import Resource, router_of
 
 OURS = [
-    Resource("/fitness/schools", "fct_school_fitness", "学校体质", "Fitness of schools", sort="-pass_share"),
-    Resource("/schools/{school_code}", "dim_school", "学校", "One school"),
+    Resource("/tried/fitness", "fct_school_fitness", "学校体质", "Fitness of schools", sort="-pass_share"),
+    Resource("/tried/schools/{school_code}", "dim_school", "学校", "One school"),
     Resource("/places/outlook", "fct_place_outlook", "展望", "Outlook", fixed={"is_complete": True}),
     Resource("/schools-or-outlook", "dim_school", "名录", "Schools", public="fct_place_outlook"),
     Resource("/for-officials", "dim_school", "名录", "Schools", roles=OFFICIALS),
@@ -45,27 +45,27 @@ def city(published: Settings) -> Iterator[TestClient]:
 
 
 def test_a_resource_is_its_table_in_its_order_with_its_filters(city: TestClient) -> None:
-    told = city.get("/api/v1/fitness/schools?limit=2&district_code=110101").json()
+    told = city.get("/api/v1/tried/fitness?limit=2&district_code=110101").json()
     assert [row["school_code"] for row in told["rows"]] == ["2111010236", "2111010232"]
     following = city.get(told["next"]).json()
-    assert told["next"].startswith("/api/v1/fitness/schools?limit=2&district_code=110101&cursor=")
+    assert told["next"].startswith("/api/v1/tried/fitness?limit=2&district_code=110101&cursor=")
     assert [row["school_code"] for row in following["rows"]] == ["2111010228", "2111010224"]
-    risen = city.get("/api/v1/fitness/schools?limit=1&sort=pass_share").json()["rows"]
+    risen = city.get("/api/v1/tried/fitness?limit=1&sort=pass_share").json()["rows"]
     assert [row["school_code"] for row in risen] == ["2111010000"], "a request may sort otherwise"
-    one = city.get("/api/v1/schools/2111010007").json()
+    one = city.get("/api/v1/tried/schools/2111010007").json()
     assert [row["school_code"] for row in one["rows"]] == ["2111010007"]
-    assert city.get("/api/v1/schools/2111010007?school_code=2111010008").json()["rows"] == []
+    assert city.get("/api/v1/tried/schools/2111010007?school_code=2111010008").json()["rows"] == []
     outlook = city.get("/api/v1/places/outlook?limit=100").json()
     assert {row["is_complete"] for row in outlook["rows"]} == {True}
     assert outlook["row_count"] == 6
     assert city.get("/api/v1/places/outlook?is_complete=false").json()["rows"] == []
-    assert city.get("/api/v1/fitness/schools?format=csv&limit=3").text.count("\r\n") == 4
+    assert city.get("/api/v1/tried/fitness?format=csv&limit=3").text.count("\r\n") == 4
 
 
 def test_the_public_reads_the_public_table(published: Settings) -> None:
     with TestClient(app_of(published, Caller()), base_url="http://127.0.0.1") as public:
         assert public.get("/api/v1/schools-or-outlook").json()["name"] == "fct_place_outlook"
-        assert public.get("/api/v1/fitness/schools").status_code == 404
+        assert public.get("/api/v1/tried/fitness").status_code == 403
         assert public.get("/api/v1/for-officials").status_code == 401
 
 
@@ -78,7 +78,7 @@ def test_the_public_reads_the_public_table(published: Settings) -> None:
         ("release?releases=1", "unknown-parameter"),
         ("healthz?x", "unknown-parameter"),
         ("tables?limit=3", "unknown-parameter"),
-        ("fitness/schools?district=1", "unknown-parameter"),
+        ("tried/fitness?district=1", "unknown-parameter"),
     ],
 )
 def test_no_route_ignores_a_parameter(city: TestClient, address: str, kind: str) -> None:
@@ -96,7 +96,7 @@ def test_a_list_may_be_given_again(city: TestClient) -> None:
     "path",
     ["/", "/docs", "/api/v1/cards", "/api/v1/tables/dim_school?format=csv", "/api/v1/nothing",
      "/api/v1/plain", "/api/v1/openapi.json", "/static/style.css", "/api/v1/tables/dim_school?x=1",
-     "/api/v1/fitness/schools"],
+     "/api/v1/tried/fitness"],
 )  # fmt: skip
 def test_head_says_what_get_says_without_the_body(city: TestClient, path: str) -> None:
     got, head = city.get(path), city.head(path)
@@ -107,7 +107,7 @@ def test_head_says_what_get_says_without_the_body(city: TestClient, path: str) -
 
 def test_openapi_has_the_columns_of_the_table(published: Settings) -> None:
     told = completed(FastAPI.openapi(app_of(published, Caller())))
-    operation = told["paths"]["/api/v1/schools/{school_code}"]["get"]
+    operation = told["paths"]["/api/v1/tried/schools/{school_code}"]["get"]
     named = [one.get("name") for one in operation["parameters"]]
     assert named.count("school_code") == 1, "the one of the path"
     assert "district_code" in named

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from jobs import declare
 from jobs.cli.places import app
 from jobs.decide import rounding
-from jobs.decide.places import gap, job, read, scenario
+from jobs.decide.places import gap, job, released, scenario
 from jobs.lake import runs
 from jobs.publish import release
 from jobs.settings import Settings
@@ -120,7 +120,7 @@ def test_the_last_spring_stands_beside_the_entrants_who_came(marts: duckdb.DuckD
 
 
 def test_scenarios_start_from_what_is_published(lake: Settings, marts: duckdb.DuckDBPyConnection) -> None:
-    start = read.scenario_base(partial(release.rows, marts))
+    start = released.scenario_base(partial(release.rows, marts))
     made = scenario.apply(start, [])
     told = marts.execute(
         "select district_code, stage_code, school_year_start, surplus_count::double as surplus"
@@ -166,7 +166,7 @@ def test_command_shows_two_scenarios_and_the_cheapest_mix(
 ) -> None:
     monkeypatch.setenv("EDULAKE_HOME", str(lake.home.parent))
     monkeypatch.setenv("EDULAKE_SITE", lake.site)
-    start = read.scenario_base(partial(release.rows, marts))
+    start = released.scenario_base(partial(release.rows, marts))
     gaps = scenario.apply(start, [])
     place = gaps.sort_values("gap").iloc[0]
     assert place["gap"] < 0
