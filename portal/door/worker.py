@@ -22,6 +22,7 @@ import psutil
 
 from jobs import faults
 from jobs import settings as site_settings
+from jobs.declare.words import Text
 from jobs.files import replacing
 from jobs.ingest import trial
 from jobs.ingest.trial import Trial
@@ -33,6 +34,23 @@ from portal.door import answers
 
 # Above what the process holds when it starts: DuckDB's bound while it judges, and the report.
 MEMORY_BYTES = 6 * 1024**3
+# What a sender does next while no run has taken the file.
+NEXT = {
+    verdict.ACCEPTED: Text(
+        "已收下，数据行全部合格，下一次入湖处理后生效，不必重报。",
+        "Received; all rows are sound and count after the next run. Nothing needs to be sent again.",
+    ),
+    verdict.IN_DOUBT: Text(
+        "已收下，下一次入湖处理后生效；请核实标为“核对”或“存疑”的行，有误的更正后重报，无误的不必重报。",
+        "Received, and counts after the next run. Check the rows marked 核对 or 存疑: correct what is wrong"
+        " and send it again; what is right stays as it is.",
+    ),
+    verdict.PARTLY: Text(
+        "合格的行下一次入湖处理后生效；请按标注更正“退回”的行后重报，只报更正的行即可，要求整表报送的须整表重报。",
+        "The accepted rows count after the next run. Correct the refused rows as marked and send them again,"
+        " those rows alone, unless the table is one that is sent whole.",
+    ),
+}
 # Of a file's problems, those that are told at once; the report has all.
 _SHOWN = 10
 
@@ -85,12 +103,13 @@ def _judge(settings: Settings, job: Mapping[str, Any]) -> dict[int, dict[str, An
     )
     told = {}
     for (n, _), one in zip(job["files"], made, strict=True):
-        written = report_files.write_trial(settings, one, into, str(n))
+        found = report.of_trial(settings, one, NEXT)
+        written = report_files.write_trial(found, one.lines, into, str(n))
         with replacing(into / f"{n}.filed") as fresh:
             fresh.write_bytes(pickle.dumps(one.filed))
         if one.lines is not None:
             one.lines.unlink(missing_ok=True)
-        told[n] = _told(report.of_trial(settings, one), one, is_marked="marked" in written)
+        told[n] = _told(found, one, is_marked="marked" in written)
     with suppress(OSError):
         (into / "lines").rmdir()
     return told
@@ -110,13 +129,15 @@ def _waiting(settings: Settings, listed: list[tuple[str, str]]) -> list[Filed]:
 
 def _told(found: Report, one: Trial, *, is_marked: bool) -> dict[str, Any]:
     receipt = one.receipt
-    asked = len(one.findings)
-    word = verdict.of_receipt(receipt, asked)
+    word, following = found.verdict, found.next_step
     names = ("receipt_id", "dataset", "outcome", "line_count", "accepted_count", "refused_count")
     return {
-        **{name: getattr(word, name) for name in ("code", "zh", "en", "next_zh", "next_en")},
+        **{name: getattr(word, name) for name in ("code", "zh", "en")},
+        "next_zh": following.zh,
+        "next_en": following.en,
         **{name: receipt[name] for name in (*names, "flagged_count")},
-        "finding_count": asked,
+        "finding_count": len(one.findings),
+        "unchecked": [{"zh": rule.asked.zh, "en": rule.asked.en} for rule in one.unchecked],
         "reasons": answers.told_reasons(receipt["reasons"]),
         "remarks": answers.told_reasons(receipt["remarks"]),
         "problem_count": len(found.problems),

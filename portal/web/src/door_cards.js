@@ -16,6 +16,7 @@ export function card(file, words) {
     now && h("p", { class: "next" }, h("strong", null, `${words.next}：`), now[`next_${words.language}`]),
     file.differs && h("p", { class: "differs", role: "note" }, h("strong", null, words.differs), file.differs[words.language]),
     file.verdict?.problems?.length > 0 && problems(file, words),
+    !file.final && file.verdict?.unchecked?.length > 0 && listed(words.unchecked, file.verdict.unchecked, words),
     file.verdict?.remarks?.length > 0 && listed(words.remarks, file.verdict.remarks, words),
     downloads(file, words));
 }
