@@ -129,7 +129,7 @@ def misread(folder: Path) -> str | None:
     A link counts with the folder that it leads to.
     """
     for path in (folder, folder.resolve()):
-        if found := _MISREAD.search(str(path)):
+        if found := _MISREAD.search(path.as_posix()):
             return found[0]
         # Airflow puts the values of variables into every path of its settings.
         for name in re.findall(r"\$\w+", str(path), re.ASCII):

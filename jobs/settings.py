@@ -354,7 +354,9 @@ def _check_folders(home: Path, lake: Path) -> None:
         "TMPDIR": (Path(os.environ.get("TMPDIR", "/tmp")), "set TMPDIR to"),
     }
     for what, (folder, way_out) in folders.items():
-        found = misread(folder) or (":" if folder is ROOT and ":" in str(ROOT) else None)
+        # Without the letter of a drive.
+        inner = folder.as_posix().removeprefix(folder.drive)
+        found = misread(folder) or (":" if folder is ROOT and ":" in inner else None)
         if found:
             raise UserError(
                 f"{what} is {readable(str(folder))}, and `{readable(found)}` in a folder's name stands for "

@@ -81,6 +81,13 @@ def check(
     raise typer.Exit(max(codes))
 
 
+def alone() -> None:
+    """Be the only command, as in the folder of `feed pack`."""
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(check)
+    app(prog_name="check")
+
+
 _COUNTS = {
     "line_count": ("数据行", "lines"),
     "accepted_count": ("合格行", "accepted"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -198,6 +198,29 @@ def retry(
     console.say(
         f"{row['receipt_id']} {row['file_name']} waits. Next: {settings.command('run')}",
     )
+
+
+@app.command()
+def pack(
+    folder: Annotated[Path, typer.Argument(help="Folder to make; it must not exist yet.")],
+    packages: Annotated[
+        Literal["windows", "linux", "macos"] | None,
+        typer.Option(help="Also fetch the packages for such a machine, from the package index."),
+    ] = None,
+    site: Site = None,
+) -> None:
+    """Make a folder with which a district checks files on its own machine, without network and lake.
+
+    生成自查文件夹：拷到区里的电脑上，不联网即可在报送前核对文件。
+
+    Example: `./edulake feed pack 自查 --packages windows`
+    """
+    from jobs.cli import packing
+
+    settings = site_settings.load(site)
+    made = packing.pack(settings, folder, packages)
+    size = sum(file.stat().st_size for file in made.rglob("*") if file.is_file())
+    console.say(f"{made}: {size / 1024**2:.1f} MB; 说明.txt says how it is used")
 
 
 def _chosen(settings: Settings, receipt: str | None, sender: str | None) -> list[dict]:

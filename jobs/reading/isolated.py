@@ -148,7 +148,10 @@ def _lines(file: Path, found: Found) -> Iterator[pa.RecordBatch]:
 
 _idle: list[_Reader] = []
 # A forked process does not share its parent's readers.
-os.register_at_fork(after_in_child=_idle.clear)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_idle.clear)
+# Elsewhere (Windows, macOS, where only `check` runs) a file is read in this process.
+_CAN_BE_BOUND = hasattr(os, "pidfd_open")
 
 
 @contextmanager
@@ -180,6 +183,8 @@ class _Reader:
         return self._process.pid if self._process else None
 
     def read(self, path: Path, contracts: Sequence[Contract], into: Path | None) -> Found:
+        if not _CAN_BE_BOUND:
+            return _read(path, contracts, into)
         with self._lock:
             # One that died while nothing was asked of it is no fault of this file.
             if self._process is not None and self._process.poll() is not None:
@@ -237,7 +242,8 @@ class _Reader:
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
                 cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                # Where packages lie in a folder of their own, this process alone knows of them.
+                env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])},
                 pass_fds=[theirs.fileno()],
             )
             # Held here as well, our side would never see the process end.
