@@ -69,8 +69,8 @@ def check(
     """
     try:
         settings = site_settings.load(site)
-        found = _files(files)
-        with _folder(out) as keep:
+        with _folder(out) as keep, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as aside:
+            found = _parted(settings, _files(files), handed.feed, Path(aside))
             trials = _judged(settings, found, handed, keep)
             codes = [_tell(settings, file, trial, out) for file, trial in zip(found, trials, strict=True)]
             _sum_up(settings, codes)
@@ -114,6 +114,28 @@ def _files(given: Sequence[Path]) -> list[Path]:
     return found
 
 
+def _parted(settings: Settings, files: Sequence[Path], feed: str | None, aside: Path) -> list[Path]:
+    """The files as they would be landed: one of several datasets is one file for each of them."""
+    from jobs import declare
+    from jobs.reading import parts
+
+    if feed is not None and feed not in settings.feeds:
+        raise UserError(
+            f"the feed {feed!r} is not on at {settings.site}.", f"Feeds: {', '.join(settings.feeds)}."
+        )
+    contracts = [one for name in ([feed] if feed else settings.feeds) for one in declare.datasets_of(name)]
+    found = []
+    for number, file in enumerate(files):
+        for part in parts.parts(file, contracts):
+            if isinstance(part.content, Path):
+                found.append(part.content)
+                continue
+            found.append(aside / str(number) / part.name)
+            found[-1].parent.mkdir(exist_ok=True)
+            found[-1].write_bytes(part.content)
+    return found
+
+
 @contextmanager
 def _folder(out: Path | None) -> Iterator[Path | None]:
     """Beside the reports, a folder for the files' lines until they are written."""
@@ -132,10 +154,6 @@ def _folder(out: Path | None) -> Iterator[Path | None]:
 def _judged(settings: Settings, files: Sequence[Path], handed: Handed, keep: Path | None) -> list[Trial]:
     from jobs.ingest import trial
 
-    if handed.feed is not None and handed.feed not in settings.feeds:
-        raise UserError(
-            f"the feed {handed.feed!r} is not on at {settings.site}.", f"Feeds: {', '.join(settings.feeds)}."
-        )
     has_lake = os.access(settings.restricted, os.R_OK | os.X_OK)
     is_offline = handed.offline or handed.sender is None or not has_lake
     day = handed.received.date() if handed.received else _today(settings, is_offline)
@@ -159,11 +177,12 @@ def _today(settings: Settings, is_offline: bool) -> date:
 
 def _tell(settings: Settings, file: Path, trial: Trial, out: Path | None) -> int:
     """Print what is said of a file, and write its report where that is wanted. Returns an exit code."""
+    from jobs.files import readable
     from jobs.replies import report_files, verdict
     from jobs.replies.report import of_trial
 
     report = of_trial(settings, trial, verdict.BEFORE)
-    console.say((f"{file}: ", ""), (report.verdict.word.label(settings.language), "bold"))
+    console.say((f"{readable(file.name)}: ", ""), (report.verdict.word.label(settings.language), "bold"))
     for words in _said(report):
         console.say(f"  {words}")
     if out is not None:

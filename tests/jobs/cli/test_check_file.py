@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from openpyxl import load_workbook
+from openpyxl import Workbook, load_workbook
 from typer.testing import CliRunner, Result
 
 from jobs import declare
@@ -70,6 +70,23 @@ def test_a_folder_and_an_archive_are_taken(settings: Settings, tmp_path: Path) -
     assert "two.csv: 整份退回" in shown.output
     assert "three.zip: 正常接收" in shown.output
     assert "共 3 个文件，1 个需要更正" in shown.output
+
+
+def test_a_workbook_of_two_datasets_is_told_as_the_two_that_it_becomes(
+    settings: Settings, tmp_path: Path
+) -> None:
+    book = Workbook()
+    for dataset, values in (("birth", ["东城区", "2024", "4321"]), ("control_total", [])):
+        sheet = book.create_sheet(dataset)
+        columns = declare.load()[dataset].columns
+        sheet.append([column.headings[0] for column in columns])
+        sheet.append((values + ["x"] * len(columns))[: len(columns)])
+    del book["Sheet"]
+    book.save(tmp_path / "两表.xlsx")
+    shown = check(tmp_path / "两表.xlsx", "--offline")
+    assert shown.exit_code == 1, shown.output
+    assert shown.output.count("两表（") == 2
+    assert "共 2 个文件" in shown.output
 
 
 def test_a_wrong_use_ends_with_two(settings: Settings, tmp_path: Path) -> None:
