@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hmac
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
@@ -116,7 +118,10 @@ class SiteKeeper:
             known = self._looked_up(kind, text, now)
             if known is None:
                 self.limits.ask(f"guess {address(asked)}", *_GUESSES)
-                raise _not_good("the key is not good" if kind == "key" else "the session is over")
+                if kind == "key":
+                    raise _not_good("the key is not good")
+                forget = f"{self.cookie}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"
+                raise _not_good("the session is over", {"set-cookie": forget})
             self._known[text] = known
         return known
 
@@ -192,11 +197,11 @@ def _ability(method: str, path: str) -> str:
     return "hand-in" if "/door" in path or "/deliveries" in path else "write"
 
 
-def _not_good(detail: str) -> BarredError:
+def _not_good(detail: str, more: Mapping[str, str] = MappingProxyType({})) -> BarredError:
     return BarredError(
         401,
         "not-signed-in",
         "登录已失效，请重新登录",
         detail,
-        headers={"www-authenticate": "Bearer"},
+        headers={"www-authenticate": "Bearer", **more},
     )

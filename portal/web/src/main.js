@@ -7,6 +7,7 @@ const PAGE_ROWS = 50;
 const COMPLETE = ["is_complete", "is_base_complete", "is_district_complete", "is_city_complete"];
 const main = document.getElementById("main");
 
+let me = null;
 let words = new Words(remembered() === "en" ? "en" : "zh");
 
 /** The address after `#` is the view: nothing for the start, `/tables/<name>?cursor=…` for a table.
@@ -16,6 +17,8 @@ async function show() {
   const name = path.match(/^\/tables\/(.+)$/)?.[1];
   main.setAttribute("aria-busy", "true");
   try {
+    // A session that is over is forgotten by the first answer: then we are the public.
+    me = await ask(`${API}/me`).catch(() => ask(`${API}/me`));
     const newest = await ask(`${API}/release`);
     const view = name
       ? await tableView(decodeURIComponent(name), new URLSearchParams(query).get("cursor"))
@@ -47,7 +50,7 @@ function head(release) {
   document.getElementById("kicker").textContent = words.kicker;
   document.getElementById("skip").textContent = words.skip;
   const language = h("button", { type: "button", lang: words.language === "zh" ? "en" : "zh-CN", onclick: change }, words.other);
-  document.getElementById("tools").replaceChildren(h("a", { href: "/docs" }, words.api), language);
+  document.getElementById("tools").replaceChildren(h("a", { href: "/docs" }, words.api), ...signing(), language);
   if (!release) return;
   document.getElementById("site-title").textContent = words.of(release, "title");
   document.getElementById("release").replaceChildren(
@@ -56,6 +59,17 @@ function head(release) {
     ...fact(words.tables, words.tableCount(release.table_count)),
   );
   document.getElementById("footer").textContent = words.footer(release.run_id, release.code_version);
+}
+
+/** Who is signed in and the way out, or the way in; nothing where nobody signs in. */
+function signing() {
+  if (!me?.can_sign_in) return [];
+  if (me.role === "public") return [h("a", { href: "/sign-in", id: "sign-in" }, words.signIn)];
+  const out = async () => {
+    await fetch("/sign-out", { method: "POST", headers: { "x-csrf-token": me.csrf_token } });
+    location.assign("/");
+  };
+  return [h("span", { id: "who" }, me.name || me.role_zh), h("button", { type: "button", onclick: out }, words.signOut)];
 }
 
 function fact(term, value) {

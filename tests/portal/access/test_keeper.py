@@ -183,7 +183,11 @@ def test_a_session_that_is_over_is_the_public_on_a_page_and_refused_by_the_api(p
     client = portal.client("no-such-session")
     assert client.get("/sign-in").status_code == 200
     assert client.get("/").status_code == 200
-    assert client.get(ME).status_code == 401
+    over = client.get(ME)
+    assert over.status_code == 401
+    # The browser forgets it, so that the next answer is the public's.
+    assert "max-age=0" in over.headers["set-cookie"].lower()
+    assert client.get(ME).json()["role"] == "public"
 
 
 def test_a_made_up_city_has_people_to_try_and_the_cookie_is_safe(portal: Town) -> None:
