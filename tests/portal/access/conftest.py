@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
@@ -19,7 +19,7 @@ from jobs.publish import publication
 from jobs.publish.published_models import Model
 from jobs.publish.release import CITY
 from jobs.settings import Settings
-from portal.access.keeper import SiteKeeper
+from portal.access.keeper import CSRF_HEADER, SiteKeeper
 from portal.app import create_app
 
 DISTRICTS = ("110101", "110105")
@@ -125,6 +125,8 @@ class Town:
     app: FastAPI
     keeper: SiteKeeper
     settings: Settings
+    # What may stand for parameters of a path, of what was made here.
+    values: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def client(self, cookie: str = "") -> TestClient:
         """A browser."""
@@ -160,8 +162,26 @@ def real(town: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[T
     settings = replace(town, home=tmp_path_factory.mktemp("real"), is_synthetic=False)
     keeper = SiteKeeper(settings, open_store(settings))
     app = create_app(settings, keeper)
-    yield Town(app, keeper, settings)
-    app.state.trail.close()
+    made = Town(app, keeper, settings)
+    made.values["address"] = tuple(_handed_in(made, district) for district in DISTRICTS)
+    yield made
+    for close in app.state.watching.at_end:
+        close()
+
+
+def _handed_in(town: Town, district: str) -> str:
+    """The address of a delivery of a district, whose file's name is the district's canary."""
+    client = town.signed_in(Caller(Role.DISTRICT, f"d{district}", "", district, district))
+    token = client.get("/api/v1/me").json()["csrf_token"]
+    file = (f"{canary(district)}.csv", "年份,出生人数\n2025,120\n".encode(), "text/csv")
+    taken = client.post(
+        "/api/v1/deliveries",
+        files={"file": file},
+        data={"dataset": "school_register", "sender": district},
+        headers={CSRF_HEADER: token},
+    )
+    assert "location" in taken.headers, taken.text
+    return taken.headers["location"].rpartition("/")[2]
 
 
 def callers() -> dict[str, Caller]:
