@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -26,6 +27,7 @@ from portal.watch.watching import Watching
 DEFAULT_PORT = 8090
 # Connections that wait to be taken. All of them may be taken before the first is served.
 _BACKLOG = 128
+_SWITCH_SECONDS = 0.0005
 
 
 def _say(address: str) -> None:
@@ -38,6 +40,8 @@ def serve(settings: Settings, port: int = DEFAULT_PORT, announce: Callable[[str]
     Port 0 takes any that is free. Raises UserError when the port is taken, nothing is published yet, or
     another program has locked what is published.
     """
+    # The loop waits for a thread that makes an answer no longer than this.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     published = releases.current(settings)
     if published is None:
         raise UserError(
