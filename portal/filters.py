@@ -22,6 +22,8 @@ from portal.problems import ProblemError
 Pairs = Sequence[tuple[str, str]]
 Columns = Mapping[str, Mapping[str, Any]]
 
+# Parameters of a table that are no filters.
+PLAIN = ("sort", "fields", "limit", "cursor", "format", "header", "release", "table_version")
 OPERATORS = ("ne", "gt", "gte", "lt", "lte", "in", "null", "contains")
 _COMPARED = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _REPEATED = ("", "ne", "in", "contains")
@@ -74,15 +76,15 @@ def operators_of(kind: str) -> tuple[str, ...]:
     return ("", *(one for one in OPERATORS if one != "contains" or kind == "VARCHAR"))
 
 
-def conditions(pairs: Pairs, columns: Columns) -> tuple[Condition, ...]:
+def conditions(pairs: Pairs, columns: Columns, own: Sequence[str] = PLAIN) -> tuple[Condition, ...]:
     """The conditions that the parameters say. Raises ProblemError for a value that is none of the column's
-    type, and for a parameter that is none of the table's.
+    type, and for a parameter that is none of the table's; `own`: those of the route that are no filters.
     """
     texts: dict[tuple[str, str], list[str]] = {}
     for name, text in pairs:
         column, _, operator = name.partition("__")
         if column not in columns or operator not in operators_of(columns[column]["type"]):
-            raise _unknown([name], columns)
+            raise _unknown([name], columns, own)
         texts.setdefault((column, operator), []).append(text)
     found = []
     for (column, operator), told in sorted(texts.items()):
@@ -178,8 +180,7 @@ def unknown(names: Iterable[str], known: Iterable[str]) -> ProblemError:
     )
 
 
-def _unknown(names: list[str], columns: Columns) -> ProblemError:
-    own = ("sort", "fields", "limit", "cursor", "format", "header", "release", "table_version")
+def _unknown(names: list[str], columns: Columns, own: Sequence[str]) -> ProblemError:
     can = [name for name, column in columns.items() if is_filtered_by(column["type"])]
     endings = ", ".join(f"__{one}" for one in OPERATORS)
     return unknown(names, [*own, *can, f"and each column with {endings} as its type allows"])

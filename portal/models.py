@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 
 class Note(BaseModel):
@@ -167,6 +167,116 @@ class Table(BaseModel):
     rows: list[dict[str, Any]]
     reasons: dict[str, Reason]
     next: str | None
+
+
+class Measure(BaseModel):
+    """A measure of a table. `additive_over`: the keys over which it may be summed."""
+
+    name: str
+    title_zh: str
+    description: str
+    additive_over: list[str]
+
+
+class Member(BaseModel):
+    """A value of a key, with its name where a code list has one."""
+
+    value: Any
+    name_zh: str | None
+
+
+class Cell(BaseModel):
+    """A cell: where it stands, its values by measure, why a value is missing, the keys over which it is a
+    released total, and of how many rows of the table it is made.
+    """
+
+    at: dict[str, Any]
+    values: dict[str, Any]
+    reasons: dict[str, str]
+    total_over: list[str]
+    row_count: int
+
+
+class Cells(BaseModel):
+    """A built table. `ways`: how each key comes to one value: shown, filter, total, only, sum."""
+
+    release: int
+    synthetic: bool
+    name: str
+    version: str | None
+    title_zh: str
+    title_en: str
+    description: str
+    measures: list[Measure]
+    rows: list[str]
+    columns: list[str]
+    filters: list[list[str]]
+    ways: dict[str, str]
+    members: dict[str, list[Member]]
+    cells: list[Cell]
+    reasons: dict[str, Reason]
+    footnotes: list[dict[str, str]]
+
+
+class OptionValue(Member):
+    """A value that exists together with all other filters."""
+
+    row_count: int
+    is_total: bool
+
+
+class OptionKey(BaseModel):
+    """A key: how it comes to one value now (`choose`: it does not yet), and its values that exist."""
+
+    name: str
+    title_zh: str
+    way: str
+    pick_one: bool
+    is_whole: bool
+    values: list[OptionValue]
+
+
+class OptionMeasure(Measure):
+    """A measure, and whether it can be shown with what is chosen."""
+
+    is_selectable: bool
+
+
+class Options(BaseModel):
+    """What can still be chosen of a table."""
+
+    release: int
+    synthetic: bool
+    name: str
+    version: str | None
+    title_zh: str
+    title_en: str
+    description: str
+    keys: list[OptionKey]
+    measures: list[OptionMeasure]
+
+
+class Question(BaseModel):
+    """What a permanent link is to show: as the parameters of `/tables/{name}/cells`."""
+
+    model_config = {"extra": "forbid"}
+
+    table: Annotated[str, Field(max_length=100)]
+    measures: Annotated[list[str], Field(max_length=50)]
+    rows: Annotated[list[str], Field(max_length=10)] = []
+    columns: Annotated[list[str], Field(max_length=10)] = []
+    filters: Annotated[dict[str, str | list[str]], Field(max_length=50)] = {}
+
+
+class PermalinkMade(BaseModel):
+    """A permanent link. `is_public`: whoever has it may open it; else only who sees the same as its maker."""
+
+    id: str
+    href: str
+    release: int
+    made_at: str
+    is_public: bool
+    synthetic: bool
 
 
 class Health(BaseModel):

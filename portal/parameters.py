@@ -70,6 +70,19 @@ def plain() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def any_column() -> dict[str, Any]:
+    """The parameters of a route whose table is named in its path, for OpenAPI."""
+    return {
+        "name": "filters",
+        "in": "query",
+        "required": False,
+        "style": "form",
+        "explode": True,
+        "schema": {"type": "object", "additionalProperties": {"type": "string"}},
+        "description": "按任一字段筛选：字段=值，或 __ne、__in、__gte、__null、__contains 等。 Any column.",
+    }
+
+
 def of_columns(columns: list[tuple[str, str, str, str]]) -> list[dict[str, Any]]:
     """A parameter for each column (name, type, Chinese title, meaning) that can be filtered, for OpenAPI."""
     found = []

@@ -18,15 +18,13 @@ from jobs.access.caller import Scope
 from jobs.declare import missing
 from portal import filters, formats, replies
 from portal.asked import Asked
-from portal.filters import Pairs, given
+from portal.filters import PLAIN, Pairs, given
 from portal.replies import API
 from portal.selection import Selection, check_version, cursor_of, foreign_cursor, position, released, select
 from portal.snapshot import Reply, Snapshot
 
 MOST_ROWS = 1000
 FEW_ROWS = 100
-# Parameters of a table that are no filters.
-PLAIN = ("sort", "fields", "limit", "cursor", "format", "header", "release", "table_version")
 
 
 def rows(

@@ -36,6 +36,8 @@ class Selection:
     columns: tuple[str, ...]
     conditions: tuple[Condition, ...] = ()
     order: tuple[tuple[str, bool], ...] = ()
+    # So many of the conditions, the first ones, are nobody's choice.
+    forced: int = 0
 
     @property
     def told(self) -> Mapping[str, Any]:
@@ -186,6 +188,7 @@ def select(
     sort: str = "",
     fields: str = "",
     fixed: Pairs = (),
+    own: Sequence[str] = filters.PLAIN,
 ) -> Selection:
     """What is asked of a table; `fixed` holds beside what `pairs` say, whatever that is.
 
@@ -198,7 +201,7 @@ def select(
         raise ProblemError(404, "unknown-table", "没有这张表", f"{table} is not in {API}/tables")
     columns: Columns = {column["name"]: column for column in told["columns"]}
     forced = _forced(scope, kind)
-    asked = (*filters.conditions(fixed, columns), *filters.conditions(pairs, columns))
+    asked = (*filters.conditions(fixed, columns), *filters.conditions(pairs, columns, own))
     selection = Selection(
         snapshot,
         scope,
@@ -206,6 +209,7 @@ def select(
         filters.fields(fields, columns),
         (*forced, *asked),
         filters.order(sort, columns),
+        len(forced),
     )
     for one in asked:
         if not one.operator and (strange := codes.unknown(one.column, one.values)):

@@ -22,15 +22,7 @@ async def tables(asked: OneAsked) -> Response:
 
 
 _RULE = opened_to(*EVERYBODY)
-_FILTERS = {
-    "name": "filters",
-    "in": "query",
-    "required": False,
-    "style": "form",
-    "explode": True,
-    "schema": {"type": "object", "additionalProperties": {"type": "string"}},
-    "description": "按任一字段筛选：字段=值，或 __ne、__in、__gte、__null、__contains 等。 Any column.",
-}
+_PARAMETERS = [*parameters.plain(), parameters.any_column()]
 
 
 @router.get(
@@ -40,7 +32,7 @@ _FILTERS = {
     tags=["tables"],
     responses={200: {"content": FILES}, **problems_told(404, 406, 409, 410, 413)},
     dependencies=_RULE["dependencies"],
-    openapi_extra={**_RULE["openapi_extra"], **told(""), "parameters": [*parameters.plain(), _FILTERS]},
+    openapi_extra={**_RULE["openapi_extra"], **told(""), "parameters": _PARAMETERS},
 )
 async def table(request: Request, asked: OneAsked, name: str) -> Response:
     """Columns with their meaning, and rows page by page; pages of one cursor never mix releases."""

@@ -44,6 +44,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "school_code": tuple(school for of in SCHOOLS.values() for school in of),
     "pupil_key": tuple(pupil for of in PUPILS.values() for pupil in of),
     "prefix": ("AAAA",),
+    "link": ("aaaaaaaaaaaaaaaa",),
     "n": ("1", "2"),
     "kind": ("report.xlsx", "report.html", "marked.xlsx", "no-such-kind"),
 }
