@@ -19,7 +19,7 @@ from jobs.access.caller import ANYBODY
 from jobs.access.trail import Trail
 from jobs.settings import Settings
 from portal import problems
-from portal.access import barred, gate, sign_in
+from portal.access import barred, family_codes, gate, sign_in
 from portal.access.gate import EverybodyIs, Keeper
 from portal.api import builder, release, tables, themes
 from portal.door import routes as door
@@ -39,7 +39,7 @@ from portal.watch import routes as watch
 from portal.watch.watching import Watch, Watching
 
 # Each module has one router.
-ROOMS = (release, tables, builder, sign_in, share, watch, door, *themes.ROOMS)
+ROOMS = (release, tables, builder, sign_in, family_codes, share, watch, door, *themes.ROOMS)
 STATIC = Path(__file__).parent / "static"
 LOOPBACK = "127.0.0.1"
 OWN_HOSTS = (LOOPBACK, "localhost")
