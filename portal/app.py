@@ -19,9 +19,9 @@ from jobs.access.caller import ANYBODY
 from jobs.access.trail import Trail
 from jobs.settings import Settings
 from portal import problems
-from portal.access import barred, family_codes, gate, sign_in
+from portal.access import barred, gate, sign_in
 from portal.access.gate import EverybodyIs, Keeper
-from portal.api import builder, release, tables, themes
+from portal.api import builder, family_codes, release, tables, themes
 from portal.door import routes as door
 from portal.door.desk import Desk
 from portal.downloads import Downloads
