@@ -14,6 +14,9 @@ OPERATION_HEADINGS = ("操作", "操作类型", "记录状态", "数据状态", 
 WITHDRAWING = ("撤销", "撤回", "删除", "作废", "D", "delete", "withdraw", "withdrawn")
 STATING = ("新增", "更正", "修改", "变更", "正常", "有效", "A", "U", "add", "update")
 
+# The heading under which the marked copy says of each line what became of it (`jobs.replies.marked_copy`).
+MARK = "处理标注"
+
 
 def match(contract: Contract, cells: Iterable[str]) -> dict[str, int] | None:
     """Column -> position in this header row, or None where a required column has no heading here.
@@ -64,7 +67,7 @@ def absentees(contract: Contract, positions: Mapping[str, int]) -> list[str]:
 
 def strangers(contract: Contract, header: Sequence[str], positions: Mapping[str, int]) -> list[str]:
     """The headings, as sent, that the contract does not know: no column's, and not `left_in_raw`."""
-    known = {heading_key(h) for h in (*contract.left_in_raw, *OPERATION_HEADINGS)}
+    known = {heading_key(h) for h in (*contract.left_in_raw, *OPERATION_HEADINGS, MARK)}
     taken = set(positions.values())
     keys = _nth_keys(header)
     return [

@@ -190,6 +190,8 @@ class Contract:
     bounds: str | None = None
     rules: tuple[RowRule, ...] = ()
     sums: Mapping[str, str] = field(default_factory=dict)
+    # The column whose values may stand across, as headings, and the column that is stated below them.
+    wide: Mapping[str, str] = field(default_factory=dict)
     rows: Mapping[str, float] = field(default_factory=dict)
 
     def column(self, name: str) -> Column:

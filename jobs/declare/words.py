@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from jobs.declare import bounds, codes, headings, shapes
+from jobs.declare import across, bounds, codes, headings, shapes
 from jobs.declare.headings import STATING, WITHDRAWING, heading_key
 from jobs.declare.model import Column, Contract, RowRule
 from jobs.files import parse_yaml
@@ -336,6 +336,8 @@ def heading(contract: Contract, header: list[str], name: str) -> tuple[str, int 
     if name == "operation":
         place = headings.operation_at(header)
         return (header[place].strip(), place) if place >= 0 else ("操作", None)
+    if name in contract.wide.values() and (of_value := across.place_of(contract, header)):
+        return of_value
     positions = headings.match(contract, header) or {}
     if name not in positions:
         own = next((c for c in contract.columns if c.name == name), None)

@@ -25,6 +25,8 @@ FAILED = "failed"
 # key of another one.
 ASIDE, EXAMPLES, AGAIN = "lines_aside", "lines_example", "lines_again"
 OF_LINES = (ASIDE, EXAMPLES, AGAIN)
+# The remark that a total of a wide form is no sum: a question to its sender.
+TOTAL = "total_differs"
 
 # So few lines hold no file whatever their share, as long as most of the file stands: 5 % alone would send a
 # class of 30 back for two slips. Three are what a person mends by hand while the rest counts; with five, half

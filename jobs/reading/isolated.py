@@ -383,7 +383,7 @@ def _fill(
             found.tables.append(noted)
             if into is None:
                 continue
-            thousands = Thousands(table) if table.container == "csv" else None
+            thousands = Thousands(table) if table.container == "csv" and table.form is None else None
             for block in table.blocks:
                 if sink is None:
                     sink = pa.ipc.new_stream(str(into), BLOCKS)

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from jobs import declare
 from jobs.declare import Contract, reasons
-from jobs.reading import containers, recognize
+from jobs.reading import containers, recognize, wide
 from jobs.reading.recognize import Table, Unrecognized
 from jobs.reading.sheet import LARGEST_MEMBER, Sheet, UnreadableError
 
@@ -128,8 +128,9 @@ def tables(path: Path, contracts: Sequence[Contract], reading: Reading) -> Itera
                 reading.container = sheet.container
             found = recognize.recognize(sheet, sheets.contracts)
             if isinstance(found, Table):
-                if sheets.take(found):
-                    yield found
+                for table in wide.spread(found, reading.remarks):
+                    if sheets.take(table):
+                        yield table
             elif found is not None:
                 sheets.skip(sheet, found)
     except UnreadableError as error:

@@ -14,7 +14,7 @@ from itertools import chain
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.declare import Contract, heading_key, headings, reasons
+from jobs.declare import Contract, across, heading_key, headings, reasons
 from jobs.reading.sheet import Sheet
 
 # Titles, notes on how to fill the form in, a merged group line: no sender puts more above the header.
@@ -43,6 +43,9 @@ class Table:
     width: int
     positions: dict[str, int]
     blocks: Iterator[pa.RecordBatch] | list[pa.RecordBatch]
+    # Of a wide form its header, and the year that its title states.
+    form: across.Header | None = None
+    year: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ class _Header:
     height: int
     cells: list[str]
     positions: dict[str, int]
+    form: across.Header | None = None
+    year: str | None = None
 
 
 def recognize(sheet: Sheet, contracts: Sequence[Contract]) -> Table | Unrecognized | None:
@@ -89,7 +94,7 @@ def recognize(sheet: Sheet, contracts: Sequence[Contract]) -> Table | Unrecogniz
     nearest = Unrecognized(1.0, reasons.text("header_unknown", within=HEADER_WITHIN, **place))
     for index, row in enumerate(rows[:HEADER_WITHIN]):
         below = rows[index + 1] if index + 1 < len(rows) else []
-        header = _header(row, below, contracts)
+        header = _header(row, below, contracts) or _wide_header(rows, index, contracts, sheet)
         if header is not None:
             after = index + header.height
             rest = first.slice(after + (after < len(rows) and _numbers_columns(rows[after])))
@@ -104,6 +109,8 @@ def recognize(sheet: Sheet, contracts: Sequence[Contract]) -> Table | Unrecogniz
                 len(header.cells),
                 header.positions,
                 chain([rest] if rest.num_rows else [], sheet.blocks),
+                header.form,
+                header.year,
             )
         for contract in contracts:
             lacking = headings.missing(contract, row)
@@ -145,6 +152,31 @@ def _header(row: list[str], below: list[str], contracts: Sequence[Contract]) -> 
             if best is None or len(positions) > len(best.positions):
                 best = _Header(contract, height, cells, positions)
     return best
+
+
+_YEAR = re.compile(r"(?<!\d)(20\d\d)\s*(?:[-—–~至/]+\s*20\d\d\s*)?(?:学年|年)")
+
+
+def _wide_header(
+    rows: list[list[str]], index: int, contracts: Sequence[Contract], sheet: Sheet
+) -> _Header | None:
+    """The header of a wide form that begins in a row; a year of no column must be stated above it."""
+    for contract in contracts:
+        below = rows[index + 1] if index + 1 < len(rows) else []
+        for height, lower in ((1, []), (2, below)):
+            form = across.header_of(contract, rows[index], lower) if height == 1 or lower else None
+            if form is None or (lower and across.header_of(contract, lower)):
+                # The lower row is a header by itself: the upper one is a title.
+                continue
+            has_place = {*form.positions, contract.wide["across"]}
+            year = None
+            if any(c.required and c.type == "year" and c.name not in has_place for c in contract.columns):
+                above = [*(cell for row in rows[: index + height] for cell in row), sheet.name or ""]
+                year = next((found[1] for cell in above if (found := _YEAR.search(cell))), None)
+                if year is None:
+                    continue
+            return _Header(contract, height, form.cells, dict(form.positions), form, year)
+    return None
 
 
 def _written(cells: list[str]) -> list[str]:

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from jobs.declare import Contract, headings, reasons
+from jobs.declare import Contract, across, headings, reasons
 from jobs.reading.isolated import FoundTable
 
 
 def unknown_columns(contract: Contract, found: Iterable[FoundTable]) -> list[str]:
     """Return the headings as sent that the contract does not know, each once, in the order of the tables."""
-    return list(
-        dict.fromkeys(h for t in found for h in headings.strangers(contract, t.header, _places(contract, t)))
+    strangers = (h for t in found for h in headings.strangers(contract, t.header, _places(contract, t)))
+    return [h for h in dict.fromkeys(strangers) if not _is_across(contract, h)]
+
+
+def _is_across(contract: Contract, heading: str) -> bool:
+    """Whether a heading of a wide form is a value that stands across, or sums them up."""
+    return bool(contract.wide) and (
+        across.word_of(contract, heading) is not None or across.is_total(contract, heading)
     )
 
 

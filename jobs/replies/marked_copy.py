@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,8 @@ import pyarrow as pa
 from xlsxwriter.utility import quote_sheetname, xl_rowcol_to_cell
 
 from jobs.cells import workbook
+from jobs.declare import across
+from jobs.declare.headings import MARK
 from jobs.declare.words import Text
 from jobs.files import replacing
 from jobs.lake import tables
@@ -26,6 +28,8 @@ from jobs.settings import Settings
 
 if TYPE_CHECKING:
     import xlsxwriter
+    from xlsxwriter.format import Format
+    from xlsxwriter.worksheet import Worksheet
 
 FILLS = {REFUSED: "F8CBAD", ASKED: "BDD7EE", FLAGGED: "FFEB9C", ASIDE: "E7E6E6"}
 LIST_SHEET = "标注清单"
@@ -54,6 +58,8 @@ class _Sheet:
     # Rows of the marked lines, where they stand alone.
     rows: dict[int, int] | None
     shift: int
+    # What a title told of every line, and no column does.
+    title: str = ""
 
     def row(self, line: int) -> int:
         return line + self.shift if self.rows is None else self.rows[line]
@@ -73,12 +79,12 @@ def write(settings: Settings, report: Report, target: Path) -> bool:
 
 def write_lines(report: Report, raw: str, target: Path) -> bool:
     """The same from raw lines that lie elsewhere; `raw` is what a query reads from."""
-    receipt = report.receipt
+    receipt, heads = report.receipt, _heads(report)
     marks: dict[int, _Marks] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     for problem in report.problems:
         if problem.line:
             # A column that the file lacks is reported on the first cell of the line.
-            marks[problem.table][problem.line][problem.position or 0].append(problem)
+            marks[heads[problem.table]][problem.line][problem.position or 0].append(problem)
     if not marks:
         return False
     with duckdb.connect(config={"threads": 1, "memory_limit": _MEMORY}) as db:
@@ -88,6 +94,13 @@ def write_lines(report: Report, raw: str, target: Path) -> bool:
             f"select _table, _line_number, cells from {raw}"
             " where _delivery_id = $delivery and _file_sha256 = $file"
         )
+        if any(head != table for table, head in enumerate(heads)):
+            rows = [(table, head, len(_header(report, table))) for table, head in enumerate(heads)]
+            db.register("heads", pa.table(list(zip(*rows, strict=True)), ["_table", "head", "width"]))
+            lines = (
+                "select head as _table, _line_number, any_value(list_slice(cells, 1, width)) as cells"
+                f" from ({lines}) join heads using (_table) group by head, _line_number"
+            )
         size = f"select coalesce(sum(len(cells)), 0), max(_line_number) from ({lines})"
         cell_count, last = db.execute(size, which).fetchall()[0]
         if last is None:
@@ -114,18 +127,13 @@ def _write(
 ) -> None:
     # Temporary files hold rows, so they lie beside the copy; a row is written and let go.
     with workbook(str(target), constant_memory=True, tmpdir=str(target.parent)) as book:
-        sheets = _sheets(report.receipt, marks, is_whole)
+        sheets = _sheets(report, marks, is_whole)
         _list(book, report, sheets)
         text = {"num_format": "@"}
         plain, head = book.add_format(text), book.add_format({**text, "bold": True, "bg_color": "#DCE6F1"})
         fills = {kind: book.add_format({**text, "bg_color": f"#{color}"}) for kind, color in FILLS.items()}
-        made = []
-        for sheet in sheets:
-            made.append(book.add_worksheet(sheet.name))
-            made[-1].set_column(0, max(len(sheet.header) - 1, 0), 14, plain)
-            made[-1].freeze_panes(sheet.header_row + 1, 0)
-            for column, heading in enumerate(sheet.header):
-                made[-1].write_string(sheet.header_row, column, heading, head)
+        made = _begun(book, sheets, plain, head)
+        last: dict[int, int] = {}
         left = MOST_COMMENTS
         for batch in batches:
             for table, line, cells in zip(*(column.to_pylist() for column in batch.columns), strict=True):
@@ -139,21 +147,72 @@ def _write(
                         options = {"author": "edulake", "x_scale": 3, "y_scale": 1.5}
                         made[table].write_comment(row, column, _comment(at[column]), options)
                         left -= 1
+                if at:
+                    severity = _severity([problem for problems in at.values() for problem in problems])
+                    beside = max(len(sheets[table].header), len(cells))
+                    made[table].write_string(row, beside, severity, fills[severity])
+                last[table] = row
+        for table, row in last.items():
+            header = sheets[table].header_row
+            made[table].autofilter(header, 0, max(row, header), len(sheets[table].header))
 
 
-def _sheets(receipt: Mapping[str, Any], marks: Mapping[int, _Marks], is_whole: bool) -> list[_Sheet]:
-    """A sheet for each table of the file, whether it has marks or not, in their order."""
+def _begun(
+    book: xlsxwriter.Workbook, sheets: Sequence[_Sheet], plain: Format, head: Format
+) -> dict[int, Worksheet]:
+    """A sheet with its headings for the first table of each."""
+    made: dict[int, Worksheet] = {}
+    for table, sheet in enumerate(sheets):
+        if any(sheet is one for one in sheets[:table]):
+            continue
+        made[table] = book.add_worksheet(sheet.name)
+        made[table].set_column(0, max(len(sheet.header) - 1, 0), 14, plain)
+        made[table].freeze_panes(sheet.header_row + 1, 0)
+        if sheet.title and sheet.header_row:
+            made[table].write_string(0, 0, sheet.title, head)
+        for column, heading in enumerate([*sheet.header, MARK]):
+            made[table].write_string(sheet.header_row, column, heading, head)
+    return made
+
+
+def _header(report: Report, table: int) -> list[str]:
+    """The headings of a table as its sender wrote them."""
+    header: list[str] = json.loads(report.receipt["headers"][table])
+    return across.own_headings(report.contract, header) if report.contract else header
+
+
+def _heads(report: Report) -> list[int]:
+    """Of each table the first one of its sheet: a wide form has many, one for each value across."""
+    receipt, first = report.receipt, dict[tuple[Any, ...], int]()
+    found: list[int] = []
+    places = zip(*(receipt[name] or () for name in ("sheets", "members", "headers")), strict=True)
+    for table, (sheet, member, header) in enumerate(places):
+        is_wide = report.contract and across.place_of(report.contract, json.loads(header))
+        place = (sheet, member) if is_wide else (table,)
+        found.append(first.setdefault(place, table))
+    return found
+
+
+def _sheets(report: Report, marks: Mapping[int, _Marks], is_whole: bool) -> list[_Sheet]:
+    """The sheet of each table of the file, whether it has marks or not, in their order."""
+    receipt, heads = report.receipt, _heads(report)
     taken = {LIST_SHEET.lower()}
-    found = []
-    places = zip(receipt["sheets"], receipt["members"], receipt["headers"], strict=True)
-    for number, (sheet, member, header) in enumerate(places):
+    found: list[_Sheet] = []
+    places: Iterable[tuple[str | None, str | None]] = zip(receipt["sheets"], receipt["members"], strict=True)
+    for number, (sheet, member) in enumerate(places):
+        if heads[number] != number:
+            found.append(found[heads[number]])
+            continue
         name = sheet_name(sheet or Path(member or "").stem, taken)
         # JSON lines have no header line of their own: theirs stands above, and lines move down by one.
         header_line = receipt["header_lines"][number]
         rows, header_row, shift = None, max(header_line - 1, 0), 0 if header_line == 0 else -1
         if not is_whole:
             rows, header_row = {line: row for row, line in enumerate(sorted(marks.get(number, {})), 1)}, 0
-        found.append(_Sheet(name, json.loads(header), header_row, rows, shift))
+        header = _header(report, number)
+        behind: list[str] = json.loads(receipt["headers"][number])[len(header) + 1 :]
+        title = "".join(f"{cell.partition(across.OF)[2]}学年" for cell in behind)
+        found.append(_Sheet(name, header, header_row, rows, shift, title))
     return found
 
 

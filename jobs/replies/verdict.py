@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jobs.declare import reasons
 from jobs.declare.words import Text
 from jobs.ingest import verdicts
 
@@ -178,6 +179,7 @@ def verdict_of(
 def of_receipt(receipt: Mapping[str, Any], finding_count: int = 0) -> Verdict:
     """Return the verdict of a row of `ops__receipt`; `withdrawal` beside it if its delivery is taken back."""
     aside = verdicts.counted(receipt["remarks"] or (), verdicts.ASIDE, verdicts.EXAMPLES)
+    finding_count += sum(reasons.code_of(one) == verdicts.TOTAL for one in receipt["remarks"] or ())
     return verdict_of(
         WITHDRAWN if receipt.get("withdrawal") else str(receipt["outcome"]),
         (receipt["refused_count"] or 0) - aside,

@@ -130,7 +130,10 @@ def test_a_roll_is_answered_line_by_line_and_no_value_leaves(settings: Settings,
     assert commented["D5"].value == "昨天"
     assert "日期" in commented["D5"].comment.text
     assert commented["A5"].fill.fgColor.rgb != commented["C3"].fill.fgColor.rgb
-    assert [c.value for c in sheet[2]] == rows[0]
+    assert [c.value for c in sheet[2]] == [*rows[0], None]
+    # A filter on the last column shows the rows to mend alone.
+    assert sheet.auto_filter.ref == "A1:J61"
+    assert [sheet.cell(row, 10).value for row in (1, 3, 5, 9)] == ["处理标注", "存疑", "退回", "退回"]
 
 
 def test_a_workbook_comes_back_as_text_with_comments(settings: Settings, spark: SparkSession) -> None:
@@ -211,9 +214,9 @@ def test_of_a_file_beyond_the_bounds_the_marked_lines_come_back(
         report_files.write(settings, report.gather(settings, receipt))["marked"]
     )
     assert [[c.value for c in row] for row in sheet.iter_rows()] == [
-        ["区", "出生年", "出生人数"],
-        ["东城区", "2003", "很多"],
-        ["东城区", "2017", "很多"],
+        ["区", "出生年", "出生人数", "处理标注"],
+        ["东城区", "2003", "很多", "退回"],
+        ["东城区", "2017", "很多", "退回"],
     ]
     assert [(row[1].value, row[4].value) for row in listed.iter_rows(min_row=2)] == [
         ("报送数据!C2", 5),
