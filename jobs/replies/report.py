@@ -22,7 +22,7 @@ from jobs.ingest import relations, verdicts
 from jobs.lake import receipt_text, runs, tables, withdrawals
 from jobs.lake.deliveries import LandedFile
 from jobs.lake.withdrawals import Withdrawal
-from jobs.replies import verdict
+from jobs.replies import totals, verdict
 from jobs.replies.verdict import Verdict
 from jobs.settings import Settings, UserError
 
@@ -126,7 +126,7 @@ class Report:
             (Text("退回行", "refused"), f"{r['refused_count']:,}"),
             *self._withdrawn(),
             (Text("整批原因", "why"), _told(r["reasons"], language) or none),
-            (Text("未读取的内容", "left unread"), _told(_unread(r["remarks"]), language) or none),
+            (Text("未读取的内容", "left unread"), _told(totals.unread(r["remarks"]), language) or none),
             (Text("关联核对", "against other files"), "; ".join(self.rates) or none),
             *self._unchecked(),
             (Text("下一步", "what to do"), self.next_step.told(language)),
@@ -257,7 +257,7 @@ def _made(
             column_name, _, rule = flag.partition(":")
             found.append(_problem(of_file, FLAGGED, row, column_name, rule))
     found += [_related(of_file, row) for row in findings]
-    found += [of_file.total(remark) for remark in receipt["remarks"] or () if _is_total(remark)]
+    found += [of_file.total(remark) for remark in receipt["remarks"] or () if totals.is_one(remark)]
     return Report(
         receipt,
         contract,
@@ -316,7 +316,7 @@ class _File:
         (heading,) = told.get("headings") or [""]
         header = self._headers[row["table_number"]] if self._headers else []
         cell = heading, header.index(heading) if heading in header else None
-        return self.problem(ASKED, row, self._contract.wide["value"], verdicts.TOTAL, _TOTAL, cell)
+        return self.problem(ASKED, row, self._contract.wide["value"], verdicts.TOTAL, totals.SAID, cell)
 
     def problem(
         self,
@@ -347,25 +347,6 @@ class _File:
             said.do.told(self._language),
             self._language,
         )
-
-
-_TOTAL = Explanation(
-    Text("合计等于所合计的各数之和", "A total is the sum of what it stands for"),
-    Text("这一格的合计与所合计的各数之和不符", "This total is not the sum of the numbers that it stands for"),
-    Text(
-        "请核对各数是否齐全、有误, 更正后重报; 合计本身不计入",
-        "Check the numbers, correct what is wrong and send it again; totals themselves do not count.",
-    ),
-)
-
-
-def _is_total(remark: str) -> bool:
-    return reasons.code_of(remark) == verdicts.TOTAL
-
-
-def _unread(remarks: list[str] | None) -> list[str]:
-    """The remarks without those that are told line by line."""
-    return [remark for remark in remarks or () if not _is_total(remark)]
 
 
 def _problem(found: _File, severity: str, row: dict[str, Any], column_name: str, rule: str) -> Problem:

@@ -161,7 +161,7 @@ def test_the_reply_names_line_and_column_in_the_senders_own_form(
     assert told.verdict.zh == "部分退回"
     assert verdict.of_receipt(made.receipt | {"refused_count": 0, "flagged_count": 0}).zh == "接收但有疑问"
 
-    marked = report_files.write_trial(settings, made, tmp_path, "统计表")["marked"]
+    marked = report_files.write_trial(told, made.lines, tmp_path, "统计表")["marked"]
     _, sheet = openpyxl.load_workbook(marked)
     assert [[c.value or None for c in row] for row in sheet.iter_rows()] == [
         ["2025学年", *[None] * 7],
