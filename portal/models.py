@@ -256,7 +256,7 @@ class Options(BaseModel):
     measures: list[OptionMeasure]
 
 
-class Question(BaseModel):
+class CellsQuestion(BaseModel):
     """What a permanent link is to show: as the parameters of `/tables/{name}/cells`."""
 
     model_config = {"extra": "forbid"}

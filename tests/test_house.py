@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jobs.settings import ROOT
 
-PACKAGES = ("jobs", "portal", "synthetic", "dags", "infra", "dbt", "benchmarks", "tests")
+PACKAGES = ("jobs", "portal", "synthetic", "dags", "client", "infra", "dbt", "benchmarks", "tests")
 MOST_LINES = 400
 MOST_LINES_OF_A_FUNCTION = 60
 

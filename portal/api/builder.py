@@ -13,7 +13,7 @@ from jobs.access.store import open_store
 from portal import builder, parameters, permalinks, replies
 from portal.access.gate import EVERYBODY, opened_to, taking
 from portal.asked import Asked, OneAsked, problems_told
-from portal.models import Cells, Options, PermalinkMade, Problem, Question
+from portal.models import Cells, CellsQuestion, Options, PermalinkMade, Problem
 from portal.permalinks import FullError, Permalink, Permalinks
 from portal.problems import ProblemError
 from portal.replies import API
@@ -79,7 +79,7 @@ async def _answered(request: Request, asked: Asked, name: str, part: str) -> Res
     responses={**problems_told(404, 410, 413, 507)},
     **taking(_BODY, *EVERYBODY),
 )
-async def make_permalink(request: Request, asked: OneAsked, question: Question) -> Response:
+async def make_permalink(request: Request, asked: OneAsked, question: CellsQuestion) -> Response:
     """Keep a built table as it is now. Of a public table everybody may open it; else who sees the same."""
     pairs = [
         (name, text)
@@ -104,7 +104,7 @@ async def make_permalink(request: Request, asked: OneAsked, question: Question) 
     return Response(made.model_dump_json(), 201, headers, media_type="application/json")
 
 
-def _kept(request: Request, asked: Asked, question: Question, choice: builder.Choice) -> Permalink:
+def _kept(request: Request, asked: Asked, question: CellsQuestion, choice: builder.Choice) -> Permalink:
     snapshot = asked.snapshot
     body = replies.written(snapshot, builder.cells(snapshot, asked.scope, question.table, choice))
     is_public = bool(snapshot.tables[question.table].get("public"))
