@@ -16,7 +16,7 @@ from jobs.settings import UserError
 
 if TYPE_CHECKING:
     from jobs.publish.lineage import Lineage
-    from jobs.publish.lineage_sql import Edges, Point
+    from jobs.publish.lineage_sql import Point
 
 
 def lineage(
@@ -46,12 +46,15 @@ def lineage(
     Example: `./edulake lineage fct_fitness_rate.good_or_excellent_share`
     """
     from jobs.publish import lineage as graph
+    from jobs.publish import lineage_told
 
     if form not in ("tree", "json"):
         raise UserError(f"--format {form} is not known.", "Give --format tree or --format json.")
     found = graph.of_site(site_settings.load(site))
     points = _asked(found, name)
-    told = [_told(found, point, bool(found.reads(point)) if up is None else up) for point in points]
+    told = [
+        lineage_told.told(found, point, bool(found.reads(point)) if up is None else up) for point in points
+    ]
     if form == "json":
         console.say(json.dumps(told if len(told) > 1 else told[0], ensure_ascii=False, indent=1))
         return
@@ -99,41 +102,6 @@ def _by_heading(dataset: str, heading: str) -> list[Point]:
         for column in contract.columns
         if dataset in ("", name) and key in map(declare.heading_key, column.headings)
     ]
-
-
-def _told(found: Lineage, point: Point, is_up: bool) -> dict[str, Any]:
-    """A point's lineage as data."""
-    from jobs.publish import lineage as graph
-    from jobs.publish import meanings
-
-    zh, en = meanings.words(point)
-    near, whole = (found.reads, found.made_of) if is_up else (found.step_down, found.read_by)
-    told: dict[str, Any] = {"name": str(point), "zh": zh, "en": en, "direction": "up" if is_up else "down"}
-    if point.relation in graph.decided_from():
-        told["computed_by"] = [f"jobs/decide/{f}" for f in graph.decided_from()[point.relation]["made_by"]]
-    told["steps"] = _listed(near(point))
-    if is_up:
-        told["sources"] = _listed(found.sources(point))
-        told["rows_chosen_by"] = _listed(found.rows.get(point.relation, {}))
-    else:
-        told["columns"] = _listed(whole(point))
-        told["rows_of"] = found.rows_by(point)
-    return told
-
-
-def _listed(edges: Edges) -> list[dict[str, str]]:
-    """Nearest first: by kind, then by name."""
-    from jobs.publish import meanings
-    from jobs.publish.lineage_sql import KINDS
-
-    ordered = sorted(edges.items(), key=lambda edge: (KINDS.index(edge[1]), edge[0]))
-    found = []
-    for point, kind in ordered:
-        zh, en = meanings.words(point)
-        found.append(
-            {"name": str(point), "kind": kind, "kind_zh": meanings.KINDS_ZH[kind], "zh": zh, "en": en}
-        )
-    return found
 
 
 def _tree(found: Lineage, point: Point, direction: str) -> Iterator[str]:

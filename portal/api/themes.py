@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from portal.api import (
+    dictionary,
     evaluation,
     fitness,
     places,
+    releases,
+    report,
     reporting,
     resources,
     safety,
     scenarios,
     schools,
     search,
+    visits,
 )
 
 # A fixed address stands before one with a code in it.
-ROOMS = (places, scenarios, evaluation, fitness, safety, schools, search, resources, reporting)
+ROOMS = (
+    *(places, scenarios, evaluation, fitness, report, safety, visits, schools, search),
+    *(resources, reporting, releases, dictionary),
+)

@@ -32,11 +32,12 @@ NAMES_ONLY = {
     "jobs/publish/refusals.py": "an example in a refusal",
 }
 
-# Beginnings of addresses that read no mart: who asks, what is handed in, how the server does.
+# Beginnings of addresses that name no mart: who asks, what is handed in, how the server does, words.
 NO_MARTS = (
     *("/sign-in", "/sign-out", "/api/v1/me"),
     *("/hand-in", "/api/v1/deliveries", "/api/v1/templates"),
     *("/healthz", "/readyz", "/metrics", "/api/v1/delta-sharing"),
+    *("/api/v1/releases", "/api/v1/dictionary", "/api/v1/lineage"),
 )
 
 
