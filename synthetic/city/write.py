@@ -25,6 +25,7 @@ from synthetic.city.learning import write_city_learning, write_district_learning
 from synthetic.city.life import lives
 from synthetic.city.part import City, Part
 from synthetic.city.planning import write_births, write_housing, write_projects
+from synthetic.city.portal_writes import write_portal
 from synthetic.city.premises import write_facilities, write_registers
 from synthetic.city.registration import write_registrations
 from synthetic.city.reported import write_indicators
@@ -79,6 +80,7 @@ WRITERS = (
     Writer("year", write_bulletins),
     Writer("district", write_district_learning),
     Writer("district", write_strangers),
+    Writer("district", write_portal),
     Writer("city", write_supervision_actions),
     Writer("city", write_future),
 )

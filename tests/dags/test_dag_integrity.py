@@ -25,6 +25,7 @@ DAGS = {
         "ingest_place_demand",
         "ingest_district_statistics",
         "ingest_resources",
+        "ingest_portal",
         "decide_fitness",
         "decide_places",
         "decide_safety",
@@ -62,7 +63,7 @@ def feeds_of(site: str) -> set[str]:
 def test_every_dag_of_the_site_is_found_and_readable(read_dags: ReadDags, site: str) -> None:
     bag = read_dags(site)
     assert bag.import_errors == {}
-    assert len(bag.dags) == {"beijing": 13, "nyc": 5, "us": 6}[site]
+    assert len(bag.dags) == {"beijing": 14, "nyc": 5, "us": 6}[site]
     assert set(bag.dags) == DAGS[site]
 
 
@@ -87,7 +88,7 @@ def test_every_dag_says_whose_it_is_and_what_it_does(read_dags: ReadDags, site: 
 
 def test_every_task_repeats_once_soon_and_is_documented(read_dags: ReadDags, site: str) -> None:
     tasks = list(all_tasks(read_dags(site)))
-    assert len(tasks) == {"beijing": 18 + 18 + 4 + 3, "nyc": 5 + 3 + 1 + 3, "us": 7 + 6 + 1 + 3}[site]
+    assert len(tasks) == {"beijing": 21 + 20 + 4 + 3, "nyc": 5 + 3 + 1 + 3, "us": 7 + 6 + 1 + 3}[site]
     for task in tasks:
         assert 1 <= task.retries <= 2, task
         assert task.retry_delay.total_seconds() <= 30, task

@@ -1,12 +1,13 @@
 -- one row per alert for which a state was stated: the newest one, and since when it is closed
 with states as (select * from {{ ref('stg_safety__alert_state') }}),
 
--- of two states of one day the one further on is the newer
+-- of two states of one day the one written later in the portal is the newer, else the one further on
 stepped as (
     select
         alert_id,
         alert_state_code,
         stated_date,
+        coalesce(written_time, '') as written_time,
         alert_state_code in ('handled', 'false') as is_closing,
         list_position(['new', 'seen', 'handled', 'false'], alert_state_code) as step,
     from states
@@ -17,10 +18,10 @@ followed as (
         *,
         bool_or(not is_closing) over (
             partition by alert_id
-            order by stated_date, step
+            order by stated_date, written_time, step
             rows between current row and unbounded following
         ) as is_reopened,
-        row_number() over (partition by alert_id order by stated_date desc, step desc) as recency,
+        row_number() over (partition by alert_id order by stated_date desc, written_time desc, step desc) as recency,
     from stepped
 )
 

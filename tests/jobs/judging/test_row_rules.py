@@ -154,6 +154,21 @@ CASES: dict[str, dict[str, tuple[dict[str, str], dict[str, str]]]] = {
 }
 
 
+# What people write in the portal names nobody by a number.
+CASES |= {
+    dataset: {
+        f"{column}:personal_number": (
+            {column: "共 1380013 人，费用 17645634.56 元"},
+            {column: f"请致电 {number}"},
+        )
+        for column, number in numbers.items()
+    }
+    for dataset, numbers in {
+        "correction_request": {"correction_text": "138-0013-8000"},
+        "figure_comment": {"comment_text": "11010519491231002X"},
+        "saved_scenario": {"scenario_name": "13800138000", "scenario_note": "138 0013 8000"},
+    }.items()
+}
 # The bureau's own measures are held against the same rules.
 CASES["supervision_action"] = {
     "supervision_action_kind_code:reason_missing": (
