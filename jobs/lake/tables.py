@@ -238,14 +238,16 @@ def append_batches(
     )
 
 
-def rows(settings: Settings, table: str, columns: list[str] | None = None) -> list[dict[str, Any]]:
-    """All rows of a small table as dictionaries; none where it does not exist.
+def rows(
+    settings: Settings, table: str, columns: list[str] | None = None, version: int | None = None
+) -> list[dict[str, Any]]:
+    """All rows of a small table (at a version: now) as dictionaries; none where it does not exist.
 
     Raises DamagedError where a file of it is gone or cannot be read.
     """
     from pyarrow.parquet import ParquetFile
 
-    found = open_table(settings, table)
+    found = open_table(settings, table, version)
     if found is None:
         return []
     names = columns or [field.name for field in found.schema().fields]
