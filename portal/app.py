@@ -22,8 +22,10 @@ from portal import problems
 from portal.access import barred, gate, sign_in
 from portal.access.gate import EverybodyIs, Keeper
 from portal.api import builder, family_codes, release, tables, themes
+from portal.door import events
 from portal.door import routes as door
 from portal.door.desk import Desk
+from portal.door.writes import Writes
 from portal.downloads import Downloads
 from portal.guard import Guard
 from portal.heads import Heads
@@ -39,7 +41,7 @@ from portal.watch import routes as watch
 from portal.watch.watching import Watch, Watching
 
 # Each module has one router.
-ROOMS = (release, tables, builder, sign_in, family_codes, share, watch, door, *themes.ROOMS)
+ROOMS = (release, tables, builder, sign_in, family_codes, share, watch, door, events, *themes.ROOMS)
 STATIC = Path(__file__).parent / "static"
 LOOPBACK = "127.0.0.1"
 OWN_HOSTS = (LOOPBACK, "localhost")
@@ -71,6 +73,7 @@ def create_app(
     app.state.settings = settings
     app.state.keeper = keeper or EverybodyIs(ANYBODY)
     app.state.trail = Trail(settings)
+    app.state.writes = Writes(settings, app.state.trail)
     app.state.library = Library(settings, seconds)
     app.state.downloads = Downloads()
     app.state.desk = Desk(settings, app.state.trail)
