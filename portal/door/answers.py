@@ -5,7 +5,7 @@ A delivery that came another way (`./edulake land`) is told in the same shape; i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from jobs import clock, declare
@@ -181,10 +181,9 @@ def differs(first: Mapping[str, Any] | None, final: Mapping[str, Any] | None) ->
 
 
 def came_otherwise(
-    lake: Lake, receipts: Iterable[Mapping[str, Any]], known: Iterable[HandIn]
+    lake: Lake, receipts: Iterable[Mapping[str, Any]], door: Container[str]
 ) -> list[dict[str, Any]]:
-    """The deliveries that no hand-in of the door brought, in the same shape as those it did."""
-    door = {file.delivery_id for made in known for file in made.files}
+    """The deliveries that no hand-in of the door brought (`door`: those it did), in the same shape."""
     found: dict[str, list[Mapping[str, Any]]] = {}
     for row in receipts:
         if row["delivery_id"] not in door:

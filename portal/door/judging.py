@@ -164,10 +164,8 @@ class Queue:
         feed, _, folder = delivery_id.split("/")
         own = [file for file in made.files if file.delivery_id == delivery_id]
         earlier = [
-            (file.receipt_id, str(judged_folder(self._folder, other.id) / f"{file.n}.filed"))
-            for other in self._store.listed([made.sender])
-            for file in other.files
-            if other.no < made.no and other.state != "withdrawn" and file.verdict and file.receipt_id
+            (receipt_id, str(judged_folder(self._folder, hand_in) / f"{n}.filed"))
+            for receipt_id, hand_in, n in self._store.judged_before(made)
         ]
         return {
             "do": "judge",

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from jobs import declare
-from jobs.access.caller import Caller
+from jobs.access.caller import Caller, Scope
 from jobs.declare.template import write_template
 from jobs.lake import senders
 from jobs.settings import UserError
@@ -34,9 +34,12 @@ _KINDS = {
     "marked.xlsx": ("marked", "标注.xlsx", _WORKBOOK),
 }
 _LONGEST_KEY = 200
+_AT_DOOR = Scope("deliveries")
 
 
 def _desk(request: Request) -> Desk:
+    # What is read at the door is of the caller's senders alone; the trail has a line for each answer.
+    request.state.scope = _AT_DOOR
     desk: Desk = request.app.state.desk
     return desk
 

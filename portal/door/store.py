@@ -90,6 +90,12 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _of_senders(senders: Iterable[str] | None) -> tuple[str, list[Any]]:
+    if senders is None:
+        return "true", []
+    return "sender in (select value from json_each(?))", [json.dumps([*senders])]
+
+
 class Store:
     """The door's own book."""
 
@@ -260,16 +266,41 @@ class Store:
             found = self._of(db, "id = ?", [hand_in])
             return found[0] if found else None
 
-    def listed(self, senders: Iterable[str] | None = None) -> list[HandIn]:
-        """The hand-ins of these senders, of all where none is given, the newest first."""
+    def listed(
+        self, senders: Iterable[str] | None = None, until: str = "", most: int | None = None
+    ) -> list[HandIn]:
+        """The hand-ins of these senders, of all where none is given, the newest first; `most` of them, from
+        the moment `until` back.
+        """
+        where, values = _of_senders(senders)
+        if until:
+            where, values = f"{where} and handed_at <= ?", [*values, until]
+        if most is not None:
+            inside = f"select no from hand_in where {where} order by handed_at desc, id desc limit {most}"
+            where = f"no in ({inside})"
         with self._open() as db:
-            if senders is None:
-                return self._of(db, "true", [])
-            return self._of(db, "sender in (select value from json_each(?))", [json.dumps([*senders])])
+            return self._of(db, where, values)
+
+    def delivery_ids(self, senders: Iterable[str] | None = None) -> set[str]:
+        """The lake's deliveries that hand-ins of these senders brought."""
+        where, values = _of_senders(senders)
+        query = f"select delivery_id from delivery join hand_in on hand_in.id = hand_in where {where}"
+        with self._open() as db:
+            return {row[0] for row in db.execute(query, values)}
+
+    def judged_before(self, made: HandIn) -> list[tuple[str, str, int]]:
+        """(receipt, hand-in, number) of the sender's files that were judged before a hand-in and stand."""
+        query = (
+            "select receipt_id, hand_in, n from file join hand_in on hand_in.id = hand_in"
+            " where sender = ? and no < ? and state = ? and verdict is not null and receipt_id is not null"
+        )
+        with self._open() as db:
+            return db.execute(query, (made.sender, made.no, LANDED)).fetchall()
 
     def _of(self, db: sqlite3.Connection, where: str, values: Sequence[Any]) -> list[HandIn]:
         rows = db.execute(
-            f"select {', '.join(_HAND_IN)} from hand_in where {where} order by no desc", values
+            f"select {', '.join(_HAND_IN)} from hand_in where {where} order by handed_at desc, id desc",
+            values,
         ).fetchall()
         found = {row[1]: HandIn(*row) for row in rows}
         ids = [json.dumps([*found])]
