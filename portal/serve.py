@@ -22,6 +22,7 @@ from portal.access.keeper import SiteKeeper
 from portal.app import LOOPBACK, OWN_HOSTS, create_app
 from portal.connections import BoundedConnection
 from portal.watch.log import AccessLog
+from portal.watch.telling import Telling
 from portal.watch.watching import Watching
 
 DEFAULT_PORT = 8090
@@ -69,6 +70,9 @@ def serve(settings: Settings, port: int = DEFAULT_PORT, announce: Callable[[str]
             app.state.desk.start()
         watching: Watching = app.state.watching
         watching.log_to(AccessLog(settings.logs))
+        telling = Telling(settings)
+        watching.at_end.insert(0, telling.end)
+        watching.figures.gauge("webhook_queue", "Deliveries to webhooks that wait", telling.waiting)
         Server(configured(app, portal=settings.portal), watching.end).run(sockets=[listener])
 
 

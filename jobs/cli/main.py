@@ -36,6 +36,7 @@ from jobs.cli import (
     release,
     safety,
     sql,
+    webhook,
 )
 from jobs.screen import remarks
 from jobs.settings import UserError
@@ -74,6 +75,7 @@ PANELS: dict[str, dict[str, Any]] = {
         "publish": publishing.app,
         "identity": identity.app,
         "access": access.app,
+        "webhook": webhook.app,
         "audit": audit.app,
         "forget": forget.forget,
         "correct": forget.correct,
