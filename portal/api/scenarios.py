@@ -24,6 +24,7 @@ from portal.problems import ProblemError
 from portal.replies import API
 from portal.resources import table_for
 from portal.said import Said, said
+from portal.selection import select
 from portal.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -225,6 +226,7 @@ def _ran(asked: Asked, body: ScenarioAsked) -> bytes:
     base, day = base_of(asked), _day(asked)
     with _refused():
         both = side_by_side.compare(base, _parsed(body.against), _parsed(body.levers), day)
+    _check_codes(asked, body)
     rows = side_by_side.Place(body.district, body.stage, body.year).of(both)
     summed = [name for name in Total.model_fields if name not in ("stage_code", "school_year_start")]
     totals = rows.groupby(["stage_code", "school_year_start"], as_index=False, sort=False)[summed].sum()
@@ -244,6 +246,7 @@ def _mixed(asked: Asked, body: MixAsked) -> bytes:
     base, day = base_of(asked), _day(asked)
     with _refused():
         both = side_by_side.compare(base, [], _parsed(body.levers), day)
+    _check_codes(asked, body)
     if side_by_side.Place(body.district, body.stage, body.year).of(both).empty:
         raise ProblemError(
             404,
@@ -269,6 +272,13 @@ def _mixed(asked: Asked, body: MixAsked) -> bytes:
         "The cheapest mix, solved exactly: whole blocks up to each lever's limit, at assumed costs.",
         told,
     )
+
+
+def _check_codes(asked: Asked, body: ScenarioAsked | MixAsked) -> None:
+    """Refuse codes that no list has; valid ones may have no rows."""
+    given = {"district_code": body.district, "stage_code": body.stage}
+    pairs = [(name, value) for name, value in given.items() if value is not None]
+    select(asked.snapshot, asked.scope, "fct_places_gap", pairs)
 
 
 def _lever_places(closed: Closed) -> list[dict[str, Any]]:

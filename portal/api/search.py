@@ -131,6 +131,10 @@ async def school(
 
 
 def _found(asked: Asked, q: str, held: Mapping[str, Any], limit: int) -> bytes:
+    if held["district_code"]:
+        # A code that no list has is refused; a valid one may have no rows.
+        table = table_for(asked, [SCHOOLS])
+        selection.select(asked.snapshot, asked.scope, table, [("district_code", held["district_code"])])
     fits = [entry for entry in register(asked) if _holds(entry, held)]
     ranked = rank(fits, q)
     told = {

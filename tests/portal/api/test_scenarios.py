@@ -90,7 +90,9 @@ def test_a_district_starts_from_its_own_file(callers: dict[Role, TestClient]) ->
         ({"lever": ["births -10%"]}, 422),
         ({"levers": ["births -10%"] * 51}, 422),
         ({"district": "1101"}, 422),
-        ({"district": "110199"}, 200),
+        ({"district": "110199"}, 422),
+        ({"stage": "nursery"}, 422),
+        ({"district": DISTRICT, "year": 1999}, 200),
     ],
 )
 def test_what_cannot_be_is_refused_and_what_is_not_there_is_empty(

@@ -79,6 +79,12 @@ def test_schools_are_found_by_part_of_the_name_within_the_scope(
     staged = callers[Role.CITY].get(f"{API}/schools", params={"stage_code": stage, "limit": 200}).json()
     assert all(stage in one["stage_codes"] for one in staged["schools"])
     assert callers[Role.CITY].get(f"{API}/schools", params={"name": "x"}).status_code == 422
+    unknown = callers[Role.CITY].get(f"{API}/schools", params={"district_code": "110199"})
+    assert (unknown.status_code, unknown.json()["type"]) == (422, "urn:edulake:problem:unknown-code")
+    assert (
+        callers[Role.DISTRICT].get(f"{API}/schools", params={"district_code": "110101"}).json()["schools"]
+        == []
+    )
     assert callers[Role.PUBLIC].get(f"{API}/schools").status_code == 401
 
 
