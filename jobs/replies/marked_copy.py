@@ -166,7 +166,7 @@ def _begun(
         if any(sheet is one for one in sheets[:table]):
             continue
         made[table] = book.add_worksheet(sheet.name)
-        made[table].set_column(0, max(len(sheet.header) - 1, 0), 14, plain)
+        made[table].set_column(0, len(sheet.header), 14, plain)
         made[table].freeze_panes(sheet.header_row + 1, 0)
         if sheet.title and sheet.header_row:
             made[table].write_string(0, 0, sheet.title, head)

@@ -174,7 +174,7 @@ def test_a_workbook_comes_back_as_text_with_comments(settings: Settings, spark: 
     assert copy["F7"].value == "1.62"
     assert [copy.cell(3 + i, 4).value for i in range(5)] == [*calls, "=1+1"]
     assert {cell.data_type for row in copy.iter_rows() for cell in row if cell.value} == {"s"}
-    assert {cell.number_format for row in copy.iter_rows(min_row=2) for cell in row} == {"@"}
+    assert {cell.number_format for row in copy.iter_rows(min_row=2) for cell in row if cell.value} == {"@"}
     assert live_parts(files["marked"]) == []
     assert live_parts(source) == ["formula"]
 
