@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -28,6 +28,8 @@ class CodeList:
 
     name: str
     rows: tuple[Mapping[str, str], ...]
+    # What was asked before: a contract asks one list for many columns.
+    _known: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict, compare=False, repr=False)
 
     def spellings(self, column: str | None = None, kept: str = "code") -> dict[str, str]:
         """Every accepted spelling -> code. With `column`, that standard's codes count instead of ours.
@@ -35,8 +37,13 @@ class CodeList:
         Words of `also` hold in every standard, of `jyt_also` beside the codes of `jyt_code` alone, and of
         `code_also` beside ours. `kept`: the column whose code is returned; a row without one is none.
         """
-        table: dict[str, str] = {}
         column = column or "code"
+        if (column, kept) not in self._known:
+            self._known[column, kept] = self._spellings(column, kept)
+        return dict(self._known[column, kept])
+
+    def _spellings(self, column: str, kept: str) -> dict[str, str]:
+        table: dict[str, str] = {}
         own = f"{column.removesuffix('_code')}_also"
         for row in self.rows:
             code = row[column]

@@ -35,7 +35,8 @@ def example_rows(contract: Contract, count: int = IN_TEMPLATE, *, after: int = 0
     rows = [{c.name: example(c, number) for c in contract.columns} for number in range(after, after + count)]
     bounded = bounds.columns(contract)
     for row in rows:
-        own = {b.column: b for b in bounds.today(bounds.of(contract)) if b.by == _values(contract, row)}
+        values = _values(contract, row)
+        own = {b.column: b for b in bounds.today(bounds.of(contract)) if b.by == values}
         for column in (contract.column(name) for name in bounded):
             row[column.name] = _middle(column, own[column.name]) if column.name in own else ""
     return rows

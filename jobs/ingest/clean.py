@@ -89,7 +89,7 @@ def _clean_part(part: Part) -> None:
     keys = identity.keys(settings) if contract.identity else None
     with staged.judged(settings, part.batch, contract, part.notes, keys) as judged:
         outcomes.count(judged.db, part.notes)
-        outcomes.decide(settings, part.batch, part.notes)
+        outcomes.decide(settings, part.batch, part.notes, receipts.filed(settings, but=part.notes))
         _commit(part, judged)
         files = [f"{note.delivery_id} {note.sha256}" for note in part.notes if note.outcome == ACCEPTED]
         if keys and files:

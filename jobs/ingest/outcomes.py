@@ -81,16 +81,11 @@ def _of_lines(row: dict[str, int]) -> list[str]:
     return [remark for remark, count in counts.items() if count]
 
 
-def decide(
-    settings: Settings, batch: Batch, notes: list[FileNote], waiting: Iterable[verdicts.Filed] = ()
-) -> None:
-    """Accept or hold each file by the contract's bounds, among all files known with their stamps.
-
-    `waiting` are files that have no receipt yet and count as if they had one.
-    """
+def decide(settings: Settings, batch: Batch, notes: list[FileNote], filed: Iterable[verdicts.Filed]) -> None:
+    """Accept or hold each file by the contract's bounds, among the others known, by their stamps."""
     gone = withdrawals.load(settings)
     fresh = [receipts.as_filed(batch, note, gone) for note in notes]
-    now = verdicts.judge([*receipts.filed(settings, but=notes), *waiting, *fresh], declare.load())
+    now = verdicts.judge([*filed, *fresh], declare.load())
     for note in notes:
         verdict = now[note.receipt_id]
         note.outcome, note.reasons = verdict.outcome, list(verdict.reasons)

@@ -20,10 +20,15 @@ from jobs.lake import receipt_text, tables, withdrawals
 from jobs.settings import Settings
 
 
-def filed(settings: Settings, but: Iterable[FileNote] = ()) -> list[verdicts.Filed]:
-    """Return every file with a receipt as verdicts compare them, except `but`: files that are done again."""
+def filed(
+    settings: Settings, but: Iterable[FileNote] = (), sender: str | None = None
+) -> list[verdicts.Filed]:
+    """Return every file with a receipt as verdicts compare them, except `but`: files that are done again.
+
+    `sender`: those of one alone; no file is compared with another's.
+    """
     left_out, gone = {note.receipt_id for note in but}, withdrawals.load(settings)
-    rows = receipt_text.receipts(settings, verdicts.COLUMNS)
+    rows = receipt_text.receipts(settings, verdicts.COLUMNS, sender)
     return [
         verdicts.filed(row, is_withdrawn=row["delivery_id"] in gone)
         for row in rows

@@ -7,7 +7,7 @@ places of lines, and no values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -96,10 +96,10 @@ def measure(settings: Settings, run: Run) -> list[dict[str, Any]]:
     return [_check(run, relation, rates) for relation in load().values()]
 
 
-def datasets() -> set[str]:
-    """Every dataset that a relation names on any side."""
+def datasets(asked: Iterable[Relation] | None = None) -> set[str]:
+    """Every dataset that a relation names on any side; of those `asked` alone where they are given."""
     found: set[str] = set()
-    for relation in load().values():
+    for relation in load().values() if asked is None else asked:
         others = (side["dataset"] for side in (relation.of, relation.successors) if side)
         found |= {*relation.datasets, *others}
     return found

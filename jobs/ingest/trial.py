@@ -204,18 +204,22 @@ class _Bench:
         """Judge what was read; the registers among it count for the other files, as in a run."""
         of_feed = {one.feed: [other for other in files if other.feed == one.feed] for one in files}
         signed = admission.locks(self.settings, known)
+        under_trial = [one.note for one in files]
+        filed = [
+            *receipts.filed(self.settings, under_trial, declare.sender_today(self.sender)),
+            *self.waiting,
+        ]
         for own in of_feed.values():
             batch = self._batch(own)
-            filed = [*receipts.filed(self.settings, but=batch.files), *self.waiting]
             fresh = {note.receipt_id for note in raw.fresh_files(self.settings, batch, filed)}
             for one in own:
                 if one.note.receipt_id in fresh:
                     raw.note_found(one.note, one.found, known, signed)
         by_note = {one.note.receipt_id: one for one in files}
         judged = []
-        for dataset, notes in outcomes.by_dataset(one.note for one in files):
+        for dataset, notes in outcomes.by_dataset(under_trial):
             contract, own = declare.load()[dataset], [by_note[note.receipt_id] for note in notes]
-            register = self._judge_dataset(contract, own, known)
+            register = self._judge_dataset(contract, own, known, filed)
             known = senders.with_schools(known, register)
             accepted = [note.key for note in notes if note.outcome == ACCEPTED]
             rows = self.stage / dataset / "judged.parquet"
@@ -225,7 +229,7 @@ class _Bench:
             one.findings, one.rates, one.unasked = related.of(one.note.key)
 
     def _judge_dataset(
-        self, contract: Contract, files: Sequence[_File], known: Senders
+        self, contract: Contract, files: Sequence[_File], known: Senders, filed: Sequence[Filed]
     ) -> list[dict[str, Any]]:
         """Judge the files of one dataset. Returns the rows of a register that is accepted, else none."""
         notes = [one.note for one in files]
@@ -237,7 +241,7 @@ class _Bench:
             rows = staged.parsed(db, self.settings, raw_lines, contract, notes, its_senders)
             staged.write(db, staged.tokened(db, self.settings, rows, contract, self._keys(contract)), folder)
             outcomes.count(db, notes)
-            outcomes.decide(self.settings, self._batch(files), notes, self.waiting)
+            outcomes.decide(self.settings, self._batch(files), notes, filed)
             refused = db.sql(judging.refusals("judged", contract)).to_arrow_table()
             flagged = db.sql(judging.flagged_lines("judged", contract)).to_arrow_table()
             for one in files:

@@ -78,7 +78,8 @@ def find(settings: Settings, judged: Sequence[Judged], day: date, stage: Path) -
     known_at = clock.end_of_day(as_of, settings.timezone)
     which = f" where (_delivery_id, _file_sha256) in ({_keys(key for one in judged for key in one.accepted)})"
     rows = _with_judged(settings, judged, stage)
-    with window.opened(settings, as_of, known_at, relations.datasets(), rows=rows) as lake:
+    datasets = relations.datasets(relation for relation, _ in asked)
+    with window.opened(settings, as_of, known_at, datasets, rows=rows) as lake:
         connection = lake.connection
         assert connection is not None
         connection.execute(f"set memory_limit = '{_MEMORY}'")

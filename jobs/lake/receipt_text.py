@@ -37,18 +37,24 @@ def append(settings: Settings, rows: Sequence[Mapping[str, Any]], app_id: str, r
     tables.append_rows(settings, TABLE, rows, app_id, run_id, SCHEMA)
 
 
-def receipts(settings: Settings, columns: list[str] | None = None) -> list[dict[str, Any]]:
-    """Return the rows of `ops__receipt`, each with what its sender typed beside it.
+def receipts(
+    settings: Settings, columns: list[str] | None = None, sender: str | None = None
+) -> list[dict[str, Any]]:
+    """Return the rows of `ops__receipt`, each with what its sender typed beside it; of one sender if given.
 
     `columns` are of both tables, all by default; `receipt_id` is always there. For who may not read the
     restricted zone, what was typed is null, and reasons and remarks stay in our own words.
     """
     declared = declare.table_columns("ops__receipt")
     wanted = {*declared, *SCHEMA.names} if columns is None else {*_KEY, *columns}
-    own = tables.rows(settings, "ops__receipt", [name for name in declared if name in wanted])
+    if sender is not None:
+        wanted.add("sender_code")
+    of_sender = ("sender_code", [sender]) if sender is not None else None
+    own = tables.rows(settings, "ops__receipt", [name for name in declared if name in wanted], only=of_sender)
     typed = [name for name in SCHEMA.names if name in wanted]
     may_see = os.access(settings.restricted, os.R_OK | os.X_OK)
-    found = tables.rows(settings, TABLE, typed) if may_see else []
+    theirs = ("receipt_id", [row["receipt_id"] for row in own]) if sender is not None else None
+    found = tables.rows(settings, TABLE, typed, only=theirs) if may_see else []
     # A file that was taken again has another batch: what an earlier one left behind is not its text.
     beside = {tuple(row[name] for name in _KEY): row for row in found}
     unknown = {name: None for name in typed if name not in declared}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -239,9 +239,14 @@ def append_batches(
 
 
 def rows(
-    settings: Settings, table: str, columns: list[str] | None = None, version: int | None = None
+    settings: Settings,
+    table: str,
+    columns: list[str] | None = None,
+    version: int | None = None,
+    only: tuple[str, Collection[str]] | None = None,
 ) -> list[dict[str, Any]]:
-    """All rows of a small table (at a version: now) as dictionaries; none where it does not exist.
+    """All rows of a small table (at a version: now) as dictionaries; none where it does not exist. `only`: a
+    column of those read and the values of it that are wanted.
 
     Raises DamagedError where a file of it is gone or cannot be read.
     """
@@ -258,12 +263,20 @@ def rows(
             held = ParquetFile(folder / file, memory_map=True).read(columns=columns)
         except (OSError, pa.ArrowException) as error:
             raise DamagedError(f"a file of table {table} is damaged: {folder / file}") from error
+        if only is not None:
+            held = _of(held, *only)
         values = dict(zip(held.schema.names, map(_values, held.columns), strict=True))
         # A file written before the table had a column holds null for it.
         missing = [None] * len(held)
         cells = zip(*(values.get(name, missing) for name in names), strict=True)
         listed += [dict(zip(names, row, strict=True)) for row in cells]
     return listed
+
+
+def _of(held: pa.Table, column: str, wanted: Collection[str]) -> pa.Table:
+    import pyarrow.compute as pc
+
+    return held.filter(pc.is_in(held[column].cast(pa.string()), pa.array([*wanted], pa.string())))
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
