@@ -274,9 +274,11 @@ def rows(
 
 
 def _of(held: pa.Table, column: str, wanted: Collection[str]) -> pa.Table:
-    import pyarrow.compute as pc
-
-    return held.filter(pc.is_in(held[column].cast(pa.string()), pa.array([*wanted], pa.string())))
+    # Row by row: Arrow filters no views of texts, and few rows are wanted.
+    values, known = held[column].to_pylist(), frozenset(wanted)
+    return pa.concat_tables(
+        [held.slice(0, 0), *(held.slice(at, 1) for at, v in enumerate(values) if v in known)]
+    )
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
