@@ -17,6 +17,7 @@ from jobs.declare.template import write_template
 from jobs.lake import senders
 from jobs.settings import UserError
 from portal.access.gate import EVERYBODY, SENDERS, OneCaller, opened_to, taking
+from portal.asked import problems_told
 from portal.door import answers, due, history, upload
 from portal.door.desk import Desk
 from portal.door.judging import DiedError, judged_folder
@@ -24,7 +25,11 @@ from portal.door.store import REFUSED
 from portal.problems import ProblemError
 from portal.replies import API
 
-router = APIRouter(prefix=API, tags=["deliveries"])
+router = APIRouter(
+    prefix=API,
+    tags=["deliveries"],
+    responses={**problems_told(401, 403, 404, 422, 429, 503)},
+)
 # Whatever a site allows, no request to the door is larger; its own bounds are in its settings.
 MOST_BYTES = 4096 * 1024**2
 _WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -137,7 +142,13 @@ def _taking_form() -> dict[str, Any]:
     return {**rule, "openapi_extra": {**rule["openapi_extra"], **_FORM}}
 
 
-@router.post("/deliveries", status_code=202, summary="Hand files in", **_taking_form())
+@router.post(
+    "/deliveries",
+    status_code=202,
+    summary="Hand files in",
+    responses={200: {"description": "Handed in before"}, **problems_told(400, 409, 413, 415)},
+    **_taking_form(),
+)
 async def hand_in(
     request: Request,
     desk: OneDesk,
@@ -274,7 +285,12 @@ def _report(desk: Desk, address: str, file: dict[str, Any], kind: str, *, is_fir
     return judged_folder(desk.folder, address) / names[kind].format(file["n"])
 
 
-@router.post("/deliveries/{address}/withdrawal", summary="Take a delivery back", **taking(8192, *SENDERS))
+@router.post(
+    "/deliveries/{address}/withdrawal",
+    summary="Take a delivery back",
+    responses={**problems_told(409, 413)},
+    **taking(8192, *SENDERS),
+)
 def withdraw(
     address: str,
     told: Annotated[Withdrawal, Body()],
