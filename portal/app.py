@@ -21,7 +21,7 @@ from jobs.settings import Settings
 from portal import problems
 from portal.access import barred, gate, sign_in
 from portal.access.gate import EverybodyIs, Keeper
-from portal.api import builder, family_codes, release, tables, themes
+from portal.api import builder, calendar, family_codes, release, tables, themes
 from portal.door import events
 from portal.door import routes as door
 from portal.door.desk import Desk
@@ -41,7 +41,7 @@ from portal.watch import routes as watch
 from portal.watch.watching import Watch, Watching
 
 # Each module has one router.
-ROOMS = (release, tables, builder, sign_in, family_codes, share, watch, door, events, *themes.ROOMS)
+ROOMS = (release, tables, builder, sign_in, family_codes, share, calendar, watch, door, events, *themes.ROOMS)
 STATIC = Path(__file__).parent / "static"
 LOOPBACK = "127.0.0.1"
 OWN_HOSTS = (LOOPBACK, "localhost")
