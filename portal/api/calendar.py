@@ -56,7 +56,9 @@ async def calendar(
 ) -> Response:
     """Due dates of the reporting calendar, a year ahead, and the releases that are kept."""
     settings: Settings = request.app.state.settings
-    kinds = (senders,) if senders else await run_in_threadpool(_kinds, request, asked.caller.role)
+    kinds: tuple[str, ...] = (senders,) if senders else ()
+    if not senders:
+        kinds = await run_in_threadpool(_kinds, request, asked.caller.role)
     body = await run_in_threadpool(_written, settings, asked.snapshot, kinds)
     etag = asked.snapshot.etag(hashlib.sha256(body).hexdigest())
     return asked.respond(body, etag, "text/calendar; charset=utf-8")
@@ -97,9 +99,8 @@ def _due(settings: Settings, snapshot: Snapshot, kinds: tuple[str, ...]) -> Iter
         if one.types:
             whose += f"（{'、'.join(types.get(code, code) for code in one.types)}）"
         event = Event()
-        event.add(
-            "uid", f"due-{one.dataset}-{one.senders}-{'-'.join(one.types)}-{one.period}@{settings.site}"
-        )
+        about = (one.dataset, one.senders, *one.types, one.period)
+        event.add("uid", f"due-{'-'.join(about)}@{settings.site}")
         event.add("dtstamp", stamp)
         event.add("dtstart", one.due)
         event.add("dtend", one.due + timedelta(days=1))
