@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -261,11 +261,21 @@ def _made(
     return Report(
         receipt,
         contract,
-        sorted(set(found)),
+        [*_once(sorted(set(found)))],
         [_rate(row) for row in rates],
         settings.language,
         settings.is_synthetic,
     )
+
+
+def _once(problems: list[Problem]) -> Iterator[Problem]:
+    """The problems without those that repeat a line left aside: a wide form has it in each of its tables."""
+    seen = set()
+    for one in problems:
+        place = one.member, one.sheet, one.line, one.rule
+        if one.severity != ASIDE or one.sheet == "" or place not in seen:
+            yield one
+        seen.add(place)
 
 
 def _lines_of(

@@ -157,6 +157,8 @@ def test_the_reply_names_line_and_column_in_the_senders_own_form(
         ("核对", 5, "一年级"),
         ("核对", 5, "合计"),
     ]
+    aside = [(p.line, p.rule) for p in told.problems if p.severity == "未计入"]
+    assert aside == [(5, "sum_row")], "named once, not once a grade"
     # One wrong line of few holds nothing; a question alone sends nothing back.
     assert told.verdict.zh == "部分退回"
     assert verdict.of_receipt(made.receipt | {"refused_count": 0, "flagged_count": 0}).zh == "接收但有疑问"
