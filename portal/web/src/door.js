@@ -6,7 +6,8 @@ import { h } from "./dom.js";
 
 const main = document.getElementById("main");
 const PAGE = 20;
-const MOST_DUE = 60;
+const FIRST_DUE = 6;
+const MOST_DUE = 300;
 let words = told("zh");
 let own = null; // what the server says of the caller's senders
 let sender = "";
@@ -62,7 +63,7 @@ function section(id, title, ...content) {
 // What is owed
 
 function dueSection() {
-  return section("due", words.due, h("ul", { class: "due", id: "due-list" }), h("details", { id: "due-done" }));
+  return section("due", words.due, h("ul", { class: "due", id: "due-list" }), h("div", { id: "due-more" }));
 }
 
 async function fillDue() {
@@ -78,9 +79,10 @@ async function fillDue() {
       h("span", { class: "about" }, [one.period, `${words.dueBy} ${one.due_date}`, words.states[one.state], one.is_locked && words.locked].filter(Boolean).join(" · ")),
       h("a", { class: "template", href: `/api/v1/templates/${one.dataset}.xlsx`, download: true, "aria-label": words.templateOf(name) }, words.template));
   };
-  document.getElementById("due-list").replaceChildren(...owe.slice(0, MOST_DUE).map(item));
-  document.getElementById("due-done").replaceChildren(...(done.length
-    ? [h("summary", null, words.dueDone(done.length)), h("ul", { class: "due" }, done.slice(0, MOST_DUE).map(item))] : []));
+  document.getElementById("due-list").replaceChildren(...owe.slice(0, FIRST_DUE).map(item));
+  const folded = [[words.dueMore, owe.slice(FIRST_DUE)], [words.dueDone, done]].filter(([, found]) => found.length);
+  document.getElementById("due-more").replaceChildren(...folded.map(([title, found]) =>
+    h("details", null, h("summary", null, title(found.length)), h("ul", { class: "due" }, found.slice(0, MOST_DUE).map(item)))));
 }
 
 // Handing in
