@@ -14,7 +14,7 @@ import io
 import json
 import zipfile
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,6 +43,14 @@ class Opened:
     found: Found
     lines: Mapping[int, Mapping[int, list[str | None]]]
 
+    @classmethod
+    def of(cls, found: Found, blocks: Iterable[pa.RecordBatch]) -> Opened:
+        """A file as its reader gave it, with its lines at hand."""
+        lines: dict[int, dict[int, list[str | None]]] = defaultdict(dict)
+        for row in pa.Table.from_batches(blocks, schema=isolated.BLOCKS).to_pylist():
+            lines[row["_table"]][row["_line_number"]] = row["cells"]
+        return cls(found, lines)
+
     @property
     def typed(self) -> list[str]:
         """What the sender typed beside the lines: headings, names of sheets and members."""
@@ -65,10 +73,7 @@ def open_files(settings: Settings, files: Sequence[LandedFile]) -> Iterator[Open
     stage.mkdir(parents=True, exist_ok=True)
     contracts = declare.datasets_of(files[0].feed) if files else []
     for found, blocks in isolated.read_all([file.path for file in files], contracts, stage):
-        lines: dict[int, dict[int, list[str | None]]] = defaultdict(dict)
-        for row in pa.Table.from_batches(blocks, schema=isolated.BLOCKS).to_pylist():
-            lines[row["_table"]][row["_line_number"]] = row["cells"]
-        yield Opened(found, lines)
+        yield Opened.of(found, blocks)
 
 
 def write_again(settings: Settings, file: LandedFile, opened: Opened, change: Change) -> None:

@@ -7,8 +7,11 @@ forgotten and corrected nobody reads nothing here. What is judged later (`staged
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
 
 from jobs import declare
 from jobs.declare import Contract
@@ -16,6 +19,7 @@ from jobs.ingest import landed
 from jobs.ingest.landed import Change, Opened, Place
 from jobs.lake import deliveries, forgotten, identity
 from jobs.lake.forgotten import Forgotten, plain, struck
+from jobs.reading.isolated import Found
 from jobs.settings import Settings
 
 NUMBER, DOCUMENT, NAME = "pupil_national_id", "id_document_number", "pupil_name"
@@ -43,6 +47,39 @@ def withhold(settings: Settings, feed: str) -> None:
             if change.gone:
                 forgotten.add(settings, withheld={file.sha256: len({*change.gone})})
         landed.rename(settings, file, words)
+
+
+def withheld(
+    settings: Settings, contract: Contract, found: Found, lines: Iterable[pa.RecordBatch]
+) -> tuple[list[pa.RecordBatch], int]:
+    """The lines of a file that is not landed as `withhold` would leave them, and how many it would take out;
+    `found` is set to fit them.
+    """
+    look, listed = _Look(forgotten.load(settings)), [*lines]
+    opened = Opened.of(found, listed)
+    change = look.change(opened, contract)
+    kept, gone = [], {*change.gone}
+    for batch in listed:
+        rows = [
+            row
+            | {"cells": [change.cells.get(_place(row), {}).get(at, c) for at, c in enumerate(row["cells"])]}
+            for row in batch.to_pylist()
+            if _place(row) not in gone
+        ]
+        kept.append(pa.RecordBatch.from_pylist(rows, schema=batch.schema))
+    for number, _ in gone:
+        found.tables[number].line_count -= 1
+    return kept, len(gone)
+
+
+def is_asked(settings: Settings, contract: Contract) -> bool:
+    """Whether lines of a dataset may be of somebody whom the site has forgotten or corrected."""
+    known = forgotten.load(settings)
+    return bool(contract.person_key and (known.tombstones or known.corrections))
+
+
+def _place(row: Mapping[str, Any]) -> Place:
+    return row["_table"], row["_line_number"]
 
 
 @dataclass

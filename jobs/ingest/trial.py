@@ -34,6 +34,7 @@ from jobs.ingest import (
     outcomes,
     raw,
     receipts,
+    resent,
     staged,
     trial_relations,
     unchecked,
@@ -137,6 +138,8 @@ class _File:
     findings: list[dict[str, Any]] = field(default_factory=list)
     rates: list[dict[str, Any]] = field(default_factory=list)
     unasked: list[str] = field(default_factory=list)
+    # Lines of pupils whom the site has forgotten.
+    withheld: int = 0
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,7 @@ class _Bench:
                 its = feed or _feed_of(found)
                 one = _File(its, self._note(file, its), found)
                 if found.dataset is not None:
-                    one.lines = self._written(one, lines)
+                    one.lines = self._written(one, self._withheld(one, lines))
                 made.append(one)
                 self.tell(len(made), one.note.path.rpartition("/")[2])
         for place, (file, one) in enumerate(zip(files, made, strict=True)):
@@ -186,7 +189,15 @@ class _Bench:
         stamp = self.received, number
         return journal.note_of(LandedFile(*stamp, feed or "", self.sender, name, file, sha256(file), size))
 
-    def _written(self, one: _File, lines: Iterator[pa.RecordBatch]) -> Path:
+    def _withheld(self, one: _File, lines: Iterator[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
+        """The lines without those that a run would take out before it reads them."""
+        contract = declare.load()[one.found.dataset or ""]
+        if not resent.is_asked(self.settings, contract):
+            return lines
+        kept, one.withheld = resent.withheld(self.settings, contract, one.found, lines)
+        return kept
+
+    def _written(self, one: _File, lines: Iterable[pa.RecordBatch]) -> Path:
         one.note.tables = one.found.tables
         file = self.lines / f"{one.note.receipt_id}.parquet"
         with pq.ParquetWriter(file, reader.RAW_SCHEMA) as writer:
@@ -215,6 +226,9 @@ class _Bench:
             for one in own:
                 if one.note.receipt_id in fresh:
                     raw.note_found(one.note, one.found, known, signed)
+                    if one.withheld:
+                        told = reasons.text("forgotten_lines", count=one.withheld)
+                        one.note.remarks = [*one.note.remarks, told]
         by_note = {one.note.receipt_id: one for one in files}
         judged = []
         for dataset, notes in outcomes.by_dataset(under_trial):

@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 import pytest
 
 from jobs import declare
-from jobs.declare import reasons
-from jobs.ingest import trial
+from jobs.declare import examples, reasons
+from jobs.ingest import journal, raw, trial
 from jobs.ingest.relations import findings_of
 from jobs.ingest.trial import Trial
-from jobs.lake import deliveries, receipt_text, tables
+from jobs.lake import deliveries, forgotten, receipt_text, tables
 from jobs.lake.deliveries import LandedFile
 from jobs.settings import Settings
 
@@ -157,6 +157,28 @@ def test_a_stranger_a_wrong_line_and_a_file_of_no_dataset(settings: Settings, tm
     assert (held.receipt["outcome"], held.refused.num_rows) == ("held", 1)
     assert held.refused["rule"].to_pylist() == ["type"]
     assert (unknown.feed, unknown.receipt["outcome"]) == (None, "refused")
+
+
+def test_lines_of_a_forgotten_pupil_are_taken_out_as_in_a_run(settings: Settings, tmp_path: Path) -> None:
+    contract = declare.load()["pupil_roll"]
+    rows = examples.example_rows(contract, 3, after=examples.IN_TEMPLATE)
+    lines = [
+        [c.headings[0] for c in contract.columns],
+        *([row[c.name] for c in contract.columns] for row in rows),
+    ]
+    file = tmp_path / "名册.csv"
+    file.write_text("\n".join(",".join(cells) for cells in lines) + "\n", encoding="utf-8")
+    forgotten.add(settings, [(contract.identity or "", rows[1][contract.identity or ""])])
+    day = date(2025, 9, 20)
+    (one,) = trial.judge(settings, [file], "110101", day)
+    deliveries.land(settings, file, "enrollment", "110101", day)
+    raw.write_raw(settings, "2025-09-20.1", "enrollment")
+    ((batch,), ours) = journal.unfinished(settings, "enrollment"), one.receipt
+    (note,) = batch.files
+    assert (note.receipt_id, note.line_count) == (ours["receipt_id"], ours["line_count"])
+    assert note.line_count == 2
+    assert [reasons.code_of(remark) for remark in ours["remarks"]][:1] == ["forgotten_lines"]
+    assert [*note.remarks] == [remark for remark in ours["remarks"] if "forgotten" in remark]
 
 
 def test_what_waits_counts(settings: Settings, tmp_path: Path) -> None:
