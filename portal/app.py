@@ -108,6 +108,8 @@ def _describe(app: FastAPI) -> None:
 def _surround(app: FastAPI, hosts: tuple[str, ...]) -> None:
     """What stands around every request."""
     app.state.watching = Watching(app.state.library)
+    gauge = app.state.watching.figures.gauge
+    gauge("audit_queue", "Lines of the trail that wait for the disk", app.state.trail.waiting)
     app.state.watching.at_end += [app.state.desk.close, app.state.trail.close]
     app.add_middleware(Guard, hosts=hosts)
     app.add_middleware(Heads)

@@ -72,6 +72,8 @@ def serve(settings: Settings, port: int = DEFAULT_PORT, announce: Callable[[str]
         watching.log_to(AccessLog(settings.logs))
         telling = Telling(settings)
         watching.at_end.insert(0, telling.end)
+        desk = app.state.desk
+        watching.figures.gauge("verdict_queue", "Files that wait for a verdict", lambda: desk.store.waiting())
         watching.figures.gauge("webhook_queue", "Deliveries to webhooks that wait", telling.waiting)
         Server(configured(app, portal=settings.portal), watching.end).run(sockets=[listener])
 

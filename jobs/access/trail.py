@@ -102,6 +102,10 @@ class Trail:
         if line.fault:
             raise TrailError(line.fault)
 
+    def waiting(self) -> int:
+        """How many lines wait for the disk."""
+        return len(self._lines)
+
     def flush(self) -> None:
         """Have all that was noted on the disk. Raises TrailError."""
         last = self._last

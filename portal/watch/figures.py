@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -12,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from portal.library import Library
 
+_log = logging.getLogger(__name__)
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -65,7 +68,13 @@ class _Told:
 
     def collect(self) -> Iterator[Any]:
         for family, name, meaning, value in self._told:
-            yield family(name, meaning, value=value())
+            try:
+                told = value()
+            except Exception:
+                # One part that cannot tell must not hide the others.
+                _log.exception("%s cannot be told", name)
+                told = math.nan
+            yield family(name, meaning, value=told)
 
 
 class _Releases:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from ipaddress import ip_address
+from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import generate_latest
 from starlette.concurrency import run_in_threadpool
 
+from jobs.access import trail
 from jobs.settings import Settings
 from portal.access.gate import EVERYBODY, OneCaller, opened_to
 from portal.library import Library
@@ -75,7 +77,12 @@ def _checks(request: Request) -> dict[str, bool]:
     settings: Settings = request.app.state.settings
     library: Library = request.app.state.library
     watching: Watching = request.app.state.watching
-    checks = {"release": _serves(library), "landing": _is_writable(settings)}
+    checks = {
+        "release": _serves(library),
+        "landing": _is_writable(settings.landing),
+        "store": _is_writable(settings.home / "access"),
+        "trail": _is_writable(trail.folder(settings)),
+    }
     return checks | {name: check() is None for name, check in watching.is_ready.items()}
 
 
@@ -87,11 +94,11 @@ def _serves(library: Library) -> bool:
     return True
 
 
-def _is_writable(settings: Settings) -> bool:
+def _is_writable(folder: Path) -> bool:
     # Root passes every permission bit and a mount may still refuse: only a file tells.
     try:
-        settings.landing.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=settings.landing) as probe:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"edulake")
     except OSError:
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import signal
 import subprocess
 import sys
@@ -63,6 +64,20 @@ def test_requests_are_counted_by_route_method_status_and_role(published: Setting
     assert not any("a-pupil" in word for key in told for word in key)
 
 
+def test_a_part_that_cannot_tell_hides_no_other(published: Settings) -> None:
+    with client(published) as one:
+
+        def broken() -> float:
+            raise OSError(errno.ENOSPC, "no space")
+
+        watching = one.app.state.watching  # type: ignore[attr-defined]
+        watching.figures.gauge("broken_queue", "Broken", broken)
+        watching.figures.gauge("sound_queue", "Sound", lambda: 3)
+        told = figures(one)
+    assert math.isnan(told[("edulake_broken_queue",)])
+    assert (told[("edulake_sound_queue",)], told[("edulake_audit_queue",)]) == (3, 0)
+
+
 def test_releases_and_kept_replies_are_told(published: Settings) -> None:
     with client(published) as one:
         for _ in range(3):
@@ -105,9 +120,9 @@ def test_it_lives_before_it_is_ready(settings: Settings, published: Settings) ->
     app = create_app(published, EverybodyIs(CITY))
     with TestClient(app, base_url="http://127.0.0.1") as one:
         assert one.get("/readyz").json()["status"] == "ready"
-        app.state.watching.is_ready["trail"] = lambda: "the disk is full"
+        app.state.watching.is_ready["queue"] = lambda: "the disk is full"
         told = one.get("/readyz")
-        assert (told.status_code, told.json()["checks"]["trail"]) == (503, False)
+        assert (told.status_code, told.json()["checks"]["queue"]) == (503, False)
         assert "disk" not in told.text
 
 
@@ -118,7 +133,10 @@ def test_a_landing_that_cannot_be_written_is_not_ready(published: Settings, tmp_
     in_the_way.write_text("")
     with client(replace(published, landing=in_the_way / "landing")) as one:
         told = one.get("/readyz")
-        assert (told.status_code, told.json()["checks"]) == (503, {"release": True, "landing": False})
+        assert (told.status_code, told.json()["checks"]) == (
+            503,
+            {"release": True, "landing": False, "store": True, "trail": True},
+        )
 
 
 def test_the_log_has_a_line_per_request_and_nothing_that_was_sent(
