@@ -41,6 +41,8 @@ def completed(told: Mapping[str, Any]) -> dict[str, Any]:
             rows = {"type": "array", "items": {"$ref": f"#/components/schemas/{table}"}}
             answer["schema"] = {"allOf": [answer["schema"], {"type": "object", "properties": {"rows": rows}}]}
     _share(whole)
+    _refusals(whole)
+    _pairs(whole)
     whole["components"]["schemas"] = dict(sorted(schemas.items()))
     return whole
 
@@ -56,6 +58,36 @@ def _share(whole: dict[str, Any]) -> None:
                     {"$ref": f"#/components/parameters/{one['name']}"} if one in shared.values() else one
                     for one in operation["parameters"]
                 ]
+
+
+# What any route may answer: who asks, which release, how often.
+_ANY = ("400", "401", "403", "404", "410", "422", "429", "503", "504")
+_PROBLEM = {"$ref": "#/components/responses/Problem"}
+
+
+def _refusals(whole: dict[str, Any]) -> None:
+    """Tell once what a refusal looks like, and that every route may refuse."""
+    shape = {"$ref": "#/components/schemas/Problem"}
+    told = {"description": "拒绝的原因 Why not", "content": {"application/problem+json": {"schema": shape}}}
+    whole["components"]["responses"] = {"Problem": told}
+    for methods in whole["paths"].values():
+        for operation in methods.values():
+            answers = operation["responses"]
+            for status, answer in answers.items():
+                schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
+                name = str(schema.get("$ref", "")).rpartition("/")[2]
+                if status >= "400" and name in ("Problem", "HTTPValidationError"):
+                    answers[status] = _PROBLEM
+            answers |= {status: _PROBLEM for status in _ANY if status not in answers}
+
+
+def _pairs(told: Any) -> None:
+    """Tell pairs of one kind as arrays of that length: not every reader knows `prefixItems`."""
+    for part in told.values() if isinstance(told, dict) else told if isinstance(told, list) else ():
+        _pairs(part)
+    if isinstance(told, dict) and isinstance(told.get("prefixItems"), list):
+        kinds = told.pop("prefixItems")
+        told["items"] = kinds[0] if all(kind == kinds[0] for kind in kinds) else {"anyOf": kinds}
 
 
 def document(app: FastAPI) -> dict[str, Any]:
