@@ -157,7 +157,18 @@ def portal(town: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture(scope="module")
-def real(town: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def key_of_pupils(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The secret without which a real site reads no lake."""
+    file = tmp_path_factory.mktemp("key") / "key"
+    file.write_bytes(b"k" * 64)
+    file.chmod(0o600)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("EDULAKE_HMAC_KEY_FILE", str(file))
+        yield
+
+
+@pytest.fixture(scope="module")
+def real(town: Settings, tmp_path_factory: pytest.TempPathFactory, key_of_pupils: None) -> Iterator[Town]:
     """The same portal of a site that is not made up: nobody is offered to be somebody."""
     settings = replace(town, home=tmp_path_factory.mktemp("real"), is_synthetic=False)
     keeper = SiteKeeper(settings, open_store(settings))

@@ -24,10 +24,12 @@ ASKING = ("public", "sender", "district 110101", "school 2111010001", "family 11
 
 
 @pytest.fixture(scope="module")
-def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def full(tmp_path_factory: pytest.TempPathFactory, key_of_pupils: None) -> Iterator[Town]:
     """The portal of a site that has every mart."""
     folder = tmp_path_factory.mktemp("full")
-    settings = replace(site_settings.load("beijing", folder / "home"), is_synthetic=False)
+    settings = replace(
+        site_settings.load("beijing", folder / "home"), is_synthetic=False, holds_persons=False
+    )
     settings.home.mkdir(parents=True)
     models = full_town.publish(settings, folder)
     keeper = SiteKeeper(settings, open_store(settings))

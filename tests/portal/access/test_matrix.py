@@ -45,6 +45,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "school_code": tuple(school for of in SCHOOLS.values() for school in of),
     "pupil_key": tuple(pupil for of in PUPILS.values() for pupil in of),
     "prefix": ("AAAA",),
+    "column": ("school_code", "note", "no_such_column"),
     "link": ("aaaaaaaaaaaaaaaa",),
     "n": ("1", "2"),
     "kind": ("report.xlsx", "report.html", "marked.xlsx", "no-such-kind"),
@@ -63,7 +64,7 @@ NAMING = {
     )
 }
 # Any other is a name of our own (a metric, an alert, a scenario): one that is nobody's reaches a route too.
-PLAIN = re.compile(r"(^|_)(id|code|key|name|number|kind|path|token|service|metric|file|share|schema)$")
+PLAIN = re.compile(r"(^|_)(id|code|key|name|number|kind|path|token|service|metric|file|share|schema)($|_of_)")
 FORMATS = ("csv", "xlsx", "parquet", "arrow")
 CALLERS = callers()
 # Paths that are no API: files of the page itself, the same for everybody.
