@@ -29,6 +29,7 @@ from jobs.access.caller import ANYBODY, Caller, Role
 from jobs.access.verify import verify
 from portal.access import gate
 from portal.access.keeper import CSRF_HEADER
+from portal.replies import API
 
 from .conftest import DISTRICTS, MODELS, PUPILS, SCHOOLS, Town, callers, canary
 
@@ -67,6 +68,8 @@ NAMING = {
 PLAIN = re.compile(r"(^|_)(id|code|key|name|number|kind|path|token|service|metric|file|share|schema)($|_of_)")
 FORMATS = ("csv", "xlsx", "parquet", "arrow")
 CALLERS = callers()
+# What reads all models before its first answer, and no row: asked in the slow matrix.
+LATER = {f"{API}/lineage/{{table}}/{{column}}"}
 # Paths that are no API: files of the page itself, the same for everybody.
 OPEN_MOUNTS = {"/static"}
 
@@ -199,7 +202,7 @@ def test_a_caller_is_let_in_by_the_rule_alone_and_sees_his_scope_alone(real: Tow
     client.headers[CSRF_HEADER] = client.get("/api/v1/me").json()["csrf_token"]
     allowed, rules, seen = may_see(caller), gate.rules(real.app), set()
     for method, path in routes(real.app):
-        if path == "/sign-out":
+        if path == "/sign-out" or path in LATER:
             continue
         is_open = caller.role in rules[method, path]
         for address in addresses(real.app, method, path, real.values):
