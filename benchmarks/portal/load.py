@@ -284,7 +284,7 @@ def mixed(head: bytes, body: bytes) -> str:
     return "" if numbers <= named and len(named) == 1 else f"mixed: {numbers} {named}"
 
 
-def swap(count: int) -> None:
+def swap(count: int) -> Told:
     with tempfile.TemporaryDirectory() as folder:
         settings = site_settings.load("beijing", Path(folder) / "home")
         publish(settings, 1)
@@ -295,6 +295,7 @@ def swap(count: int) -> None:
             before, begun = cpu(server), time.perf_counter()
             kept = uvloop.run(_until_published(port, requests, settings, count))
             kept.say(f"{count} releases swapped", time.perf_counter() - begun, cpu(server) - before)
+            return kept
 
 
 async def _until_published(port: int, requests: list[bytes], settings: Settings, count: int) -> Told:
