@@ -51,5 +51,6 @@ RESOURCES = (
     inner("/places/housing", "fct_housing_delivery", "住房交付", "Homes to be handed over"),
     inner("/places/catchments", "fct_catchment", "学校服务片区", "Catchments"),
     inner("/places/kindergartens", "fct_kindergarten_level", "幼儿园级类", "Kindergartens by level"),
+    inner("/places/saved-scenarios", "fct_saved_scenario", "已存情景", "Scenarios that were saved"),
 )
 router = router_of(RESOURCES)
