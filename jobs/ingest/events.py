@@ -211,7 +211,8 @@ class _Bench:
                 sha256=hashlib.sha256(event.content).hexdigest(),
                 byte_count=file.stat().st_size,
             )
-            if reason := self._at_door(note, contract):
+            known = self._senders()
+            if reason := self._at_door(note, contract, known):
                 return [_of_file(reason)]
             ((found, lines),) = _read_once(file, contract, Path(folder))
             if found.dataset != contract.dataset:
@@ -220,24 +221,23 @@ class _Bench:
             note.school_year_start, note.term = journal.period(note)
             batch = Batch(_BATCH, contract.feed, True, [note])
             raw = pa.Table.from_batches([with_place(batch, note, part) for part in lines])
-            return [_of_line(contract, reason) for reason in self._refused(contract, note, raw)]
+            return [_of_line(contract, reason) for reason in self._refused(contract, note, raw, known)]
 
-    def _refused(self, contract: Contract, note: FileNote, raw: pa.Table) -> Iterator[str]:
+    def _refused(self, contract: Contract, note: FileNote, raw: pa.Table, known: Senders) -> Iterator[str]:
         if self._db is None:
             self._db = duckdb.connect(config={"threads": 1})
             self._db.execute("set TimeZone = 'UTC'")
         self._db.register("_raw", raw)
         scheme, timezone = self._settings.places.grade_scheme, self._settings.timezone
         files = staged.files_table(self._settings, [note])
-        rows = judge.parse(self._db, "_raw", files, contract, scheme, (), timezone, self._senders())
+        rows = judge.parse(self._db, "_raw", files, contract, scheme, (), timezone, known)
         found = self._db.execute(f"select refused from ({rows})").fetchall()
         if len(found) != 1:
             yield f"{contract.key[0]}:cells_beyond"
         for (refused,) in found:
             yield from refused
 
-    def _at_door(self, note: FileNote, contract: Contract) -> str | None:
-        known = self._senders()
+    def _at_door(self, note: FileNote, contract: Contract, known: Senders) -> str | None:
         reason = admission.of_sender(known, note.sender) or admission.of_dataset(
             known, note.sender, contract.dataset
         )
