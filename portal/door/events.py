@@ -282,7 +282,7 @@ def _found(
     """
     writes, table = _writes(request), f"fct_{dataset}"
     is_official = asked.caller.role in OFFICIALS
-    mine = writes.key_of(asked.caller)
+    mine = "" if is_official else writes.key_of(asked.caller)
     waiting = []
     for one in reversed(writes.events.landed(dataset)):
         written = writes.written(one, _versions(asked))

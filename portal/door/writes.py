@@ -6,18 +6,24 @@ import hashlib
 import hmac
 import json
 import logging
+import os
+import secrets
+import tempfile
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 from jobs import clock
 from jobs.access.caller import Caller, Role
 from jobs.access.trail import Trail
 from jobs.declare import code_list
+from jobs.files import fsync
 from jobs.ingest.events import Event, Events, Landed, event_id
-from jobs.lake import identity, tables
+from jobs.lake import tables
 from jobs.settings import Settings, UserError
 from portal.access.limits import Limits
 from portal.problems import ProblemError
@@ -66,11 +72,10 @@ class Writes:
         self._lock = threading.RLock()
 
     def key_of(self, caller: Caller) -> str:
-        """A pseudonym of who writes, the same for ever under the site's key; empty for the public."""
+        """A pseudonym of who writes, the same for ever under the portal's key; empty for the public."""
         if not caller.subject:
             return ""
-        told = f"writer|{caller.subject}".encode()
-        return hmac.digest(identity.secret(self.settings), told, hashlib.sha256).hex()[:16]
+        return hmac.digest(_key(self.settings.secrets), caller.subject.encode(), hashlib.sha256).hex()[:16]
 
     def writer(self, caller: Caller) -> dict[str, Any]:
         """Who writes, and when: the columns that every dataset of the feed `portal` has."""
@@ -284,6 +289,23 @@ def key_used() -> ProblemError:
         "该 Idempotency-Key 已用于另一内容",
         "this Idempotency-Key was sent with another content: use a new one",
     )
+
+
+def _key(folder: Path) -> bytes:
+    """The key of pseudonyms of writers, made once. That of pupils is not the portal's to hold."""
+    file = folder / "writers.key"
+    with suppress(FileNotFoundError):
+        return file.read_bytes()
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".writers") as fresh:
+        fresh.write(secrets.token_bytes(32))
+        fresh.flush()
+        os.fsync(fresh.fileno())
+        # Whole or not there; of two that make one at once the first stays.
+        with suppress(FileExistsError):
+            os.link(fresh.name, file)
+    fsync(folder)
+    return file.read_bytes()
 
 
 def _now() -> str:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -16,13 +17,16 @@ import duckdb
 import httpx
 import pytest
 
+from jobs.access.caller import ANYBODY, Caller, Role
+from jobs.access.trail import Trail
 from jobs.ingest import clean, raw
 from jobs.ingest.events import Events
-from jobs.lake import deliveries, identity, tables
+from jobs.lake import deliveries, tables
 from jobs.publish import publication
 from jobs.publish.published_models import Model
 from jobs.publish.release import CITY
 from jobs.settings import ROOT, Settings
+from portal.door.writes import Writes
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -90,14 +94,24 @@ def _write(at: str, number: int) -> dict[str, Any] | None:
     return None
 
 
+def test_a_writer_has_one_pseudonym_however_many_servers_ask_first(settings: Settings) -> None:
+    callers = [Caller(Role.DISTRICT, subject) for subject in ("a", "b", "a")]
+    servers = [Writes(settings, Trail(settings)) for _ in range(3)]
+    with ThreadPoolExecutor(3) as threads:
+        first, second, third = threads.map(lambda one, caller: one.key_of(caller), servers, callers)
+    assert first == third != second
+    assert servers[0].key_of(ANYBODY) == ""
+    (key,) = settings.secrets.iterdir()
+    assert key.stat().st_mode & 0o077 == 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_an_acknowledged_write_outlives_every_kill_and_counts_once(
     settings: Settings, spark: SparkSession, seed: int
 ) -> None:
     chance = random.Random(seed)
-    identity.keys(settings.prepare())
-    _publish(settings)
+    _publish(settings.prepare())
     told: dict[int, dict[str, Any]] = {}
     number = kills = 0
     while number < _MOST:
