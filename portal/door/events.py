@@ -78,15 +78,15 @@ def states_of_alert(request: Request, asked: OneAsked, alert_id: str) -> Respons
 
 
 @router.post(
-    "/safety/hazards/{key_of_hazard}/closings",
+    "/safety/hazards/{hazard_key}/closings",
     summary="隐患销号",
     response_model=Told,
     status_code=201,
     **taking(_BYTES, *_WRITERS),
 )
-def close_hazard(request: Request, asked: OneAsked, key_of_hazard: str, body: HazardClosing) -> Response:
+def close_hazard(request: Request, asked: OneAsked, hazard_key: str, body: HazardClosing) -> Response:
     """State that a hazard is mended. Its key is `<school_code>|<hazard_code>`, as in the inbox."""
-    hazard, writes = _hazard(asked, key_of_hazard), _writes(request)
+    hazard, writes = _hazard(asked, hazard_key), _writes(request)
     done = body.hazard_done_date or writes.today()
     if done > writes.today():
         raise filters.wrong("hazard_done_date", "不能晚于今天", "must not be after today")
@@ -94,14 +94,14 @@ def close_hazard(request: Request, asked: OneAsked, key_of_hazard: str, body: Ha
 
 
 @router.get(
-    "/safety/hazards/{key_of_hazard}/closings",
+    "/safety/hazards/{hazard_key}/closings",
     summary="隐患的销号记录",
     response_model=WrittenRows,
     **opened_to(*_WRITERS),
 )
-def closings_of_hazard(request: Request, asked: OneAsked, key_of_hazard: str) -> Response:
+def closings_of_hazard(request: Request, asked: OneAsked, hazard_key: str) -> Response:
     """The closings of a hazard that were written in the portal."""
-    hazard, writes = _hazard(asked, key_of_hazard), _writes(request)
+    hazard, writes = _hazard(asked, hazard_key), _writes(request)
     written = writes.closings(hazard["school_code"], hazard["hazard_code"])
     rows = [_pending_row(writes.written(one, _versions(asked))) for one in written]
     return _listed(asked, rows, {"hazard_status_code": hazard["hazard_status_code"]})
