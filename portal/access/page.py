@@ -18,6 +18,13 @@ ROLES_ZH = {
     Role.STEWARD: "数据管理员",
 }
 
+_ICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E"
+    "%3Crect width='32' height='32' rx='7' fill='%231d4e63'/%3E"
+    "%3Cpath d='M7 22v-6m6 6V10m6 12v-8m6 8v-4' stroke='%23fff' stroke-width='3' stroke-linecap='round'/%3E"
+    "%3C/svg%3E"
+)
+
 
 def page(title_zh: str, title_en: str, sections: Iterable[str], *, is_synthetic: bool) -> str:
     """A page of the site with sections of ready HTML."""
@@ -28,6 +35,7 @@ def page(title_zh: str, title_en: str, sections: Iterable[str], *, is_synthetic:
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>登录 · {escape(title_zh)}</title>
+<link rel="icon" href="{_ICON}">
 <link rel="stylesheet" href="/static/style.css">
 </head>
 <body>

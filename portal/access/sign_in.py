@@ -211,7 +211,8 @@ def _let_in(request: Request, keeper: SiteKeeper, caller: Caller) -> Response:
     """Begin a session under a new cookie: what a browser had before is of no use to whoever planted it."""
     _trail(request).write(caller, "signed-in", caller.subject)
     cookie = sessions.begin(keeper.store, caller, keeper.cookie_of(request))
-    response = RedirectResponse("/", 303)
+    # Who only hands in has no business on the front page.
+    response = RedirectResponse("/hand-in" if caller.role == Role.SENDER else "/", 303)
     _set(request, response, keeper.cookie, cookie)
     response.delete_cookie(_BROWSER, path="/sign-in")
     return response

@@ -8,13 +8,14 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import uvicorn
+from fastapi import FastAPI
 
 from jobs.access.caller import Caller, Role
 from jobs.publish.release import Release
@@ -51,14 +52,17 @@ def address(published: Settings) -> Iterator[str]:
         yield address
 
 
+def serving(settings: Settings) -> AbstractContextManager[str]:
+    return served(create_app(settings, EverybodyIs(OFFICIAL)))
+
+
 @contextmanager
-def serving(settings: Settings) -> Iterator[str]:
+def served(app: FastAPI) -> Iterator[str]:
+    """The address of an application while the block runs."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        server = uvicorn.Server(
-            uvicorn.Config(create_app(settings, EverybodyIs(OFFICIAL)), log_level="warning")
-        )
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -22,6 +22,8 @@ async function show() {
   const me = await whoAmI();
   head(me);
   try {
+    // Asked only for who may hand in: a browser notes each refusal as an error of the page.
+    if (me && !me.may.includes("POST /api/v1/deliveries")) throw new Problem(401, {});
     own = await get("/deliveries/senders");
     sender ||= own.default;
     main.replaceChildren(dueSection(), giveSection(), resultSection(), historySection());
@@ -41,7 +43,7 @@ function head(me) {
   document.getElementById("tools").replaceChildren(...[
     me?.name && h("span", { class: "who" }, me.name),
     h("a", { href: "/" }, words.home),
-    h("a", { href: "/sign-in" }, words.signIn),
+    h("a", { href: "/sign-in" }, me?.name ? words.account : words.signIn),
     h("button", { type: "button", lang: words.language === "zh" ? "en" : "zh-CN", onclick: change }, words.other),
   ].filter(Boolean));
 }

@@ -50,7 +50,9 @@ function head(release) {
   document.getElementById("kicker").textContent = words.kicker;
   document.getElementById("skip").textContent = words.skip;
   const language = h("button", { type: "button", lang: words.language === "zh" ? "en" : "zh-CN", onclick: change }, words.other);
-  document.getElementById("tools").replaceChildren(h("a", { href: "/docs" }, words.api), ...signing(), language);
+  document.getElementById("tools").replaceChildren(
+    h("a", { href: "/hand-in" }, words.handIn), h("a", { href: "/docs" }, words.api), ...signing(), language,
+  );
   if (!release) return;
   document.getElementById("site-title").textContent = words.of(release, "title");
   document.getElementById("release").replaceChildren(

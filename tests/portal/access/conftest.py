@@ -153,7 +153,8 @@ def portal(town: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     keeper = SiteKeeper(settings, open_store(settings))
     app = create_app(settings, keeper)
     yield Town(app, keeper, settings)
-    app.state.trail.close()
+    for close in app.state.watching.at_end:
+        close()
 
 
 @pytest.fixture(scope="module")

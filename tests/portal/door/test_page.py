@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pytest
-import uvicorn
 
 from jobs.lake import withdrawals
 from jobs.settings import Settings
 from portal.access.gate import EverybodyIs
 from portal.app import create_app
 
-from ..test_page import CHROMIUM, FLAGS, not_run
+from ..test_page import CHROMIUM, FLAGS, not_run, served
 from .conftest import CALLERS, DISTRICT
 from .test_routes import returns
 
@@ -30,25 +27,18 @@ def page(settings: Settings) -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     app = create_app(settings.prepare(), EverybodyIs(CALLERS["district"]))
-    with socket.socket() as listener, sync_playwright() as driver:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
+    with served(app) as address, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         opened = browser.new_context(viewport={"width": 390, "height": 800}, locale="zh-CN").new_page()
         errors: list[str] = []
         opened.on("pageerror", lambda error: errors.append(str(error)))
         opened.on("console", lambda told: errors.append(told.text) if told.type == "error" else None)
-        opened.goto(f"http://127.0.0.1:{listener.getsockname()[1]}/hand-in")
+        opened.goto(f"{address}/hand-in")
         opened.wait_for_selector("main[aria-busy=false]")
         yield opened
         browser.close()
-        server.should_exit = True
-        thread.join()
-        app.state.desk.close()
-        assert errors == []
+    app.state.desk.close()
+    assert errors == []
 
 
 def card(page: Any, name: str, word: str) -> Any:
