@@ -290,6 +290,7 @@ def same(settings: Settings, file: Path, feed: str, sender: str) -> LandedFile |
 
     Raises UserError for what `land` refuses, whatever its day.
     """
+    _check_address(settings, feed, sender)
     piece = _piece(file)
     (name,) = _names(settings, feed, sender, [piece])
     return next(iter(_standing(settings, feed, sender, {name: piece.digest})), None)
@@ -303,12 +304,7 @@ def _piece(file: Path) -> Piece:
 
 def _names(settings: Settings, feed: str, sender: str, pieces: Sequence[Piece]) -> list[str]:
     """The readable names of pieces that may be landed. Raises UserError for what may not."""
-    if feed not in settings.feeds:
-        raise UserError(
-            f"the feed {feed!r} is not on at {settings.site}.", f"Feeds: {', '.join(settings.feeds)}."
-        )
-    if not _SENDER.fullmatch(sender) or not sender.isprintable():
-        raise UserError(f"{readable(sender)!r} cannot be a sender's code.", "Use letters, digits, - and _.")
+    _check_address(settings, feed, sender)
     names = [readable(piece.name) for piece in pieces]
     for name, piece in zip(names, pieces, strict=True):
         if not name or is_hidden(name) or "/" in name:
@@ -324,6 +320,15 @@ def _names(settings: Settings, feed: str, sender: str, pieces: Sequence[Piece]) 
         if names.count(name) > 1:
             raise UserError(f"two files are called {name}.", "Rename one, or hand them in one by one.")
     return names
+
+
+def _check_address(settings: Settings, feed: str, sender: str) -> None:
+    if feed not in settings.feeds:
+        raise UserError(
+            f"the feed {feed!r} is not on at {settings.site}.", f"Feeds: {', '.join(settings.feeds)}."
+        )
+    if not _SENDER.fullmatch(sender) or not sender.isprintable():
+        raise UserError(f"{readable(sender)!r} cannot be a sender's code.", "Use letters, digits, - and _.")
 
 
 def _standing(settings: Settings, feed: str, sender: str, digests: Mapping[str, str]) -> list[LandedFile]:

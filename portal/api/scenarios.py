@@ -68,7 +68,9 @@ Year = Annotated[int, Field(ge=1980, le=2100, examples=[2027])]
 Levers = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=200)]],
     Field(
-        max_length=50, description="As of `./edulake places scenario --lever`.", examples=[["births -10%"]]
+        max_length=50,
+        description="As the option `--lever` of `./edulake places scenario` takes them.",
+        examples=[["births -10%"]],
     ),
 ]
 

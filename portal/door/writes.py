@@ -77,7 +77,7 @@ class Writes:
             return ""
         return hmac.digest(_key(self.settings.secrets), caller.subject.encode(), hashlib.sha256).hex()[:16]
 
-    def writer(self, caller: Caller) -> dict[str, Any]:
+    def told_by(self, caller: Caller) -> dict[str, Any]:
         """Who writes, and when: the columns that every dataset of the feed `portal` has."""
         return {
             "writer_key": self.key_of(caller),
@@ -143,7 +143,7 @@ class Writes:
         found = self.events.find(dataset, sender, own)
         if found and any(found.row.get(name) != value for name, value in content.items()):
             raise key_used()
-        event = Event(dataset, own, sender, {"write_id": own, **self.writer(caller), **kept})
+        event = Event(dataset, own, sender, {"write_id": own, **self.told_by(caller), **kept})
         return self.put(caller, event, versions)
 
     def put_state(

@@ -60,9 +60,6 @@ def test_a_card_of_the_public_shows_what_its_public_table_shows(
     build = tmp_path / "build.duckdb"
     with duckdb.connect(str(build)) as con:
         con.execute(BUILD.format(scored=scored, good=good))
-        con.execute(
-            "create table dim_school as select '2111010001' as school_code, '110101' as district_code"
-        )
     models = {
         RATES.name: RATES,
         "rpt_portal__service_card": Model("rpt_portal__service_card", CITY, "portal"),

@@ -52,7 +52,7 @@ def built(tree: ast.AST, known_later: str) -> Iterator[list[str]]:
         called = node.func if isinstance(node, ast.Call) else None
         name = getattr(called, "attr", getattr(called, "id", ""))
         if isinstance(node, ast.Call) and name in {"command", "command_line"} and node.args:
-            if isinstance(called, ast.Attribute) and getattr(called.value, "id", "") == "app":
+            if isinstance(called, ast.Attribute) and getattr(called.value, "id", "").endswith("app"):
                 continue
             words = [a.value if isinstance(a, ast.Constant) else known_later for a in node.args]
             yield [*map(str, words), *(["--site", "beijing"] if name == "command" else [])]
@@ -63,7 +63,7 @@ def written(tree: ast.AST) -> Iterator[str]:
     documented = {
         id(node.body[0].value)
         for node in ast.walk(tree)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         and node.body
         and isinstance(node.body[0], ast.Expr)
     }
