@@ -20,7 +20,9 @@ EXAMPLES = ROOT / "notebooks"
 
 
 def notebook(
-    name: Annotated[str | None, typer.Argument(help="places, fitness, senders, or one of your own.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="places, fitness, senders, api, or one of your own.")
+    ] = None,
     site: Site = None,
     port: Port = 2718,
     headless: Annotated[bool, typer.Option("--headless", help="Open no browser.")] = False,
@@ -62,5 +64,5 @@ def environment(settings: Settings) -> dict[str, str]:
     return os.environ | {
         "EDULAKE_SITE": settings.site,
         "EDULAKE_HOME": str(settings.home.parent),
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "client"))),
     }

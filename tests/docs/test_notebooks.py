@@ -18,6 +18,9 @@ import pytest
 
 from jobs.cli import notebook
 from jobs.settings import Settings, UserError
+from portal.app import create_app
+
+from ..portal import test_page as portal
 
 EXAMPLES = sorted(notebook.EXAMPLES.glob("*.py"))
 
@@ -38,8 +41,8 @@ def exported(file: Path, settings: Settings, to: Path) -> subprocess.CompletedPr
     return subprocess.run(command, capture_output=True, text=True, env=env, stdin=subprocess.DEVNULL)
 
 
-def test_there_are_three_examples() -> None:
-    assert [file.stem for file in EXAMPLES] == ["fitness", "places", "senders"]
+def test_there_are_four_examples() -> None:
+    assert [file.stem for file in EXAMPLES] == ["api", "fitness", "places", "senders"]
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
@@ -48,7 +51,11 @@ def test_every_cell_of_an_example_answers_and_its_plot_is_shown(
 ) -> None:
     page = tmp_path / "page.html"
     # A copy: marimo keeps what it has shown beside the notebook.
-    done = exported(Path(shutil.copy(file, tmp_path)), lake, page)
+    copy = tmp_path / file.name
+    with portal.served(create_app(lake)) as address:
+        text = file.read_text(encoding="utf-8")
+        copy.write_text(text.replace("http://127.0.0.1:8090", address), encoding="utf-8")
+        done = exported(copy, lake, page)
     assert done.returncode == 0, done.stderr[-2000:]
     shown = page.read_text(encoding="utf-8")
     assert "vega" in shown
@@ -57,7 +64,7 @@ def test_every_cell_of_an_example_answers_and_its_plot_is_shown(
 
 def test_a_cell_that_fails_is_found(lake: Settings, tmp_path: Path) -> None:
     broken = tmp_path / "broken.py"
-    text = EXAMPLES[0].read_text(encoding="utf-8")
+    text = EXAMPLES[1].read_text(encoding="utf-8")
     broken.write_text(text.replace("good_or_excellent_share", "no_such_column"), encoding="utf-8")
     assert exported(broken, lake, tmp_path / "page.html").returncode != 0
 
