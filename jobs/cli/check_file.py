@@ -169,10 +169,9 @@ def _judged(settings: Settings, files: Sequence[Path], handed: Handed, keep: Pat
 
 def _today(settings: Settings, is_offline: bool) -> date:
     from jobs import clock
-    from jobs.lake import window
+    from jobs.lake import arrival
 
-    newest = None if is_offline or not settings.is_synthetic else window.newest_day(settings)
-    return newest or clock.today(settings.timezone)
+    return clock.today(settings.timezone) if is_offline else arrival.day_of_receipt(settings)
 
 
 def _tell(settings: Settings, file: Path, trial: Trial, out: Path | None) -> int:

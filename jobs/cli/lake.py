@@ -161,15 +161,11 @@ def clean(
 
 def _day_of_receipt(settings: Settings) -> date:
     """Today; in a synthetic city, whose days are others, the newest one in its landing."""
-    from jobs import clock
-    from jobs.lake import deliveries
+    from jobs.lake import arrival
 
-    if not settings.is_synthetic:
-        return clock.today(settings.timezone)
-    files = deliveries.scan(settings)
-    if not files:
+    if settings.is_synthetic and arrival.newest_landed(settings) is None:
         raise UserError(
             "a synthetic city has days of its own, and landing is empty: there is no newest one.",
             "Give --received YYYY-MM-DD.",
         )
-    return max(file.received for file in files)
+    return arrival.day_of_receipt(settings)

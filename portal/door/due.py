@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from jobs import clock, declare
+from jobs import declare
 from jobs.declare import reporting
 from jobs.declare.reporting import Period
 from jobs.ingest.verdicts import ACCEPTED, HELD, REPEATED
-from jobs.lake import senders, sign_offs, tables
+from jobs.lake import arrival, senders, sign_offs, tables
 from jobs.lake.sign_offs import Scope
 from jobs.settings import Settings
 from portal.door import store as book
@@ -29,14 +29,6 @@ _ZH = {
 }
 
 
-def today(settings: Settings, days: Iterable[date]) -> date:
-    """The day by which days are counted; in a made-up city, whose clock stands, its newest day."""
-    newest = max(days, default=None)
-    if settings.is_synthetic and newest is not None:
-        return newest
-    return clock.today(settings.timezone)
-
-
 def owed(desk: Desk, codes: Sequence[str]) -> tuple[date, list[dict[str, Any]]]:
     """The day, and what these senders owe: late ones first, then the next due; what has come of the newest
     period at the end.
@@ -45,7 +37,7 @@ def owed(desk: Desk, codes: Sequence[str]) -> tuple[date, list[dict[str, Any]]]:
     receipts = [row for row in desk.lake.receipts().values() if not row["withdrawal"]]
     made = [one for one in desk.store.listed(codes) if one.state == book.LANDED]
     days = [row["received_date"] for row in receipts] + [date.fromisoformat(one.received) for one in made]
-    day, first = today(settings, days), min(days, default=None)
+    day, first = arrival.day_of_receipt(settings), min(days, default=None)
     periods = _by_kind(settings, day)
     schools = _schools(settings, {code for code in codes if known.kind(code) == "school"})
     came = _came(receipts, {*codes})

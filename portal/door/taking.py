@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from jobs import clock, declare
+from jobs import declare
 from jobs.access.caller import Caller
 from jobs.declare import Contract, reasons
 from jobs.files import fsync
 from jobs.ingest import admission
-from jobs.lake import deliveries
+from jobs.lake import arrival, deliveries
 from jobs.lake.deliveries import LandedFile, Piece
 from jobs.lake.senders import Senders
 from jobs.reading import isolated, parts
@@ -137,7 +137,7 @@ def written_down(
     taken = [file for file in placed if not file.reasons]
     told = sorted((file.name, file.sha256) for file in (taken or placed))
     digest = hashlib.sha256(repr((sender, told)).encode()).hexdigest()
-    day = clock.today(settings.timezone)
+    day = arrival.day_of_receipt(settings)
     made = HandIn(
         no=0,
         id=f"{day:%Y%m%d}-{secrets.token_hex(6)}",

@@ -17,13 +17,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from jobs import clock
 from jobs.access.caller import Caller, Role
 from jobs.access.trail import Trail
 from jobs.declare import code_list
 from jobs.files import fsync
 from jobs.ingest.events import Event, Events, Landed, event_id
-from jobs.lake import tables
+from jobs.lake import arrival, tables
 from jobs.settings import Settings, UserError
 from portal.access.limits import Limits
 from portal.problems import ProblemError
@@ -92,7 +91,7 @@ class Writes:
         return f"{caller.role} {caller.unit_code or '-'} {self.key_of(caller)}"
 
     def today(self) -> date:
-        return clock.today(self.settings.timezone)
+        return arrival.day_of_receipt(self.settings)
 
     def office(self) -> str:
         """The office under whose code the portal's own deliveries come in."""
