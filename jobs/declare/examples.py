@@ -116,5 +116,7 @@ def _of_pattern(pattern: str, number: int) -> str:
     if "0[1-9]" in pattern:
         return "202509"
     filled = re.sub(r"\[0-9\]\{(\d+)\}", lambda digits: "9" * int(digits[1]), pattern)
+    # A sign in brackets stands for itself.
+    filled = re.sub(r"\[(.)\]", r"\1", filled)
     last = re.search(r"9+$", filled)
     return filled[: last.start()] + str(number + 1).zfill(len(last[0])) if last else filled

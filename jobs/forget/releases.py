@@ -1,6 +1,6 @@
 """A new generation of a kept release without some pupils: new files under new names, new digests.
 
-Only the file of `full` holds rows of pupils. What was published about groups stays as it was published. The
+Rows of pupils lie in `full` and in `district-<code>-pupils`. What was published about groups stays as it was published. The
 manifest says what was amended, and keeps the hash of the file before, so that whoever noted it still finds
 the release.
 """
@@ -41,8 +41,9 @@ def amend(release: Release, tokens: Collection[str], day: date, because: str) ->
         fresh = _next(before)
         digests = _copy(before, fresh, tokens, manifest["tables"], rows)
         for table, told in digests.items():
-            entry["tables"][table] = manifest["tables"][table]["rows"] = told[0]
-            manifest["tables"][table]["digest"] = told[1]
+            entry["tables"][table] = told[0]
+            if name == "full.duckdb":
+                manifest["tables"][table] |= {"rows": told[0], "digest": told[1]}
         entry |= {"path": fresh.name, "sha256": sha256(fresh), "bytes": fresh.stat().st_size}
         manifest.setdefault("amended", []).append(
             {"on": day.isoformat(), "file": name, "because": because, "sha256_before": sha256(before)}

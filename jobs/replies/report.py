@@ -257,7 +257,7 @@ def _made(
             column_name, _, rule = flag.partition(":")
             found.append(_problem(of_file, FLAGGED, row, column_name, rule))
     found += [_related(of_file, row) for row in findings]
-    found += [of_file.total(remark) for remark in receipt["remarks"] or () if totals.is_one(remark)]
+    found += [of_file.total(remark) for remark in receipt.get("remarks") or () if totals.is_one(remark)]
     return Report(
         receipt,
         contract,

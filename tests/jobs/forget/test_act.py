@@ -58,8 +58,12 @@ def test_the_pupil_is_nowhere_and_all_others_are_as_before(site: Settings) -> No
         assert opened.execute("select count(*) from fct_pupil").fetchall() == [(len(before) - 1,)]
         count = published.open_release(release).execute("select pupils from fct_count").fetchall()
         assert count == [(len(before),)], "what was published of groups stays"
-        (note,) = release.manifest["amended"]
-        assert note["sha256_before"] == was["files"]["full.duckdb"]["sha256"]
+        amended = {note["file"]: note["sha256_before"] for note in release.manifest["amended"]}
+        files_of_pupils = {file for file in was["files"] if file == "full.duckdb" or "-pupils" in file}
+        assert set(amended) <= files_of_pupils
+        assert len(amended) == 2, "the whole file, and that of the pupil's district"
+        assert amended == {file: was["files"][file]["sha256"] for file in amended}
+        assert release.manifest["tables"]["fct_pupil"]["rows"] == len(before) - 1
         assert release.manifest["tables"]["fct_pupil"]["digest"] != was["tables"]["fct_pupil"]["digest"]
         assert release.manifest["tables"]["fct_count"] == was["tables"]["fct_count"]
     assert stat.S_IMODE((site.secrets / "forgotten.json").stat().st_mode) == 0o600

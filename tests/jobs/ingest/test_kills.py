@@ -37,7 +37,7 @@ import json, os, signal, sys, threading
 home, until, delay = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 from deltalake import DeltaTable
 from jobs import settings as site_settings
-from jobs.ingest import clean
+from jobs.ingest import outcomes
 from jobs.lake import persons, runs, tables
 steps = []
 def step(name):
@@ -70,7 +70,7 @@ run_id = runs.open_run(settings, "test").run_id
 before(tables, "write_deltalake")
 before(persons, "write_deltalake")
 before(tables, "append")
-before(clean, "_count")
+before(outcomes, "count")
 before(DeltaTable, "delete")
 sys.addaudithook(hook)
 counts = [tasks.write_raw(run_id, "place_demand"), tasks.clean_rows(run_id, "place_demand")]
@@ -223,7 +223,7 @@ def killed_and_taken_again(
 def test_steps_are_seen(undisturbed: tuple[list[str], dict[str, Any]]) -> None:
     """What the other tests count on: each table is written, persons are noted, a file is taken again."""
     steps, found = undisturbed
-    assert steps.count("append") == steps.count("_count") == 2
+    assert steps.count("append") == steps.count("count") == 2
     # Without the engine: of registrations a copy without what is personal, and what senders typed.
     assert steps.count("write_deltalake") == 12
     assert steps.count("delete") >= 4
@@ -266,7 +266,7 @@ def test_killed_while_the_engine_writes(
     """The engine goes on with what a killed client asked for; it may commit while the next try is at work."""
     steps, expected = undisturbed
     for number, name in enumerate(steps, 1):
-        if name in ("append", "_count"):
+        if name in ("append", "count"):
             _, found = killed_and_taken_again(before, tmp_path / str(number), engine_url, number, delay)
             assert found == expected, f"{delay} s after step {number}, {name}"
 

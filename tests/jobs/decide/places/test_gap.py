@@ -158,13 +158,14 @@ def city() -> dict[str, pd.DataFrame]:
     groups, spans = hierarchy.groups_of(units), ladder.stage_spans()
     made = forecast_frame(counts, born, None, horizon, lag, groups, spans, events)
     rows = decided_rows.forecast_rows(made)
+    to_come = decided_rows.coming_rows(made, projects, DAY)
     return {
         "counts": counts,
         "forecast": rows.assign(**{n: rows[n].astype(float) for n in ("forecast", "lower_80", "upper_80")}),
         "part": decided_rows.part_rows(
             settings, rows.assign(registration=0, events=made["event_count"]), counts, born, units
         ),
-        "gap": decided_rows.gap_rows(rows, supply, projects, units, DAY, counts),
+        "gap": decided_rows.gap_rows(rows, supply, to_come, units, DAY, counts),
         "supply": supply,
         "projects": projects,
         "changes": changes,
