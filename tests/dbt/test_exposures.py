@@ -36,7 +36,7 @@ NAMES_ONLY = {
 NO_MARTS = (
     *("/sign-in", "/sign-out", "/api/v1/me"),
     *("/hand-in", "/api/v1/deliveries", "/api/v1/templates"),
-    *("/healthz", "/readyz", "/metrics", "/api/v1/delta-sharing"),
+    *("/healthz", "/readyz", "/metrics", "/calendar.ics", "/api/v1/delta-sharing"),
     *("/api/v1/releases", "/api/v1/dictionary", "/api/v1/lineage"),
 )
 

@@ -158,7 +158,7 @@ def city() -> dict[str, pd.DataFrame]:
     groups, spans = hierarchy.groups_of(units), ladder.stage_spans()
     made = forecast_frame(counts, born, None, horizon, lag, groups, spans, events)
     rows = decided_rows.forecast_rows(made)
-    to_come = decided_rows.coming_rows(made, projects, DAY)
+    to_come = decided_rows.coming_rows(rows, projects, DAY)
     return {
         "counts": counts,
         "forecast": rows.assign(**{n: rows[n].astype(float) for n in ("forecast", "lower_80", "upper_80")}),
