@@ -29,6 +29,7 @@
         'fct_pupil_background',
         'fct_staff',
         'fct_places_forecast',
+        'fct_places_coming',
         'fct_places_gap',
         'fct_places_forecast_part',
         'fct_places_registration',

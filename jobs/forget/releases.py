@@ -1,8 +1,8 @@
 """A new generation of a kept release without some pupils: new files under new names, new digests.
 
-Rows of pupils lie in `full` and in `district-<code>-pupils`. What was published about groups stays as it was published. The
-manifest says what was amended, and keeps the hash of the file before, so that whoever noted it still finds
-the release.
+Rows of pupils lie in `full` and in `district-<code>-pupils`. What was published about groups stays as it
+was published. The manifest says what was amended, and keeps the hash of the file before, so that whoever
+noted it still finds the release.
 """
 
 from __future__ import annotations
