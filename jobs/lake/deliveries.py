@@ -15,7 +15,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -367,15 +367,20 @@ def _alone(settings: Settings, home: Path) -> Iterator[None]:
 @contextmanager
 def _aside(settings: Settings, home: Path) -> Iterator[Path]:
     """A folder in which a delivery is put together; those that killed processes left go."""
-    with ExitStack() as held:
-        with _alone(settings, home):
-            for left in home.glob(f"{_UNDER_WAY}*"):
-                with suppress(OSError), (left / "lock").open("a") as lock:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(left)
-            aside = Path(held.enter_context(tempfile.TemporaryDirectory(dir=home, prefix=_UNDER_WAY)))
-            fcntl.flock(held.enter_context((aside / "lock").open("a")), fcntl.LOCK_EX)
+    with _alone(settings, home):
+        for left in home.glob(f"{_UNDER_WAY}*"):
+            with suppress(OSError), (left / "lock").open("a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left)
+        aside = Path(tempfile.mkdtemp(dir=home, prefix=_UNDER_WAY))
+        own = (aside / "lock").open("a")
+        fcntl.flock(own, fcntl.LOCK_EX)
+    try:
         yield aside
+    finally:
+        # Alone: another one that looks for what was left would make its lock anew while it goes.
+        with own, _alone(settings, home):
+            shutil.rmtree(aside)
 
 
 def next_number(settings: Settings, feed: str, sender: str, received: date) -> int:
