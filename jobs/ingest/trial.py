@@ -185,7 +185,7 @@ class _Bench:
         name, size = readable(file.name), file.stat().st_size
         number = self.delivery_no
         if number is None:
-            number = deliveries.next_number(self.settings, feed or "", self.sender, self.received)
+            number = deliveries.next_number(self.settings.landing / (feed or "") / self.sender, self.received)
         stamp = self.received, number
         return journal.note_of(LandedFile(*stamp, feed or "", self.sender, name, file, sha256(file), size))
 

@@ -383,12 +383,8 @@ def _aside(settings: Settings, home: Path) -> Iterator[Path]:
             shutil.rmtree(aside)
 
 
-def next_number(settings: Settings, feed: str, sender: str, received: date) -> int:
-    """The number that the sender's next delivery of a feed on a day will have, if nobody else takes it."""
-    return _next_number(settings.landing / feed / sender, received)
-
-
-def _next_number(home: Path, received: date) -> int:
+def next_number(home: Path, received: date) -> int:
+    """The number of a sender's next delivery of a day, if nobody else takes it; `home` is his folder."""
     numbers = [int(m[2]) for d in home.glob(f"{received}_*") if (m := DELIVERY.fullmatch(d.name))]
     return max(numbers, default=0) + 1
 
@@ -396,7 +392,7 @@ def _next_number(home: Path, received: date) -> int:
 def _as_next(fresh: Path, home: Path, received: date) -> Path:
     """Move a folder to be the day's next delivery; another process may take the number in between."""
     while True:
-        target = home / f"{received}_{_next_number(home, received)}"
+        target = home / f"{received}_{next_number(home, received)}"
         try:
             return fresh.rename(target)
         except OSError:
