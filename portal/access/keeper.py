@@ -196,7 +196,7 @@ def _ability(method: str, path: str) -> str:
         return "metrics"
     if method in _SAFE or path.endswith(COMPUTED):
         return "read"
-    return "hand-in" if "/door" in path or "/deliveries" in path else "write"
+    return "hand-in" if "/deliveries" in path else "write"
 
 
 def _not_good(detail: str, more: Mapping[str, str] = MappingProxyType({})) -> BarredError:
