@@ -5,9 +5,9 @@
     python benchmarks/portal/load.py swap --releases 100   # small releases published under load
 
 `cached` and `mix` serve the release of EDULAKE_HOME. Requests of `mix` are sent at their own times, whether
-the server keeps up or not, and a time is counted from when a request was due. Keys, scope and trail are the
-real ones; an address is asked often (warm) or for the first time (cold). `swap` makes a site of its own, and
-looks at each answer for rows of another release than the one that it names.
+the server keeps up or not, and a time is counted from when a request was due. Sessions, keys, scope and trail
+are the real ones; an address is asked often (warm) or for the first time (cold). `swap` makes a site of its
+own, and looks at each answer for rows of another release than the one that it names.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import asyncio
 import json
 import os
 import random
+import secrets
 import shutil
 import subprocess
 import sys
@@ -33,9 +34,9 @@ import psutil
 import uvloop
 
 from jobs import settings as site_settings
-from jobs.access import keys
-from jobs.access.caller import Role
-from jobs.access.store import open_store
+from jobs.access import keys, sessions
+from jobs.access.caller import Caller, Role, Scope, rows_open
+from jobs.access.store import Store, open_store
 from jobs.publish import publication
 from jobs.publish import release as releases
 from jobs.publish.published_models import Model
@@ -80,9 +81,21 @@ class Reader(asyncio.Protocol):
         return await self.answer
 
 
-def written(path: str, key: str = "") -> bytes:
-    signed = f"authorization: Bearer {key}\r\n" if key else ""
+def written(path: str, signed: str = "") -> bytes:
     return f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{signed}\r\n".encode()
+
+
+def by_key(store: Store, role: Role, district: str = "") -> str:
+    """The header of a machine."""
+    wanted = keys.Wanted(f"load {district}", role, district, per_minute=600_000)
+    return f"authorization: Bearer {keys.add(store, wanted, 'load')[1]}\r\n"
+
+
+def by_session(settings: Settings, store: Store, role: Role, unit: str = "", district: str = "") -> str:
+    """The header of somebody's browser; each time another person's."""
+    person = f"load-{secrets.token_hex(4)}"
+    caller = Caller(role, person, unit_code=unit, district_code=district or unit, via="session")
+    return f"cookie: edulake_{settings.site}={sessions.begin(store, caller)}\r\n"
 
 
 @dataclass
@@ -184,7 +197,7 @@ def cpu(server: psutil.Process) -> float:
 def measured(what: str, server: psutil.Process, run: Callable[[], object], repeats: int = 3) -> None:
     for _ in range(repeats):
         before, begun = cpu(server), time.perf_counter()
-        told = uvloop.run(run())  # type: ignore[arg-type]
+        told: Told = uvloop.run(run())  # type: ignore[arg-type]
         told.say(what, time.perf_counter() - begun, cpu(server) - before)
 
 
@@ -198,18 +211,25 @@ def cached(settings: Settings, seconds: float) -> None:
         )
 
 
-def callers(settings: Settings, release: releases.Release) -> list[tuple[str, str]]:
-    """(audience, key) of each district, and of the city."""
-    districts = [
-        audience[9:] for audience in map(str, release.manifest["files"]) if audience[:9] == "district-"
-    ]
-    codes = sorted({name.removesuffix(".duckdb") for name in districts if "pupils" not in name})
-    store, made = open_store(settings), []
-    for code in codes:
-        wanted = keys.Wanted(f"load {code}", Role.DISTRICT, code, per_minute=60_000)
-        made.append((f"district-{code}", keys.add(store, wanted, "load")[1]))
-    made += [("city", keys.add(store, keys.Wanted("load", Role.CITY, per_minute=60_000), "load")[1])] * 4
-    return made
+def callers(settings: Settings, release: releases.Release) -> list[tuple[str, list[str]]]:
+    """(header, tables that it may read) of a browser and of a machine of each district, of as many of the
+    city, and of browsers in sixteen schools.
+    """
+    files, told = release.manifest["files"], release.manifest["tables"]
+    codes = [name[9:15] for name in files if name.startswith("district-") and "pupils" not in name]
+    tables = [name for name in files[f"district-{codes[0]}.duckdb"]["tables"] if not name.startswith("rpt_")]
+    store = open_store(settings)
+    made = [by_session(settings, store, Role.DISTRICT, code) for code in codes]
+    made += [by_key(store, Role.DISTRICT, code) for code in codes]
+    made += [by_session(settings, store, Role.CITY), by_key(store, Role.CITY)] * 4
+    with duckdb.connect(str(release.file(CITY)), read_only=True) as city:
+        schools = city.execute(
+            "select school_code, district_code from dim_school order by school_code limit 16"
+        ).fetchall()
+    own = Scope(f"district-{codes[0]}", schools[0][0])
+    readable = [name for name in tables if rows_open(name, told[name], own) != "none"]
+    in_schools = [by_session(settings, store, Role.SCHOOL, *school) for school in schools]
+    return [(header, tables) for header in made] + [(header, readable) for header in in_schools]
 
 
 def mix(settings: Settings, rate: float, seconds: float) -> None:
@@ -217,31 +237,24 @@ def mix(settings: Settings, rate: float, seconds: float) -> None:
     assert release is not None
     drawn, count = random.Random(17), int(rate * seconds)
     people = callers(settings, release)
-    tables = [
-        name
-        for name in release.manifest["files"]["district-110105.duckdb"]["tables"]
-        if not name.startswith("rpt_")
-    ]
     warm = [
-        (f"{API}{path}", key)
-        for _, key in people
+        (f"{API}{path}", header)
+        for header, tables in people
         for path in ("/cards", "/tables", "/release", *(f"/tables/{name}?limit=50" for name in tables[:12]))
     ]
     with served(settings) as (port, server):
-        uvloop.run(at_a_rate(port, [written(path, key) for path, key in warm], 60))
+        uvloop.run(at_a_rate(port, [written(*asked) for asked in warm], 60))
         requests = [written(*drawn.choice(warm)) for _ in range(count)]
         measured("mix, warm", server, lambda: at_a_rate(port, requests, rate))
 
         def cold() -> object:
-            # Each address once: a limit that nobody asked for before.
-            fresh = []
-            for number in range(count):
-                path, key = drawn.choice(warm)
-                if number % 5 == 0:
-                    name, limit = drawn.choice(tables), drawn.randrange(10, 200)
-                    path = f"{API}/tables/{name}?limit={limit}"
-                fresh.append(written(path, key))
-            return at_a_rate(port, fresh, rate)
+            # Every fifth with a limit that nobody asked for before.
+            fresh = [drawn.choice(warm) for _ in range(count)]
+            for number in range(0, count, 5):
+                header, tables = drawn.choice(people)
+                path = f"{API}/tables/{drawn.choice(tables)}?limit={drawn.randrange(10, 200)}"
+                fresh[number] = (path, header)
+            return at_a_rate(port, [written(*asked) for asked in fresh], rate)
 
         measured("mix, a fifth cold", server, cold)
 
@@ -288,9 +301,10 @@ def swap(count: int) -> Told:
     with tempfile.TemporaryDirectory() as folder:
         settings = site_settings.load("beijing", Path(folder) / "home")
         publish(settings, 1)
-        key = keys.add(open_store(settings), keys.Wanted("load", Role.CITY, per_minute=600_000), "load")[1]
+        store = open_store(settings)
+        people = ("", by_key(store, Role.CITY), *(by_session(settings, store, Role.CITY) for _ in range(4)))
         paths = [f"{API}/tables/{name}?limit={size}" for name in ("fct_a", "fct_b") for size in (5, 500)]
-        requests = [written(path, signed) for path in paths for signed in ("", key)]
+        requests = [written(path, signed) for path in paths for signed in people]
         with served(settings) as (port, server):
             before, begun = cpu(server), time.perf_counter()
             kept = uvloop.run(_until_published(port, requests, settings, count))
