@@ -175,9 +175,9 @@ async def at_a_rate(port: int, requests: list[bytes], rate: float) -> Told:
 
 
 @contextmanager
-def served(settings: Settings) -> Iterator[tuple[int, psutil.Process]]:
+def served(settings: Settings, *, on_one_core: bool = True) -> Iterator[tuple[int, psutil.Process]]:
     # Without `taskset` the system chooses the cores.
-    pinned = ["taskset", "-c", "0"] if shutil.which("taskset") else []
+    pinned = ["taskset", "-c", "0"] if on_one_core and shutil.which("taskset") else []
     command = [*pinned, sys.executable, "-P", "-c", SERVE, str(settings.home.parent)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}
