@@ -30,6 +30,7 @@ class CodeList:
     rows: tuple[Mapping[str, str], ...]
     # What was asked before: a contract asks one list for many columns.
     _known: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict, compare=False, repr=False)
+    _loose: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict, compare=False, repr=False)
 
     def spellings(self, column: str | None = None, kept: str = "code") -> dict[str, str]:
         """Every accepted spelling -> code. With `column`, that standard's codes count instead of ours.
@@ -62,11 +63,14 @@ class CodeList:
 
     def loose_spellings(self, column: str | None = None, kept: str = "code") -> dict[str, str]:
         """The same by `loosely`; what would stand for two codes is left out."""
-        table: dict[str, str] = {}
-        for spelling, code in self.spellings(column, kept).items():
-            if table.setdefault(loosely(spelling), code) != code:
-                table[loosely(spelling)] = ""
-        return {spelling: code for spelling, code in table.items() if spelling and code}
+        column = column or "code"
+        if (column, kept) not in self._loose:
+            table: dict[str, str] = {}
+            for spelling, code in self.spellings(column, kept).items():
+                if table.setdefault(loosely(spelling), code) != code:
+                    table[loosely(spelling)] = ""
+            self._loose[column, kept] = {word: code for word, code in table.items() if word and code}
+        return dict(self._loose[column, kept])
 
 
 # Blanks, dots and brackets beside a letter, strokes between letters, noughts beside a word (`Grade 07`,
