@@ -77,6 +77,11 @@ def write(settings: Settings, report: Report, target: Path) -> bool:
     return write_lines(report, raw, target)
 
 
+def is_called_for(report: Report) -> bool:
+    """Whether a line is named, so that there is something to mark."""
+    return any(problem.line for problem in report.problems)
+
+
 def write_lines(report: Report, raw: str, target: Path) -> bool:
     """The same from raw lines that lie elsewhere; `raw` is what a query reads from."""
     receipt, heads = report.receipt, _heads(report)

@@ -17,7 +17,7 @@ from typing import IO, Any
 from jobs.access.caller import Caller
 from jobs.access.trail import Trail
 from jobs.settings import Settings, UserError
-from portal.door import taking
+from portal.door import judging, taking
 from portal.door.judging import Queue, Worker, is_free
 from portal.door.lake import Lake
 from portal.door.store import TAKING, HandIn, OneFile, Store
@@ -34,7 +34,7 @@ class Desk:
         self.folder = settings.home / "door"
         self.lake = Lake(settings)
         self.trail = trail
-        # Reports are written by a process of their own, so that no verdict waits for them.
+        # A report that somebody asks for is written by a process of its own: no verdict waits for it.
         self.reporter = Worker(settings.door.verdict_seconds)
         self._lock = threading.Lock()
         self._landing = threading.Lock()
@@ -68,9 +68,9 @@ class Desk:
                 shutil.rmtree(self._spool or "", ignore_errors=True)
             self._store = self._queue = self._spool = self._spool_lock = None
 
-    def job(self, what: str, **told: Any) -> dict[str, Any]:
-        """A job for a worker, with the site that it is of."""
-        return {"do": what, "site": self.settings.site, "home": str(self.settings.home.parent), **told}
+    def ask(self, what: str, **told: Any) -> Any:
+        """What the process for reports answers to a job. Raises DiedError or RuntimeError where it cannot."""
+        return self.reporter.ask(judging.job(self.settings, what, **told))
 
     def open_spool(self) -> AbstractContextManager[Path]:
         """A folder for the files of one request; gone at the end unless they were written down."""

@@ -140,14 +140,33 @@ class Queue:
     def _work(self, worker: Worker) -> None:
         while self._is_open:
             try:
-                found = self._store.next_waiting() if self._is_ours() else None
-                if found is not None:
-                    self._judge(worker, *found)
+                if self._is_ours() and self._go_on(worker):
                     continue
             except Exception:
                 _log.exception("the door's queue met an error; it goes on")
             with self._wake:
                 self._wake.wait(_LOOK_SECONDS)
+
+    def _go_on(self, worker: Worker) -> bool:
+        """Do what is next: a verdict, and where none waits, reports, which one of the workers writes."""
+        if (found := self._store.next_waiting()) is not None:
+            self._judge(worker, *found)
+            return True
+        if worker is self._workers[0] and (unwritten := self._store.next_unwritten()) is not None:
+            self._write(worker, *unwritten)
+            return True
+        return False
+
+    def _write(self, worker: Worker, hand_in: str, numbers: list[int]) -> None:
+        into = str(judged_folder(self._folder, hand_in))
+        try:
+            worker.ask(job(self._settings, "write", into=into, files=numbers))
+        except Exception as error:
+            # They are written when somebody asks for them.
+            if self._is_open:
+                _log.error("no reports of %s: %s", hand_in, error)
+        if self._is_open:
+            self._store.written(hand_in, numbers)
 
     def _judge(self, worker: Worker, made: HandIn, delivery_id: str) -> None:
         try:
@@ -167,23 +186,32 @@ class Queue:
             (receipt_id, str(judged_folder(self._folder, hand_in) / f"{n}.filed"))
             for receipt_id, hand_in, n in self._store.judged_before(made)
         ]
-        return {
-            "do": "judge",
-            "site": self._settings.site,
-            "home": str(self._settings.home.parent),
-            "sender": made.sender,
-            "feed": feed,
-            "received": folder.partition("_")[0],
-            "delivery_no": int(folder.partition("_")[2]),
-            "files": [(file.n, str(self._settings.landing / delivery_id / file.name)) for file in own],
-            "waiting": earlier,
-            "into": str(judged_folder(self._folder, made.id)),
-        }
+        return job(
+            self._settings,
+            "judge",
+            sender=made.sender,
+            feed=feed,
+            received=folder.partition("_")[0],
+            delivery_no=int(folder.partition("_")[2]),
+            files=[(file.n, str(self._settings.landing / delivery_id / file.name)) for file in own],
+            waiting=earlier,
+            into=str(judged_folder(self._folder, made.id)),
+        )
+
+
+def job(settings: Settings, what: str, **told: Any) -> dict[str, Any]:
+    """A job for a worker, with the site that it is of."""
+    return {"do": what, "site": settings.site, "home": str(settings.home.parent), **told}
 
 
 def judged_folder(folder: Path, hand_in: str) -> Path:
     """Where the reports of a hand-in lie."""
     return folder / "judged" / hand_in
+
+
+def unwritten(folder: Path, n: int) -> Path:
+    """What the reports of a judged file are made of, until they are written."""
+    return folder / f"{n}.unwritten"
 
 
 def is_free(folder: Path) -> bool:

@@ -20,7 +20,7 @@ from portal.access.gate import EVERYBODY, SENDERS, OneCaller, opened_to, taking
 from portal.asked import problems_told
 from portal.door import answers, due, history, upload
 from portal.door.desk import Desk
-from portal.door.judging import DiedError, judged_folder
+from portal.door.judging import DiedError, judged_folder, unwritten
 from portal.door.store import REFUSED
 from portal.problems import ProblemError
 from portal.replies import API
@@ -272,17 +272,30 @@ def one_report(
 
 def _report(desk: Desk, address: str, file: dict[str, Any], kind: str, *, is_first: bool) -> Path | None:
     if file["final"] and not is_first:
-        try:
-            made = desk.reporter.ask(desk.job("report", receipt_id=file["receipt_id"]))
-        except (DiedError, RuntimeError) as error:
-            raise ProblemError(
-                503, "no-report-now", "暂时无法生成报告", "the report could not be made now: ask again later"
-            ) from error
+        made = _written(desk, "report", receipt_id=file["receipt_id"])
         return Path(made[kind]) if kind in made else None
     if not file["verdict"] or file["verdict"]["is_at_door"]:
         return None
     names = {"xlsx": "{}.xlsx", "html": "{}.html", "marked": "{}_marked.xlsx"}
-    return judged_folder(desk.folder, address) / names[kind].format(file["n"])
+    folder = judged_folder(desk.folder, address)
+    path = folder / names[kind].format(file["n"])
+    if not path.is_file() and unwritten(folder, file["n"]).is_file():
+        try:
+            _written(desk, "write", into=str(folder), files=[file["n"]])
+        except ProblemError:
+            # The queue may have written it meanwhile, and taken away what it is made of.
+            if not path.is_file():
+                raise
+    return path
+
+
+def _written(desk: Desk, what: str, **told: Any) -> Any:
+    try:
+        return desk.ask(what, **told)
+    except (DiedError, RuntimeError) as error:
+        raise ProblemError(
+            503, "no-report-now", "暂时无法生成报告", "the report could not be made now: ask again later"
+        ) from error
 
 
 @router.post(

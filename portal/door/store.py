@@ -38,6 +38,8 @@ create table if not exists delivery (
     no integer primary key, hand_in text not null, delivery_id text not null, is_new integer not null,
     state text not null, tries integer not null default 0, judged_at text,
     unique (hand_in, delivery_id));
+create table if not exists unwritten (
+    no integer primary key, hand_in text not null, numbers text not null, is_under_way integer not null);
 create index if not exists hand_in_of_sender on hand_in (sender, no);
 create index if not exists delivery_waits on delivery (state, no);
 """
@@ -215,7 +217,7 @@ class Store:
             return self._of(db, "id = ?", [found[1]])[0], str(found[2])
 
     def judged(self, hand_in: str, delivery_id: str, verdicts: Mapping[int, Mapping[str, Any]]) -> None:
-        """Note the verdicts of a delivery's files, by number."""
+        """Note the verdicts of a delivery's files, by number; their reports are to be written."""
         with self._writing() as db:
             for n, verdict in verdicts.items():
                 told = json.dumps(verdict, ensure_ascii=False)
@@ -223,6 +225,26 @@ class Store:
             db.execute(
                 "update delivery set state = ?, judged_at = ? where hand_in = ? and delivery_id = ?",
                 (DONE, now(), hand_in, delivery_id),
+            )
+            db.execute(
+                "insert into unwritten (hand_in, numbers, is_under_way) values (?, ?, 0)",
+                (hand_in, json.dumps([*verdicts])),
+            )
+
+    def next_unwritten(self) -> tuple[str, list[int]] | None:
+        """Take the files (hand-in, numbers) whose reports have waited longest; None where none wait."""
+        with self._writing() as db:
+            found = db.execute(
+                "update unwritten set is_under_way = 1 where no ="
+                " (select min(no) from unwritten where not is_under_way) returning hand_in, numbers"
+            ).fetchone()
+        return (found[0], json.loads(found[1])) if found else None
+
+    def written(self, hand_in: str, numbers: Sequence[int]) -> None:
+        """Note that nobody needs to write the reports of these files any more."""
+        with self._writing() as db:
+            db.execute(
+                "delete from unwritten where hand_in = ? and numbers = ?", (hand_in, json.dumps([*numbers]))
             )
 
     def not_judged(self, hand_in: str, delivery_id: str) -> None:
@@ -235,8 +257,9 @@ class Store:
             )
 
     def interrupted(self) -> list[HandIn]:
-        """Queue again what a process that is gone was judging; the hand-ins that were being landed."""
+        """Queue again what a process that is gone was judging or writing; the hand-ins being landed."""
         with self._writing() as db:
+            db.execute("update unwritten set is_under_way = 0")
             db.execute("update delivery set state = ? where state = ?", (QUEUED, JUDGING))
             return self._of(db, "state = ?", [TAKING])
 

@@ -27,10 +27,11 @@ from jobs.files import replacing
 from jobs.ingest import trial
 from jobs.ingest.trial import Trial
 from jobs.ingest.verdicts import Filed
-from jobs.replies import report, report_files, verdict
+from jobs.replies import marked_copy, report, report_files, verdict
 from jobs.replies.report import Report
 from jobs.settings import Settings
 from portal.door import answers
+from portal.door.judging import unwritten
 
 # Above what the process holds when it starts: DuckDB's bound while it judges, and the report.
 MEMORY_BYTES = 6 * 1024**3
@@ -87,7 +88,9 @@ def _answer(job: Mapping[str, Any]) -> Any:
 
 
 def _judge(settings: Settings, job: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
-    """Judge a delivery's files; their reports lie in the folder `into`. Number of the file -> its verdict."""
+    """Judge a delivery's files. Number of the file -> its verdict. What their reports are made of lies in the
+    folder `into`: nobody waits for them before the verdict is told.
+    """
     into = Path(job["into"])
     into.mkdir(mode=0o700, parents=True, exist_ok=True)
     files = [Path(path) for _, path in job["files"]]
@@ -104,15 +107,29 @@ def _judge(settings: Settings, job: Mapping[str, Any]) -> dict[int, dict[str, An
     told = {}
     for (n, _), one in zip(job["files"], made, strict=True):
         found = report.of_trial(settings, one, NEXT)
-        written = report_files.write_trial(found, one.lines, into, str(n))
-        with replacing(into / f"{n}.filed") as fresh:
-            fresh.write_bytes(pickle.dumps(one.filed))
-        if one.lines is not None:
-            one.lines.unlink(missing_ok=True)
-        told[n] = _told(found, one, is_marked="marked" in written)
+        for name, what in ((f"{n}.filed", one.filed), (unwritten(into, n).name, (found, one.lines))):
+            with replacing(into / name) as fresh:
+                fresh.write_bytes(pickle.dumps(what))
+        told[n] = _told(found, one)
+    return told
+
+
+def _write(_: Settings, job: Mapping[str, Any]) -> None:
+    """Write the reports of judged files, of those that have none yet. Done twice it writes the same."""
+    into = Path(job["into"])
+    for n in job["files"]:
+        try:
+            found, lines = pickle.loads(unwritten(into, n).read_bytes())
+        except FileNotFoundError:
+            continue
+        # The lines of a pupil who was forgotten meanwhile are gone.
+        is_there = lines is not None and lines.is_file()
+        report_files.write_trial(found, lines if is_there else None, into, str(n))
+        unwritten(into, n).unlink(missing_ok=True)
+        if lines is not None:
+            lines.unlink(missing_ok=True)
     with suppress(OSError):
         (into / "lines").rmdir()
-    return told
 
 
 def _waiting(settings: Settings, listed: list[tuple[str, str]]) -> list[Filed]:
@@ -127,7 +144,7 @@ def _waiting(settings: Settings, listed: list[tuple[str, str]]) -> list[Filed]:
     return found
 
 
-def _told(found: Report, one: Trial, *, is_marked: bool) -> dict[str, Any]:
+def _told(found: Report, one: Trial) -> dict[str, Any]:
     receipt = one.receipt
     word, following = found.verdict, found.next_step
     names = ("receipt_id", "dataset", "outcome", "line_count", "accepted_count", "refused_count")
@@ -155,7 +172,7 @@ def _told(found: Report, one: Trial, *, is_marked: bool) -> dict[str, Any]:
             }
             for problem in found.problems[:_SHOWN]
         ],
-        "is_marked": is_marked,
+        "is_marked": one.lines is not None and marked_copy.is_called_for(found),
         "is_at_door": False,
     }
 
@@ -166,4 +183,4 @@ def _report(settings: Settings, job: Mapping[str, Any]) -> dict[str, str]:
     return {kind: str(path) for kind, path in report_files.write(settings, found).items()}
 
 
-_JOBS = {"judge": _judge, "report": _report}
+_JOBS = {"judge": _judge, "write": _write, "report": _report}

@@ -19,6 +19,7 @@ from jobs.access.trail import Trail
 from jobs.lake import deliveries
 from jobs.settings import ROOT, Settings
 from portal.door.desk import Desk
+from portal.door.judging import judged_folder, unwritten
 from portal.door.store import DONE, LANDED
 from portal.door.upload import Spooled
 
@@ -160,6 +161,45 @@ def test_a_killed_server_goes_on_with_its_verdicts(settings: Settings, tmp_path:
     finally:
         server.kill()
         server.wait()
+
+
+_DIES_BEFORE_REPORTS = """
+import os, signal, sys
+from portal.door.store import Store
+
+def dies(store):
+    if any("done" in made.verdicts.values() for made in store.listed()):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Store.next_unwritten = dies
+"""
+
+
+@pytest.mark.slow
+def test_a_server_killed_between_verdict_and_reports_writes_them(settings: Settings) -> None:
+    settings.prepare()
+    bad = returns() + f"2111000009,{DISTRICT},2024,P9,x\n".encode()
+    dies = _DIES_BEFORE_REPORTS + _HAND_IN.replace("judging.Queue._work = lambda *_: None\n", "")
+    told = [sys.executable, "-P", "-c", f"{dies}\nimport time; time.sleep(100)", str(settings.home.parent)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    # No step of the hand-in itself dies.
+    ended = subprocess.run(
+        [*told, "after.store.given_up"], input=bad, env=environment, cwd=ROOT, timeout=100, check=False
+    )
+    assert ended.returncode == -signal.SIGKILL
+    desk = Desk(settings, Trail(settings))
+    try:
+        (made,) = desk.store.listed()
+        assert [*made.verdicts.values()] == [DONE]
+        folder = judged_folder(desk.folder, made.id)
+        ends = time.monotonic() + 60
+        while not (folder / "1_marked.xlsx").is_file() or unwritten(folder, 1).exists():
+            assert time.monotonic() < ends
+            time.sleep(0.05)
+        assert desk.store.next_unwritten() is None
+        assert (folder / "1.html").is_file()
+    finally:
+        desk.close()
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 from jobs import declare
 from jobs.lake import deliveries, withdrawals
 from jobs.settings import Settings
+from portal.door.judging import judged_folder, unwritten
+from portal.door.store import Store
 
 from .conftest import DISTRICT, OFFICE, OTHER, SCHOOL, Client
 
@@ -57,6 +60,30 @@ def test_from_a_file_to_its_verdict_and_the_mended_file(door: Client, settings: 
     assert door.verdict(mended["id"])["files"][0]["verdict"]["code"] == "accepted"
     history = door.get("/api/v1/deliveries").json()["deliveries"]
     assert [one["id"] for one in history] == [mended["id"], made["id"]]
+
+
+def test_a_verdict_waits_for_no_report(
+    door: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks for a report that the queue has not written yet has it written; the queue writes the rest."""
+    bad = returns() + f"2111000009,{DISTRICT},2024,P9,x\n".encode()
+    with monkeypatch.context() as held:
+        held.setattr(Store, "next_unwritten", lambda _: None)
+        made = door.hand_in(("a.csv", bad), ("b.csv", bad.replace(b"P1", b"P2"))).json()
+        first, second = door.verdict(made["id"])["files"]
+        folder = judged_folder(settings.home / "door", made["id"])
+        assert first["verdict"]["is_marked"]
+        assert not [*folder.glob("*.xlsx")]
+        for kind in ("marked.xlsx", "report.xlsx"):
+            assert openpyxl.load_workbook(io.BytesIO(door.get(first["reports"][kind]).content))
+        assert sorted(path.name for path in folder.glob("*.xlsx")) == ["1.xlsx", "1_marked.xlsx"]
+    ends = time.monotonic() + 60
+    while not (folder / "2_marked.xlsx").is_file() or unwritten(folder, 2).exists():
+        assert time.monotonic() < ends
+        time.sleep(0.05)
+    assert b"<html" in door.get(second["reports"]["report.html"]).content
+    # What the reports were made of, cells among it, is gone.
+    assert not (folder / "lines").exists()
 
 
 def test_the_same_files_are_one_delivery_however_they_are_sent(door: Client, settings: Settings) -> None:
