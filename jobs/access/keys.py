@@ -124,8 +124,18 @@ def found(store: Store, sent: str, now: datetime | None = None) -> Key | None:
     if not hmac.compare_digest(row["hash"] if row else "0" * 64, _hashed(parts[2])) or row is None:
         return None
     key = _key(row)
+    return key if _is_good(key, now) else None
+
+
+def is_good(store: Store, id: str) -> bool:
+    """Whether there is a key of this id that is good."""
+    row = store.row("select * from key where id = ?", (id,))
+    return row is not None and _is_good(_key(row))
+
+
+def _is_good(key: Key, now: datetime | None = None) -> bool:
     moment = (now or datetime.now(UTC)).isoformat(timespec="seconds")
-    return None if key.revoked_at or key.ends_at <= moment else key
+    return not key.revoked_at and key.ends_at > moment
 
 
 def listed(store: Store) -> list[Key]:

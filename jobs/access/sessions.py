@@ -79,6 +79,12 @@ def found(store: Store, cookie: str, now: datetime | None = None) -> Session | N
     return Session(caller, row["csrf"], row["seen_at"], row["ends_at"])
 
 
+def is_there(store: Store, subject: str, now: datetime | None = None) -> bool:
+    """Whether a session of a person is not over."""
+    over = _at(now or datetime.now(UTC))
+    return store.row("select 1 from session where subject = ? and ends_at > ?", (subject, over)) is not None
+
+
 def seen(store: Store, cookie: str, now: datetime | None = None) -> None:
     """Note that a session is in use."""
     moment = _at(now or datetime.now(UTC))

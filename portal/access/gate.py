@@ -27,6 +27,10 @@ class Keeper(Protocol):
 
     def caller(self, asked: HTTPConnection) -> Caller: ...
 
+    def knows(self, subject: str) -> bool:
+        """Whether a key or a session of this subject is still good."""
+        ...
+
 
 class EverybodyIs:
     """A keeper for whom each request comes from the same caller."""
@@ -36,6 +40,9 @@ class EverybodyIs:
 
     def caller(self, asked: HTTPConnection) -> Caller:
         return self._caller
+
+    def knows(self, subject: str) -> bool:
+        return subject == self._caller.subject
 
 
 async def caller_of(request: Request) -> Caller:

@@ -42,20 +42,21 @@ class Links:
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(32)
 
-    def made(self, part: Part, until: float) -> str:
-        """The last part of an address."""
-        told = _encoded(orjson.dumps({**asdict(part), "until": until}))
+    def made(self, part: Part, until: float, by: str = "") -> str:
+        """The last part of an address. `by`: the subject of the caller to whom it is given."""
+        told = _encoded(orjson.dumps({**asdict(part), "until": until, "by": by}))
         return f"{told}.{self._signed(told)}"
 
-    def read(self, link: str) -> Part:
-        """What a link leads to. Raises ProblemError for one that is not ours or is too old."""
+    def read(self, link: str) -> tuple[Part, str]:
+        """What a link leads to, and to whom it was given. Raises ProblemError for one that is not good."""
         told, _, signature = link.partition(".")
         if not hmac.compare_digest(signature.encode(), self._signed(told).encode()):
             raise ProblemError(403, "foreign-link", "下载链接无效", "the link was not given by this process")
         fields = orjson.loads(base64.urlsafe_b64decode(told + "=" * (-len(told) % 4)))
         if fields.pop("until") < time.time():
             raise ProblemError(403, "link-expired", "下载链接已过期", "ask for the table again")
-        return Part(**fields)
+        by = fields.pop("by")
+        return Part(**fields), by
 
     def _signed(self, told: str) -> str:
         return _encoded(hmac.digest(self._secret, told.encode(), "sha256"))

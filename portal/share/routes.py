@@ -21,7 +21,7 @@ from starlette.concurrency import run_in_threadpool
 
 from jobs.access.caller import Role, Scope
 from portal import selection
-from portal.access.gate import EVERYBODY, opened_to, taking
+from portal.access.gate import EVERYBODY, Keeper, opened_to, taking
 from portal.asked import Asked, OneAsked, pinned, problems_told
 from portal.downloads import Download, Downloads
 from portal.problems import ProblemError
@@ -162,10 +162,10 @@ async def query(
     if question.version is not None:
         asked = await asked.of(question.version)
     lines = await run_in_threadpool(_metadata, asked, share, table)
-    until = time.time() + SECONDS
+    until, by = time.time() + SECONDS, asked.caller.subject
     for part in await run_in_threadpool(lambda: [*_parts(asked, table, question.limitHint)]):
         file = await _file(request, part)
-        link = request.app.state.links.made(part, until)
+        link = request.app.state.links.made(part, until, by)
         told = {
             "url": f"{str(request.base_url).rstrip('/')}{PREFIX}/files/{link}",
             "id": part.key,
@@ -200,7 +200,12 @@ async def changes(
 async def file(request: Request, token: str) -> Response:
     """A file of a link that a query gave, whole or a range of its bytes."""
     links: Links = request.app.state.links
-    part = links.read(token)
+    keeper: Keeper = request.app.state.keeper
+    part, by = links.read(token)
+    if not await run_in_threadpool(keeper.knows, by):
+        raise ProblemError(
+            403, "link-withdrawn", "下载链接已失效", "the key that asked for it is not good any more"
+        )
     made = await _file(request, part)
     headers = {
         "etag": f'"{part.key}"',

@@ -30,6 +30,9 @@ class ByHeader:
             return Caller(Role.DISTRICT, "d", unit_code="110101", district_code="110101", via="key")
         return ANYBODY
 
+    def knows(self, subject: str) -> bool:
+        return True
+
 
 @pytest.fixture
 def keeper() -> ByHeader:

@@ -169,6 +169,17 @@ def test_without_the_right_nothing_is_shared(port: int, published: Settings) -> 
         read(client(port, key(published)), "fct_pupil_fitness")
 
 
+def test_a_link_ends_with_the_key_that_asked_for_it(port: int, published: Settings) -> None:
+    secret, other = key(published), key(published)
+    table = Table(TABLE, "beijing", "marts")
+    urls = [client(port, one).list_files_in_table(table).add_files[0].url for one in (secret, other)]
+    assert [httpx.get(url).status_code for url in urls] == [200, 200]
+    keys.revoke(open_store(published), secret.split("_")[1])
+    gone, good = (httpx.get(url) for url in urls)
+    assert (gone.status_code, gone.json()["type"]) == (403, "urn:edulake:problem:link-withdrawn")
+    assert good.status_code == 200
+
+
 def test_links_are_signed_and_end(port: int, published: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     of = client(port, key(published))
     url = of.list_files_in_table(Table(TABLE, "beijing", "marts")).add_files[0].url
@@ -185,7 +196,7 @@ def test_links_are_signed_and_end(port: int, published: Settings, monkeypatch: p
         assert httpx.get(f"{url.rpartition('/')[0]}/{other}").status_code == 403
     made = links.Links()
     wanted = links.Part(1, "city", "", TABLE, 0, 5)
-    assert made.read(made.made(wanted, time.time() + 5)) == wanted
+    assert made.read(made.made(wanted, time.time() + 5, "key-a")) == (wanted, "key-a")
     assert wanted.key != replace(wanted, audience="public").key
     with pytest.raises(Exception, match="link"):
         made.read(made.made(wanted, time.time() - 1))
