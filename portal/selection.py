@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 
-from jobs.access.caller import Scope, own_key, rows_open
+from jobs.access.caller import Scope, own_column, rows_open
 from jobs.sql import identifier
 from portal import codes, filters
 from portal.filters import Columns, Condition, Pairs
@@ -166,18 +166,18 @@ def tables(snapshot: Snapshot, scope: Scope) -> dict[str, Mapping[str, Any]]:
     """The tables that a scope may open, as the manifest tells them; `rows` are those that it may see."""
     found: dict[str, Mapping[str, Any]] = {}
     for name, told in snapshot.tables.items():
-        if (kind := rows_open(name, told, scope)) != "none":
-            forced = _forced(scope, kind)
+        if rows_open(name, told, scope) != "none":
+            forced = _forced(name, told, scope)
             rows = Selection(snapshot, scope, name, (), forced).count() if forced else told["rows"]
             found[name] = {**told, "rows": rows}
     return found
 
 
-def _forced(scope: Scope, kind: str) -> tuple[Condition, ...]:
+def _forced(table: str, told: Mapping[str, Any], scope: Scope) -> tuple[Condition, ...]:
     """The rows that a scope may see of a table: nobody's choice."""
-    if kind == "all":
+    if rows_open(table, told, scope) == "all":
         return ()
-    return (Condition(own_key(scope), "", (scope.pupil_key or scope.school_code,)),)
+    return (Condition(own_column(told, scope), "", (scope.pupil_key or scope.school_code,)),)
 
 
 def select(
@@ -196,11 +196,10 @@ def select(
     of another type, and a code that no list knows.
     """
     told = snapshot.tables.get(table)
-    kind = rows_open(table, told, scope) if told is not None else "none"
-    if told is None or kind == "none":
+    if told is None or rows_open(table, told, scope) == "none":
         raise ProblemError(404, "unknown-table", "没有这张表", f"{table} is not in {API}/tables")
     columns: Columns = {column["name"]: column for column in told["columns"]}
-    forced = _forced(scope, kind)
+    forced = _forced(table, told, scope)
     asked = (*filters.conditions(fixed, columns), *filters.conditions(pairs, columns, own))
     selection = Selection(
         snapshot,

@@ -81,12 +81,12 @@ def scope_of(caller: Caller, pupil_rows: bool = False) -> Scope | None:
 
 def rows_open(table: str, told: Mapping[str, Any], scope: Scope) -> Literal["all", "own", "none"]:
     """What of a table in its file a scope may see, by what the manifest tells of it; `own`: the rows of its
-    school or pupil, by `school_code` or `pupil_key`.
+    school or pupil, by `own_column`.
 
     Denied unless something opens it. A school sees what the public sees, plain dimensions of the whole city,
     and its own rows; a mart's `school_rows` may deny even these.
     """
-    key = own_key(scope)
+    key = own_column(told, scope)
     if not key:
         return "all"
     names = {column["name"] for column in told["columns"]}
@@ -94,15 +94,22 @@ def rows_open(table: str, told: Mapping[str, Any], scope: Scope) -> Literal["all
         return "own" if key in names else "none"
     if told.get("public"):
         return "all"
-    if key == "school_code" and key in names:
+    if scope.pupil_key:
+        return "none"
+    if key in names:
         return "none" if told.get("school_rows") == "none" else "own"
     is_plain = told.get("scope") == CITY and table.startswith("dim_") and "pupil_key" not in names
-    return "all" if is_plain and key == "school_code" else "none"
+    return "all" if is_plain else "none"
 
 
-def own_key(scope: Scope) -> str:
-    """The column by which a scope's own rows are told; empty where a whole file is open."""
-    return "pupil_key" if scope.pupil_key else "school_code" if scope.school_code else ""
+def own_column(told: Mapping[str, Any], scope: Scope) -> str:
+    """The column of a table by which a scope's own rows are told; empty where a whole file is open."""
+    if scope.pupil_key:
+        return "pupil_key"
+    if not scope.school_code:
+        return ""
+    named: str = told.get("school_rows") or "none"
+    return "school_code" if named == "none" else named
 
 
 def pupil_file(district_code: str) -> str:

@@ -71,7 +71,7 @@ class Model:
     scope: str
     platform: str | None = None
     pupil_rows: bool = False
-    # What a school may open of it: `own`, its own rows by `school_code`; `none`. Not said: by the rule.
+    # What a school may open of it: the column by which rows are its own, or `none`. Not said: by the rule.
     school_rows: str | None = None
     public: bool = False
     city_rows: bool = False
@@ -226,10 +226,8 @@ def checked_columns(build_file: Path, models: Mapping[str, Model]) -> Columns:
             raise ReleaseError(f"{name} is declared, but not in {build_file.name}")
         if model.scope != CITY and model.scope not in columns[name]:
             raise ReleaseError(f"{name}: its scope is the column {model.scope}, which it has not")
-        if model.school_rows not in (None, "none", "own"):
-            raise ReleaseError(f"{name}: `school_rows` is `own` or `none`, not {model.school_rows!r}")
-        if model.school_rows == "own" and "school_code" not in columns[name]:
-            raise ReleaseError(f"{name} has no `school_code` by which a school had own rows")
+        if model.school_rows not in (None, "none", *columns[name]):
+            raise ReleaseError(f"{name}: `school_rows` is `none` or a column, not {model.school_rows!r}")
         if model.public and model.pupil_rows:
             raise ReleaseError(f"{name} has a row per pupil and cannot be public")
         for one in model.renamed:

@@ -59,6 +59,8 @@ A_PUPIL = Scope("district-110101-pupils", pupil_key="p1")
         ("pub_place", told("district_code", scope="city", public=True), "all", "all"),
         ("fct_rate", told("unit_code", "district_code"), "none", "none"),
         ("fct_plan", told("school_code", school_rows="none"), "none", "none"),
+        ("fct_due", told("sender_code", school_rows="sender_code"), "own", "none"),
+        ("fct_due", told("unit_code", school_rows="sender_code"), "none", "none"),
         ("fct_pupil", told("pupil_key", "school_code", pupil_rows=True), "own", "own"),
         ("fct_pupil", told("school_code", pupil_rows=True), "own", "none"),
     ],

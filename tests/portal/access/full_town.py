@@ -78,16 +78,17 @@ def rows(model: Model, columns: dict[str, str]) -> Iterator[list[Any]]:
         return
     for district in DISTRICTS:
         own = {model.scope: district, "district_code": district, "unit_code": district}
-        own |= {"unit_level": "district", "sender_code": district}
+        own |= {"unit_level": "district", "sender_code": district, "writer_unit_code": district}
         if "school_code" not in columns:
             yield [_value(model, name, kind, district, own) for name, kind in columns.items()]
         for school in SCHOOLS[district]:
-            of_school = own | {"school_code": school, "unit_code": school, "unit_level": "school"}
+            names = ("school_code", "unit_code", "sender_code", "writer_unit_code")
+            of_school = own | dict.fromkeys(names, school) | {"unit_level": "school"}
             if model.pupil_rows:
                 for pupil in PUPILS[school]:
                     told = of_school | {"pupil_key": pupil}
                     yield [_value(model, name, kind, pupil, told) for name, kind in columns.items()]
-            elif {"school_code", "unit_level"} & set(columns):
+            elif {"school_code", "unit_level", model.school_rows} & set(columns):
                 yield [_value(model, name, kind, school, of_school) for name, kind in columns.items()]
 
 

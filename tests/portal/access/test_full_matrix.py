@@ -15,7 +15,7 @@ from portal.access.keeper import CSRF_HEADER, SiteKeeper
 from portal.app import create_app
 
 from . import full_town
-from .conftest import Town, callers, canary
+from .conftest import DISTRICTS, SCHOOLS, Town, callers, canary
 from .test_matrix import addresses, found, may_see, routes
 
 pytestmark = pytest.mark.slow  # a release of eighty tables for seven audiences
@@ -60,3 +60,21 @@ def test_no_route_of_any_service_tells_of_others(full: Town, who: str) -> None:
     expected = {one for one in allowed if "key" not in one} if caller.role != Role.SENDER else set()
     assert seen >= expected | {canary("public")}
     assert broken == []
+
+
+@pytest.mark.parametrize(
+    ("path", "column"),
+    [
+        ("calendar", "sender_code"),
+        ("feed-quality", "sender_code"),
+        ("corrections", "writer_unit_code"),
+        ("comments", "writer_unit_code"),
+    ],
+)
+def test_a_school_sees_what_it_owes_and_what_it_wrote(full: Town, path: str, column: str) -> None:
+    school = SCHOOLS[DISTRICTS[0]][0]
+    client = full.signed_in(CALLERS[f"school {school}"])
+    rows = client.get(f"/api/v1/reporting/{path}").raise_for_status().json()["rows"]
+    assert [row[column] for row in rows] == [school]
+    other = client.get(f"/api/v1/reporting/{path}?{column}={SCHOOLS[DISTRICTS[0]][1]}")
+    assert (other.status_code, other.json()["rows"]) == (200, [])
