@@ -23,7 +23,7 @@ from portal.access.gate import EVERYBODY, OFFICIALS, SIGNED_IN, opened_to, takin
 from portal.access.keeper import address
 from portal.asked import Asked, OneAsked, problems_told
 from portal.door.models import Comment, Correction, HazardClosing, Scenario, StateOfAlert, Told, WrittenRows
-from portal.door.writes import PENDING, PUBLIC_BURST, PUBLIC_PER_SECOND, SHOWN, Step, Writes, Written
+from portal.door.writes import PENDING, PUBLIC_BURST, PUBLIC_PER_SECOND, SHOWN, Closing, Step, Writes, Written
 from portal.problems import ProblemError
 from portal.replies import API
 
@@ -84,13 +84,15 @@ def states_of_alert(request: Request, asked: OneAsked, alert_id: str) -> Respons
     status_code=201,
     **taking(_BYTES, *_WRITERS),
 )
-def close_hazard(request: Request, asked: OneAsked, hazard_key: str, body: HazardClosing) -> Response:
+def close_hazard(
+    request: Request, asked: OneAsked, hazard_key: str, body: HazardClosing, key: Key = None
+) -> Response:
     """State that a hazard is mended. Its key is `<school_code>|<hazard_code>`, as in the inbox."""
     hazard, writes = _hazard(asked, hazard_key), _writes(request)
-    done = body.hazard_done_date or writes.today()
-    if done > writes.today():
+    if (body.hazard_done_date or writes.today()) > writes.today():
         raise filters.wrong("hazard_done_date", "不能晚于今天", "must not be after today")
-    return _answer(writes.put_closing(asked.caller, hazard, done, body.note, _versions(asked)))
+    closing = Closing(body.hazard_done_date, body.note)
+    return _answer(writes.put_closing(asked.caller, hazard, closing, _versions(asked), key or ""))
 
 
 @router.get(

@@ -198,12 +198,27 @@ class Writes:
         ]
 
     def put_closing(
-        self, caller: Caller, hazard: Mapping[str, Any], done: date, note: str, versions: Mapping[str, int]
+        self,
+        caller: Caller,
+        hazard: Mapping[str, Any],
+        closing: Closing,
+        versions: Mapping[str, int],
+        key: str = "",
     ) -> Written:
-        """State a hazard again as its sender did last, closed. Raises ProblemError for one that is closed."""
+        """State a hazard again as its sender did last, closed. Raises ProblemError for one that is closed.
+
+        With a key, what was sent under it, whatever came since.
+        """
         school, code = str(hazard["school_code"]), str(hazard["hazard_code"])
         with self._lock:
             before, taken = self.closings(school, code), self.events.taken("hazard_register", versions)
+            own = event_id("hazard_register", school, code, str(len(before)))
+            if key:
+                own = event_id("hazard_register", school, code, caller.subject, f"key {key}")
+                if found := self.events.find("hazard_register", self.office(), own):
+                    if not closing.is_of(found.row):
+                        raise key_used()
+                    return self.written(found, versions)
             if before and before[-1].delivery_id not in taken:
                 return self.written(before[-1], versions)
             if hazard["hazard_status_code"] == "closed":
@@ -214,13 +229,12 @@ class Writes:
             row |= {
                 **{name: hazard[name] for name in _HAZARD if name not in row},
                 "hazard_status_code": "closed",
-                "hazard_done_date": done,
+                "hazard_done_date": closing.done or self.today(),
                 "reviewed_date": self.today(),
                 "reviewer_name": self.signed(caller),
-                "review_text": note,
+                "review_text": closing.note,
             }
             told = {name: value if value is None else str(value) for name, value in row.items()}
-            own = event_id("hazard_register", school, code, str(len(before)))
             return self.put(caller, Event("hazard_register", own, self.office(), told), versions)
 
     def _last_statement(self, school: str, code: str) -> dict[str, Any] | None:
@@ -246,6 +260,19 @@ _HAZARD = (
     "hazard_due_date",
 )
 _HAZARD_MORE = ("school_hazard_category_code", "hazard_funds_yuan")
+
+
+@dataclass(frozen=True)
+class Closing:
+    """That a hazard was mended: on which day (today where none is told), and what is noted of it."""
+
+    done: date | None
+    note: str = ""
+
+    def is_of(self, row: Mapping[str, Any]) -> bool:
+        """Whether a closing that was written says the same."""
+        is_day = self.done is None or row.get("hazard_done_date") == self.done.isoformat()
+        return is_day and (row.get("review_text") or "") == self.note
 
 
 @dataclass(frozen=True)

@@ -228,9 +228,12 @@ def test_a_closing_states_the_hazard_again_as_it_was(site: Settings, asking: Ask
     row = dict.fromkeys(declare.table_columns("clean_safety__hazard")) | contract_row
     tables.append_rows(site, "clean_safety__hazard", [row], "1", "run")
     mine = asking(DISTRICT)
-    answer = mine.post(f"{API}/safety/hazards/{HAZARD}/closings", json={"note": "已更换灭火器"})
-    assert answer.status_code == 201
-    assert mine.post(f"{API}/safety/hazards/{HAZARD}/closings", json={}).status_code == 200
+    keyed = {"headers": {"Idempotency-Key": "a"}}
+    address, said = f"{API}/safety/hazards/{HAZARD}/closings", {"note": "已更换灭火器"}
+    answers = [mine.post(address, json=said, **keyed) for _ in range(2)]
+    assert [one.status_code for one in answers] == [201, 200]
+    assert mine.post(address, json={}).status_code == 200
+    assert mine.post(address, json={"note": "另一条"}, **keyed).status_code == 422
     (file,) = deliveries.scan(site)
     told = json.loads(file.path.read_text())
     today = clock.today(site.timezone).isoformat()
