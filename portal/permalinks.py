@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from jobs.access.store import Store
+from portal.access.limits import Limits
 
 _SCHEMA = """
 create table if not exists permalink (
@@ -46,6 +47,7 @@ class Permalinks:
 
     def __init__(self, store: Store) -> None:
         self._store = store.has(_SCHEMA)
+        self.limits = Limits()
 
     def keep(self, scope: str, release: int, question: str, body: bytes) -> Permalink:
         """A link to this answer; a question of one release and scope has one link. Raises FullError."""

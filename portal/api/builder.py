@@ -9,9 +9,11 @@ import orjson
 from fastapi import APIRouter, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from jobs.access.caller import Role
 from jobs.access.store import open_store
 from portal import builder, parameters, permalinks, replies
 from portal.access.gate import EVERYBODY, opened_to, taking
+from portal.access.keeper import address
 from portal.asked import Asked, OneAsked, problems_told
 from portal.models import Cells, CellsQuestion, Options, PermalinkMade, Problem
 from portal.permalinks import FullError, Permalink, Permalinks
@@ -24,6 +26,9 @@ from portal.snapshot import Snapshot
 router = APIRouter(prefix=API, responses={**problems_told(422, 503, 504)})
 _RULE = opened_to(*EVERYBODY)
 _BODY = 64 * 1024
+# Links a second, and at once, that an address of the public may have kept, and somebody who is known.
+_BY_PUBLIC = (0.05, 30.0)
+_BY_KNOWN = (1.0, 120.0)
 
 
 def _listed(name: str, zh: str, en: str) -> dict[str, Any]:
@@ -76,11 +81,15 @@ async def _answered(request: Request, asked: Asked, name: str, part: str) -> Res
     status_code=201,
     response_model=PermalinkMade,
     tags=["builder"],
-    responses={**problems_told(404, 410, 413, 507)},
+    responses={**problems_told(404, 410, 413, 429, 507)},
     **taking(_BODY, *EVERYBODY),
 )
 async def make_permalink(request: Request, asked: OneAsked, question: CellsQuestion) -> Response:
     """Keep a built table as it is now. Of a public table everybody may open it; else who sees the same."""
+    if asked.caller.role == Role.PUBLIC:
+        _links(request).limits.ask(address(request), *_BY_PUBLIC)
+    else:
+        _links(request).limits.ask(asked.caller.subject, *_BY_KNOWN)
     pairs = [
         (name, text)
         for name, texts in sorted(question.filters.items())

@@ -67,7 +67,7 @@ class Withdrawal(BaseModel):
     ]
 
 
-@router.get("/deliveries/due", summary="What is owed and by when", **opened_to(*SENDERS))
+@router.get("/deliveries/due", summary="应报清单与期限", **opened_to(*SENDERS))
 def what_is_due(
     desk: OneDesk,
     caller: OneCaller,
@@ -86,7 +86,7 @@ def what_is_due(
     return _said(desk, {"as_of_date": day.isoformat(), "senders": codes, "due": items})
 
 
-@router.get("/deliveries/senders", summary="For whom the caller may hand in", **opened_to(*SENDERS))
+@router.get("/deliveries/senders", summary="可代报的单位", **opened_to(*SENDERS))
 def my_senders(desk: OneDesk, caller: OneCaller) -> dict[str, Any]:
     """The caller's senders with the datasets that each may send, and the bounds of one hand-in."""
     rights, known = history.mine(desk, caller), desk.lake.senders()
@@ -145,7 +145,7 @@ def _taking_form() -> dict[str, Any]:
 @router.post(
     "/deliveries",
     status_code=202,
-    summary="Hand files in",
+    summary="报送文件",
     responses={200: {"description": "Handed in before"}, **problems_told(400, 409, 413, 415)},
     **_taking_form(),
 )
@@ -221,7 +221,7 @@ def _take(desk: Desk, caller: Caller, given: upload.Upload, spool: Path, key: st
     return JSONResponse(_said(desk, told), 202 if is_new else 200, {"location": where})
 
 
-@router.get("/deliveries", summary="All deliveries of the caller's senders", **opened_to(*SENDERS))
+@router.get("/deliveries", summary="报送记录", **opened_to(*SENDERS))
 def all_deliveries(
     desk: OneDesk,
     caller: OneCaller,
@@ -235,7 +235,7 @@ def all_deliveries(
     return _said(desk, {"deliveries": page, "next": following})
 
 
-@router.get("/deliveries/{address}", summary="One delivery", **opened_to(*SENDERS))
+@router.get("/deliveries/{address}", summary="一个批次", **opened_to(*SENDERS))
 def one_delivery(address: str, desk: OneDesk, caller: OneCaller) -> dict[str, Any]:
     """One delivery with the verdict on each file; ask again while its state is `waiting`."""
     return _said(desk, history.one(desk, caller, address)[0])
@@ -243,7 +243,7 @@ def one_delivery(address: str, desk: OneDesk, caller: OneCaller) -> dict[str, An
 
 @router.get(
     "/deliveries/{address}/files/{n}/{kind}",
-    summary="A report of a file",
+    summary="一份文件的回执或标注件",
     response_class=FileResponse,
     **opened_to(*SENDERS),
 )
@@ -300,7 +300,7 @@ def _written(desk: Desk, what: str, **told: Any) -> Any:
 
 @router.post(
     "/deliveries/{address}/withdrawal",
-    summary="Take a delivery back",
+    summary="撤回批次",
     responses={**problems_told(409, 413)},
     **taking(8192, *SENDERS),
 )
@@ -316,7 +316,7 @@ def withdraw(
     return _said(desk, done)
 
 
-@router.get("/templates/{name}", summary="The template of a dataset", **opened_to(*EVERYBODY))
+@router.get("/templates/{name}", summary="报送模板", **opened_to(*EVERYBODY))
 def template(name: str, desk: OneDesk) -> Response:
     """The workbook that a sender fills in: `pupil_roll.xlsx`."""
     contract = declare.load().get(name.removesuffix(".xlsx"))

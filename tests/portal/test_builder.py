@@ -249,6 +249,23 @@ def test_a_link_shows_the_same_three_releases_later(settings: Settings, tmp_path
             assert asked.get("/api/v1/permalinks/aaaaaaaaaaaaaaaa").status_code == 404
 
 
+def test_nobody_fills_the_store_with_links(settings: Settings, tmp_path: Path) -> None:
+    publish(settings, tmp_path, 1)
+    question = {
+        "table": "pub_cells",
+        "measures": ["pupil_count"],
+        "rows": ["unit_code"],
+        "columns": ["grade_key"],
+        "filters": {"unit_level": "school", "school_year_start": "2025"},
+    }
+    with asking(settings, ANYBODY) as public:
+        told = [public.post("/api/v1/permalinks", json=question) for _ in range(31)]
+    assert [one.status_code for one in told] == [201] * 30 + [429]
+    assert int(told[-1].headers["retry-after"]) > 0
+    with asking(settings, HERE) as here:
+        assert {here.post("/api/v1/permalinks", json=question).status_code for _ in range(40)} == {201}
+
+
 @pytest.mark.parametrize(
     ("question", "status"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import difflib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,9 @@ def test_every_operation_tells_its_rule_words_and_failures(whole: dict[str, Any]
     for path, methods in whole["paths"].items():
         for method, operation in methods.items():
             name = f"{method} {path}"
-            assert operation["summary"], name
+            # The summary is for those who read Chinese, the description for those who read English.
+            assert re.search(r"[一-鿿]", operation["summary"]), name
+            assert re.match(r"[A-Z`]", operation["description"]), name
             assert "x-roles" in operation, name
             for one in operation.get("parameters", ()):
                 told = "$ref" in one or one.get("description") or one["schema"].get("title")
