@@ -6,6 +6,7 @@ A delivery that came another way (`./edulake land`) is told in the same shape; i
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from jobs import clock, declare
@@ -181,26 +182,50 @@ def differs(first: Mapping[str, Any] | None, final: Mapping[str, Any] | None) ->
 
 
 def came_otherwise(
-    lake: Lake, receipts: Iterable[Mapping[str, Any]], door: Container[str]
+    lake: Lake,
+    receipts: Iterable[Mapping[str, Any]],
+    door: Container[str],
+    before: str = "",
+    most: int | None = None,
 ) -> list[dict[str, Any]]:
-    """The deliveries that no hand-in of the door brought (`door`: those it did), in the same shape."""
+    """The deliveries that no hand-in of the door brought (`door`: those it did), in the same shape, the
+    newest first; `most` of them, of those before a place (`place_of`).
+    """
     found: dict[str, list[Mapping[str, Any]]] = {}
     for row in receipts:
         if row["delivery_id"] not in door:
             found.setdefault(row["delivery_id"], []).append(row)
-    return [_landed(lake, delivery_id, rows) for delivery_id, rows in found.items()]
+    moments = {day: _moment(lake, day) for day in {rows[0]["received_date"] for rows in found.values()}}
+    # A city has a hundred thousand of them: those that nobody sees now are not told.
+    places = sorted(
+        (
+            (moments[rows[0]["received_date"]], api_id(delivery_id), delivery_id)
+            for delivery_id, rows in found.items()
+        ),
+        reverse=True,
+    )
+    asked = [one for one in places if not before or place_of(*one[:2]) < before]
+    return [_landed(lake, delivery_id, found[delivery_id]) for _, _, delivery_id in asked[:most]]
+
+
+def place_of(handed_at: str, address: str) -> str:
+    """Where a delivery stands in the history."""
+    return f"{handed_at}!{address}"
+
+
+def _moment(lake: Lake, day: date) -> str:
+    return clock.start_of_day(day, lake.settings.timezone).isoformat().replace("+00:00", "Z")
 
 
 def _landed(lake: Lake, delivery_id: str, rows: list[Mapping[str, Any]]) -> dict[str, Any]:
     rows.sort(key=lambda row: (row["file_name"] or "", row["receipt_id"]))
     row, address = rows[0], api_id(delivery_id)
     gone = row["withdrawal"]
-    moment = clock.start_of_day(row["received_date"], lake.settings.timezone)
     return {
         "id": address,
         "sender_code": row["sender_code"],
         "sender_name": lake.name(row["sender_code"]),
-        "handed_at": moment.isoformat().replace("+00:00", "Z"),
+        "handed_at": _moment(lake, row["received_date"]),
         "received_date": row["received_date"].isoformat(),
         "who": None,
         "role": None,

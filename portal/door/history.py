@@ -31,26 +31,27 @@ def listed(
         raise nothing_there()
     receipts = desk.lake.receipts()
     senders = [sender] if sender else None if rights.is_for_all else rights.own
-    # With a state to look for, any number of hand-ins may lie before the first that has it.
+    # With a state to look for, any number of deliveries may lie before the first that has it.
     made = desk.store.listed(senders, cursor.partition("!")[0], None if state else limit + _SAME)
     own = [row for row in receipts.values() if senders is None or row["sender_code"] in senders]
     found = [answers.told(desk.lake, one, is_short=True) for one in made]
-    found += answers.came_otherwise(desk.lake, own, desk.store.delivery_ids(senders))
+    door = desk.store.delivery_ids(senders)
+    found += answers.came_otherwise(desk.lake, own, door, cursor, None if state else limit + 1)
     if state:
         found = [one for one in found if state in (one["state"], *_codes(one))]
     found.sort(key=_place, reverse=True)
     if cursor:
-        found = [one for one in found if "!".join(_place(one)) < cursor]
+        found = [one for one in found if _place(one) < cursor]
     page = found[:limit]
-    return page, "!".join(_place(page[-1])) if len(found) > limit else None
+    return page, _place(page[-1]) if len(found) > limit else None
 
 
 def _codes(one: dict[str, Any]) -> set[str]:
     return {told["code"] for file in one["files"] if (told := file["final"] or file["verdict"])}
 
 
-def _place(one: dict[str, Any]) -> tuple[str, str]:
-    return one["handed_at"], one["id"]
+def _place(one: dict[str, Any]) -> str:
+    return answers.place_of(one["handed_at"], one["id"])
 
 
 def one(desk: Desk, caller: Caller, address: str) -> tuple[dict[str, Any], HandIn | None]:
