@@ -13,9 +13,13 @@ import pytest
 
 from jobs import declare
 from jobs.lake import deliveries, withdrawals
+from jobs.replies.marked_copy import FILLS
+from jobs.replies.report import REFUSED
 from jobs.settings import Settings
 from portal.door.judging import judged_folder, unwritten
 from portal.door.store import Store
+from synthetic.city.old_workbook import old_workbook
+from synthetic.city.workbook import Table
 
 from .conftest import DISTRICT, OFFICE, OTHER, SCHOOL, Client
 
@@ -121,6 +125,57 @@ def test_a_workbook_of_several_datasets_is_taken_in_parts(door: Client, settings
     assert landed(settings) == sorted(f"{file['delivery_id']}/{file['name']}" for file in made["files"])
     for file in door.verdict(made["id"])["files"]:
         assert (file["verdict"]["dataset"], file["verdict"]["line_count"]) == (file["dataset"], 1)
+
+
+def mended(marked: bytes, sheet: str, wrong: str, right: str) -> tuple[bytes, list[int]]:
+    """A marked copy with one value put right, and the rows in which that value stood, marked."""
+    book = openpyxl.load_workbook(io.BytesIO(marked))
+    found = [cell for row in book[sheet].iter_rows() for cell in row if cell.value == wrong]
+    rows = [cell.row for cell in found if cell.fill.fgColor.rgb.endswith(FILLS[REFUSED])]
+    for cell in found:
+        cell.value = right
+    data = io.BytesIO()
+    book.save(data)
+    return data.getvalue(), rows
+
+
+def test_the_marked_copy_of_an_old_workbook_is_mended_and_taken(door: Client) -> None:
+    lines = [line.split(",") for line in returns().decode().splitlines()]
+    lines[3][4] = "很多"
+    made = door.hand_in(("年级.xls", old_workbook([Table("年级", lines[0], lines[1:])]))).json()
+    file = door.verdict(made["id"])["files"][0]
+    assert file["verdict"]["code"] == "partly_refused"
+    marked = door.get(file["reports"]["marked.xlsx"]).content
+    again, rows = mended(marked, "年级", "很多", "21")
+    assert rows == [4]
+    second = door.hand_in(("年级（更正）.xlsx", again)).json()
+    told = door.verdict(second["id"])["files"][0]["verdict"]
+    assert (told["code"], told["line_count"]) == ("accepted", 5)
+
+
+def test_the_marked_copy_of_a_part_is_mended_and_taken(door: Client) -> None:
+    """Of a workbook with several datasets each part has a copy of its own."""
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    sheet = book.create_sheet("年级数据")
+    for number, line in enumerate(returns().decode().splitlines()):
+        sheet.append([*line.split(",")[:4], "很多" if number == 3 else line.split(",")[4]])
+    contract = declare.load()["school_change"]
+    other = book.create_sheet(contract.zh)
+    other.append([column.headings[0] for column in contract.columns])
+    other.append(["1"] * len(contract.columns))
+    data = io.BytesIO()
+    book.save(data)
+    made = door.hand_in(("合并.xlsx", data.getvalue())).json()
+    files = {file["dataset"]: file for file in door.verdict(made["id"])["files"]}
+    assert {*files} == {"grade_return", "school_change"}
+    file = files["grade_return"]
+    assert file["verdict"]["code"] == "partly_refused"
+    again, rows = mended(door.get(file["reports"]["marked.xlsx"]).content, "年级数据", "很多", "21")
+    assert rows == [4]
+    second = door.hand_in((file["name"], again)).json()
+    (told,) = door.verdict(second["id"])["files"]
+    assert (told["dataset"], told["verdict"]["code"]) == ("grade_return", "accepted")
 
 
 def zipped(**members: bytes) -> bytes:
