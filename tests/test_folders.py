@@ -139,6 +139,9 @@ def test_a_run_of_a_checkout_in_an_odd_folder(tmp_path: Path) -> None:
     (checkout / ".venv").symlink_to(sys.prefix)
     env = cron(PYTHONPATH=str(checkout))
     assert "fct_fitness_result" in called("run", "--scale", "0.002", env=env, checkout=checkout)
-    day, query = "2025-10-01", "select count(*) from dim_school"
-    assert "64" in called("asof", day, query, env=env, checkout=checkout)
+    query = "select count(*) from dim_school"
+    of_release = called("sql", query, env=env, checkout=checkout).split()[:3]
+    # No school of this city opens or closes between that day and the run's.
+    assert called("asof", "2025-10-01", query, env=env, checkout=checkout).split()[:3] == of_release
+    assert int(of_release[2]) > 50
     assert (checkout / ".edulake" / "beijing" / "releases" / "CURRENT").is_file()
