@@ -86,9 +86,9 @@ class SiteKeeper:
 
     def knows(self, subject: str) -> bool:
         """Whether a key or a session of this subject is still good."""
-        return keys.is_good(self.store, subject.removeprefix("key-")) or sessions.is_there(
-            self.store, subject
-        )
+        if subject.startswith("key-"):
+            return keys.is_good(self.store, subject.removeprefix("key-"))
+        return sessions.is_there(self.store, subject)
 
     def csrf(self, asked: HTTPConnection) -> str:
         """What a write of this session must carry; empty for who has none."""
