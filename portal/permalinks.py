@@ -21,8 +21,9 @@ create table if not exists permalink (
     question text not null, body blob not null
 );
 """
-# What all links may take on the disk together, and one of them.
+# What all links may take on the disk together, those of one scope, and one of them.
 MOST_BYTES = 2 * 1024**3
+MOST_OF_SCOPE = MOST_BYTES // 8
 MOST_BODY = 4 * 1024**2
 PUBLIC = "public"
 
@@ -60,8 +61,12 @@ class Permalinks:
             return kept
         made_at = datetime.now(UTC).isoformat(timespec="seconds")
         with self._store.writing(is_told=False) as connection:
-            (used,) = connection.execute("select coalesce(sum(length(body)), 0) from permalink").fetchone()
-            if used + len(body) > MOST_BYTES:
+            used, of_scope = connection.execute(
+                "select coalesce(sum(length(body)), 0),"
+                " coalesce(sum(length(body)) filter (where scope = ?), 0) from permalink",
+                (scope,),
+            ).fetchone()
+            if used + len(body) > MOST_BYTES or of_scope + len(body) > MOST_OF_SCOPE:
                 raise FullError
             connection.execute(
                 "insert or ignore into permalink values (?, ?, ?, ?, ?, ?)",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
+import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import Headers
@@ -37,9 +39,19 @@ class ProblemError(Exception):
 
 
 def answer(
-    scope: Scope, status: int, kind: str, title: str, detail: str, title_en: str = "", detail_zh: str = ""
+    scope: Scope,
+    status: int,
+    kind: str,
+    title: str,
+    detail: str,
+    title_en: str = "",
+    detail_zh: str = "",
+    more: Mapping[str, Any] = MappingProxyType({}),
 ) -> Response:
-    """A problem response to a request. A reader who asks for a language has `title` and `detail` in it."""
+    """A problem response to a request. A reader who asks for a language has `title` and `detail` in it.
+
+    `more`: further members, of which `instance` takes the place of the address that was asked.
+    """
     title_en = title_en or kind.replace("-", " ").capitalize()
     detail_zh = detail_zh or title
     language = _language(Headers(scope=scope).get("accept-language", ""))
@@ -56,7 +68,8 @@ def answer(
         synthetic=scope["app"].state.library.is_synthetic,
     )
     headers = {"vary": "Accept-Language"}
-    return Response(problem.model_dump_json(), status, headers, media_type="application/problem+json")
+    body = orjson.dumps({**problem.model_dump(), **more})
+    return Response(body, status, headers, media_type="application/problem+json")
 
 
 def _language(accepted: str) -> str:

@@ -40,6 +40,7 @@ _BYTES = 16 * 1024
 _UNTOLD = frozenset({"contact_text", "handler_name", "reviewer_name"})
 _MOST_ROWS = 1000
 
+_AGAIN: dict[int | str, dict[str, Any]] = {200: {"model": Told, "description": "Written before"}}
 Key = Annotated[
     str | None, Header(alias="Idempotency-Key", max_length=200, description="Names this write for ever.")
 ]
@@ -52,6 +53,7 @@ OfTable = Annotated[str | None, Query(description="Only comments about this tabl
     summary="预警处置：已阅、已处置、误报",
     response_model=Told,
     status_code=201,
+    responses=_AGAIN,
     **taking(_BYTES, *_WRITERS),
 )
 def state_alert(
@@ -82,6 +84,7 @@ def states_of_alert(request: Request, asked: OneAsked, alert_id: str) -> Respons
     summary="隐患销号",
     response_model=Told,
     status_code=201,
+    responses=_AGAIN,
     **taking(_BYTES, *_WRITERS),
 )
 def close_hazard(
@@ -114,6 +117,7 @@ def closings_of_hazard(request: Request, asked: OneAsked, hazard_key: str) -> Re
     summary="保存学位方案",
     response_model=Told,
     status_code=201,
+    responses=_AGAIN,
     **taking(_BYTES, *OFFICIALS),
 )
 def save_scenario(request: Request, asked: OneAsked, body: Scenario, key: Key = None) -> Response:
@@ -163,6 +167,7 @@ def one_scenario(request: Request, asked: OneAsked, write_id: str) -> Response:
     summary="数据纠错",
     response_model=Told,
     status_code=201,
+    responses=_AGAIN,
     **taking(_BYTES, *EVERYBODY),
 )
 def ask_for_correction(request: Request, asked: OneAsked, body: Correction, key: Key = None) -> Response:
@@ -188,7 +193,12 @@ def corrections(request: Request, asked: OneAsked, limit: Limit = 100) -> Respon
 
 
 @router.post(
-    "/comments", summary="数据批注", response_model=Told, status_code=201, **taking(_BYTES, *_WRITERS)
+    "/comments",
+    summary="数据批注",
+    response_model=Told,
+    status_code=201,
+    responses=_AGAIN,
+    **taking(_BYTES, *_WRITERS),
 )
 def comment(request: Request, asked: OneAsked, body: Comment, key: Key = None) -> Response:
     """Comment on a figure: a table, of it a row and a column."""

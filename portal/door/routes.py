@@ -16,6 +16,7 @@ from jobs.access.caller import Caller, Scope
 from jobs.declare.template import write_template
 from jobs.lake import senders
 from jobs.settings import UserError
+from portal import problems
 from portal.access.gate import EVERYBODY, SENDERS, OneCaller, opened_to, taking
 from portal.asked import problems_told
 from portal.door import answers, due, history, upload
@@ -163,10 +164,12 @@ async def hand_in(
     bounds = desk.settings.door
     with await run_in_threadpool(desk.open_spool) as spool:
         given = await upload.receive(request, spool, bounds)
-        return await run_in_threadpool(_take, desk, caller, given, spool, key)
+        return await run_in_threadpool(_take, request, desk, caller, given, spool, key)
 
 
-def _take(desk: Desk, caller: Caller, given: upload.Upload, spool: Path, key: str) -> Response:
+def _take(
+    request: Request, desk: Desk, caller: Caller, given: upload.Upload, spool: Path, key: str
+) -> Response:
     sender, dataset, feed = (given.fields.get(name, "") for name in ("sender", "dataset", "feed"))
     rights = history.mine(desk, caller)
     sender = sender or rights.default
@@ -208,16 +211,14 @@ def _take(desk: Desk, caller: Caller, given: upload.Upload, spool: Path, key: st
     told |= {"is_repeated": not is_new, "place_in_queue": desk.store.before(made.id)}
     where = f"{API}/deliveries/{made.id}"
     if made.state == REFUSED:
-        problem = {
-            "type": "urn:edulake:problem:refused-at-door",
-            "title": "文件未被接收",
-            "status": 422,
-            "detail": "；".join(one["zh"] for file in told["files"] for one in file["verdict"]["reasons"]),
-            "instance": where,
-            "delivery": told,
-            "synthetic": desk.settings.is_synthetic,
-        }
-        return JSONResponse(problem, 422, {"location": where}, "application/problem+json")
+        reasons = [one for file in told["files"] for one in file["verdict"]["reasons"]]
+        zh, en = "；".join(one["zh"] for one in reasons), "; ".join(one["en"] for one in reasons)
+        more = {"instance": where, "delivery": told}
+        refusal = problems.answer(
+            request.scope, 422, "refused-at-door", "文件未被接收", en, detail_zh=zh, more=more
+        )
+        refusal.headers["location"] = where
+        return refusal
     return JSONResponse(_said(desk, told), 202 if is_new else 200, {"location": where})
 
 

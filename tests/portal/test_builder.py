@@ -14,11 +14,13 @@ import pytest
 from fastapi.testclient import TestClient
 
 from jobs.access.caller import ANYBODY, Caller, Role
+from jobs.access.store import open_store
 from jobs.publish import publication
 from jobs.publish.published_models import Column, Model
 from jobs.settings import Settings
 from jobs.site import KeptReleases
 from portal import app as portal
+from portal import permalinks
 from portal.access.gate import EverybodyIs
 
 CITY = Caller(Role.CITY, "official")
@@ -264,6 +266,17 @@ def test_nobody_fills_the_store_with_links(settings: Settings, tmp_path: Path) -
     assert int(told[-1].headers["retry-after"]) > 0
     with asking(settings, HERE) as here:
         assert {here.post("/api/v1/permalinks", json=question).status_code for _ in range(40)} == {201}
+
+
+def test_links_of_one_scope_leave_room_for_others(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(permalinks, "MOST_OF_SCOPE", 1000)
+    links = permalinks.Permalinks(open_store(settings.prepare()))
+    links.keep("district-110101", 1, "a", b"x" * 900)
+    with pytest.raises(permalinks.FullError):
+        links.keep("district-110101", 1, "b", b"x" * 200)
+    assert links.keep("district-110102", 1, "b", b"x" * 200).body == b"x" * 200
 
 
 @pytest.mark.parametrize(
