@@ -99,18 +99,29 @@ def sync(uv: Path) -> None:
     """Every package of the lock. An installation that was killed may have left halves: then all anew."""
     STATE.mkdir(parents=True, exist_ok=True)
     unfinished = STATE / "unfinished"
-    anew = ["--reinstall"] if unfinished.exists() else []
+    if unfinished.exists():
+        remove_packages()
     unfinished.touch()
     say("installing the packages of uv.lock")
     # Byte code for all at once: else every one of Airflow's processes compiles the same modules side by side.
     options = ["--frozen", "--inexact", "--compile-bytecode", "--quiet"]
-    problem = run(uv, "sync", *options, *anew, "--project", ROOT)
+    problem = run(uv, "sync", *options, "--project", ROOT)
     if problem is not None:
         raise NotPreparedError(
             f"could not install the packages of uv.lock: {problem}\n"
             "The first call needs a network with a Python package index and 3 GB of disk; later ones none."
         )
     unfinished.unlink()
+
+
+def remove_packages() -> None:
+    """Remove all packages but the tools that bring them. uv would read the list of a package's files before
+    it replaced the package, and fails where that list was cut short.
+    """
+    tools = re.compile(r"(pip|uv)(-.*)?|_distutils_hack|setuptools.*")
+    for path in (VENV / "lib" / "python3.11" / "site-packages").iterdir():
+        if not tools.fullmatch(path.name):
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def fetch_jars() -> None:

@@ -258,6 +258,9 @@ def test_whole_environment_is_made_killed_completed_and_used_offline(tmp_path: P
     assert _wait(lambda: site.is_dir() and len(list(site.glob("*.dist-info"))) > 20, 600)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
+    # At an unlucky moment the list of a package's files is half written.
+    record = max(site.glob("*.dist-info/RECORD"), key=lambda path: path.stat().st_size)
+    record.write_bytes(record.read_bytes()[:-40])
 
     completed = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert completed.returncode == 0, completed.stderr

@@ -102,12 +102,14 @@ def test_a_run_asked_to_end_stops_what_it_started(settings: Settings) -> None:
     assert any("write_raw" in line for line in running.stdout)
     started = server.running(settings)
     assert started is not None
+    assert started.pid is not None
+    engine = psutil.Process(started.pid)
     running.terminate()
     running.stdout.close()
     assert running.wait() == 143
     assert server.running(settings) is None
-    assert started.pid is not None
-    assert not psutil.pid_exists(started.pid)
+    # What it leaves when it is dead goes when the system has taken note of it.
+    assert psutil.wait_procs([engine], timeout=60)[1] == []
     assert runs.all_runs(settings)[-1].state == runs.FAILED
 
 
