@@ -118,7 +118,7 @@ def remove_packages() -> None:
     """Remove all packages but the tools that bring them. uv would read the list of a package's files before
     it replaced the package, and fails where that list was cut short.
     """
-    tools = re.compile(r"(pip|uv)(-.*)?|_distutils_hack|setuptools.*")
+    tools = re.compile(r"(pip|uv|setuptools)(-.*)?|pkg_resources|.*distutils.*")
     for path in (VENV / "lib" / "python3.11" / "site-packages").iterdir():
         if not tools.fullmatch(path.name):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

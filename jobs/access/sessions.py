@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -85,11 +86,13 @@ def is_there(store: Store, subject: str, now: datetime | None = None) -> bool:
     return store.row("select 1 from session where subject = ? and ends_at > ?", (subject, over)) is not None
 
 
-def seen(store: Store, cookie: str, now: datetime | None = None) -> None:
-    """Note that a session is in use."""
+def seen(store: Store, cookies: Iterable[str], now: datetime | None = None) -> None:
+    """Note that sessions are in use."""
     moment = _at(now or datetime.now(UTC))
     with store.writing(is_told=False) as connection:
-        connection.execute("update session set seen_at = ? where hash = ?", (moment, _hashed(cookie)))
+        connection.executemany(
+            "update session set seen_at = ? where hash = ?", [(moment, _hashed(cookie)) for cookie in cookies]
+        )
 
 
 def end(store: Store, cookie: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from portal.access.limits import Limits
 from portal.problems import ProblemError
 from portal.replies import API
 
+_log = logging.getLogger(__name__)
 CSRF_HEADER = "x-csrf-token"
 # Forms of our own pages, which carry the session's token in a field, or need none.
 FORMS = frozenset({"/sign-out", "/sign-in/code", "/sign-in/demonstration"})
@@ -61,6 +63,9 @@ class SiteKeeper:
         self.limits = Limits()
         self._known: dict[str, _Known] = {}
         self._revision = -1
+        # Cookies of sessions whose use is to be noted, and whether somebody is at it.
+        self._used: set[str] = set()
+        self._is_noting = False
         self._noting = threading.Lock()
 
     def caller(self, asked: HTTPConnection) -> Caller:
@@ -144,14 +149,30 @@ class SiteKeeper:
         if session is None:
             return None
         if now - datetime.fromisoformat(session.seen_at).timestamp() > sessions.NOTED.total_seconds():
-            # A commit takes milliseconds: the one who asks does not wait for it.
-            threading.Thread(target=self._note, args=(text,), daemon=True).start()
+            self._note(text)
         ends = datetime.fromisoformat(session.ends_at).timestamp()
         return _Known(session.caller, ends, *_SESSION, session.csrf, now)
 
     def _note(self, cookie: str) -> None:
+        # A commit takes milliseconds: nobody who asks waits for it, and those of one moment share it.
         with self._noting:
-            sessions.seen(self.store, cookie)
+            self._used.add(cookie)
+            if self._is_noting:
+                return
+            self._is_noting = True
+        threading.Thread(target=self._write_notes, daemon=True).start()
+
+    def _write_notes(self) -> None:
+        while True:
+            with self._noting:
+                used, self._used = self._used, set()
+                if not used:
+                    self._is_noting = False
+                    return
+            try:
+                sessions.seen(self.store, used)
+            except Exception:
+                _log.exception("that sessions are in use could not be noted")
 
     def _limit_address(self, asked: HTTPConnection) -> None:
         of = address(asked)

@@ -136,12 +136,25 @@ def test_a_session_ends_when_idle_and_when_it_is_old(portal: Town) -> None:
     at = now
     while at < now + sessions.LONGEST:
         assert sessions.found(store, cookie, at)
-        sessions.seen(store, cookie, at)
+        sessions.seen(store, [cookie], at)
         at += timedelta(minutes=50)
     assert sessions.found(store, cookie, now + sessions.LONGEST) is None
     again = sessions.begin(store, Caller(Role.CITY, "u"), cookie)
     assert again != cookie
     assert sessions.found(store, cookie) is None
+
+
+def test_who_asks_stays_signed_in(portal: Town) -> None:
+    began, store = datetime.now(UTC) - sessions.IDLE + timedelta(minutes=1), portal.keeper.store
+    cookies = [sessions.begin(store, Caller(Role.CITY, f"u{n}"), now=began) for n in range(5)]
+    for cookie in cookies:
+        client = portal.client()
+        client.cookies.set(portal.keeper.cookie, cookie)
+        assert client.get("/api/v1/me").json()["role"] == "city"
+    ends, later = time.monotonic() + 30, datetime.now(UTC) + timedelta(minutes=30)
+    while not all(sessions.found(store, cookie, later) for cookie in cookies):
+        assert time.monotonic() < ends
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(
