@@ -6,6 +6,7 @@ Other machines reach it by a proxy on this one, which brings TLS; the site's `po
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import sys
 from collections.abc import Callable
@@ -75,6 +76,9 @@ def serve(settings: Settings, port: int = DEFAULT_PORT, announce: Callable[[str]
         desk = app.state.desk
         watching.figures.gauge("verdict_queue", "Files that wait for a verdict", lambda: desk.store.waiting())
         watching.figures.gauge("webhook_queue", "Deliveries to webhooks that wait", telling.waiting)
+        # What was made until here stays: a collection that looks through all of it stops every answer.
+        gc.collect()
+        gc.freeze()
         Server(configured(app, portal=settings.portal), watching.end).run(sockets=[listener])
 
 
