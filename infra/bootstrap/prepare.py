@@ -119,7 +119,7 @@ def remove_packages() -> None:
     it replaced the package, and fails where that list was cut short.
     """
     tools = re.compile(r"(pip|uv|setuptools)(-.*)?|pkg_resources|.*distutils.*")
-    for path in (VENV / "lib" / "python3.11" / "site-packages").iterdir():
+    for path in VENV.glob("lib/python3.11/site-packages/*"):
         if not tools.fullmatch(path.name):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
