@@ -102,7 +102,7 @@ def _judge(settings: Settings, job: Mapping[str, Any]) -> dict[int, dict[str, An
         feed=job["feed"],
         delivery_no=job["delivery_no"],
         waiting=_waiting(settings, job["waiting"]),
-        keep=into / "lines",
+        keep=into,
     )
     told = {}
     for (n, _), one in zip(job["files"], made, strict=True):
@@ -128,8 +128,6 @@ def _write(_: Settings, job: Mapping[str, Any]) -> None:
         unwritten(into, n).unlink(missing_ok=True)
         if lines is not None:
             lines.unlink(missing_ok=True)
-    with suppress(OSError):
-        (into / "lines").rmdir()
 
 
 def _waiting(settings: Settings, listed: list[tuple[str, str]]) -> list[Filed]:

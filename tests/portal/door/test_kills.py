@@ -180,7 +180,7 @@ def test_a_server_killed_between_verdict_and_reports_writes_them(settings: Setti
     settings.prepare()
     bad = returns() + f"2111000009,{DISTRICT},2024,P9,x\n".encode()
     dies = _DIES_BEFORE_REPORTS + _HAND_IN.replace("judging.Queue._work = lambda *_: None\n", "")
-    told = [sys.executable, "-P", "-c", f"{dies}\nimport time; time.sleep(100)", str(settings.home.parent)]
+    told = [sys.executable, "-P", "-c", f"{dies}\nsignal.pause()", str(settings.home.parent)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     # No step of the hand-in itself dies.
     ended = subprocess.run(

@@ -87,7 +87,7 @@ def test_a_verdict_waits_for_no_report(
         time.sleep(0.05)
     assert b"<html" in door.get(second["reports"]["report.html"]).content
     # What the reports were made of, cells among it, is gone.
-    assert not (folder / "lines").exists()
+    assert [*folder.glob("**/*.parquet")] == []
 
 
 def test_the_same_files_are_one_delivery_however_they_are_sent(door: Client, settings: Settings) -> None:
