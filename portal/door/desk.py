@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
-import secrets
-import shutil
-import tempfile
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from jobs.access.caller import Caller
 from jobs.access.trail import Trail
 from jobs.settings import Settings, UserError
 from portal.door import judging, taking
-from portal.door.judging import Queue, Worker, is_free
+from portal.door.judging import Queue, Worker
 from portal.door.lake import Lake
+from portal.door.spool import Spool, is_free
 from portal.door.store import TAKING, HandIn, OneFile, Store
 from portal.door.upload import Spooled
 
@@ -40,8 +36,7 @@ class Desk:
         self._landing = threading.Lock()
         self._store: Store | None = None
         self._queue: Queue | None = None
-        self._spool: Path | None = None
-        self._spool_lock: IO[bytes] | None = None
+        self._spool = Spool(self.folder)
 
     @property
     def store(self) -> Store:
@@ -63,10 +58,8 @@ class Desk:
             if self._queue is not None:
                 self._queue.close()
             self.reporter.end()
-            if self._spool_lock is not None:
-                self._spool_lock.close()
-                shutil.rmtree(self._spool or "", ignore_errors=True)
-            self._store = self._queue = self._spool = self._spool_lock = None
+            self._spool.close()
+            self._store = self._queue = None
 
     def ask(self, what: str, **told: Any) -> Any:
         """What the process for reports answers to a job. Raises DiedError or RuntimeError where it cannot."""
@@ -74,26 +67,8 @@ class Desk:
 
     def open_spool(self) -> AbstractContextManager[Path]:
         """A folder for the files of one request; gone at the end unless they were written down."""
-        return self._spooled(Path(tempfile.mkdtemp(dir=self._own_spool())))
-
-    @contextmanager
-    def _spooled(self, folder: Path) -> Iterator[Path]:
-        try:
-            yield folder
-        finally:
-            if not any(made.spool == str(folder) for made in self.store.unlanded()):
-                shutil.rmtree(folder, ignore_errors=True)
-
-    def _own_spool(self) -> Path:
-        self.start()
-        with self._lock:
-            if self._spool is None:
-                spool = self.folder / "spool" / f"{os.getpid()}-{secrets.token_hex(4)}"
-                spool.mkdir(mode=0o700, parents=True)
-                self._spool_lock = (spool / "lock").open("wb")
-                fcntl.flock(self._spool_lock, fcntl.LOCK_EX)
-                self._spool = spool
-            return self._spool
+        store = self.store
+        return self._spool.folder(lambda: spooled(store))
 
     def place(self, sender: str, files: Sequence[Spooled], feed: str, dataset: str) -> list[OneFile]:
         """What each file is, or why it is refused."""
@@ -137,8 +112,9 @@ class Desk:
                     taking.land(self.settings, self._store, made)
                 except (OSError, UserError):
                     _log.exception("the hand-in %s waits to be landed", made.id)
-        kept = {made.spool for made in self._store.unlanded()}
-        for folder in (self.folder / "spool").glob("*"):
-            is_kept = any(Path(one).parent == folder for one in kept if one)
-            if folder != self._spool and not is_kept and is_free(folder):
-                shutil.rmtree(folder, ignore_errors=True)
+        self._spool.sweep(spooled(self._store))
+
+
+def spooled(store: Store) -> set[str]:
+    """The folders whose files are written down and wait to be landed."""
+    return {made.spool for made in store.unlanded() if made.spool}

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any
@@ -212,11 +211,3 @@ def judged_folder(folder: Path, hand_in: str) -> Path:
 def unwritten(folder: Path, n: int) -> Path:
     """What the reports of a judged file are made of, until they are written."""
     return folder / f"{n}.unwritten"
-
-
-def is_free(folder: Path) -> bool:
-    """Whether the process is gone that kept a folder of the spool for itself."""
-    with suppress(OSError), (folder / "lock").open("rb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return not (folder / "lock").exists()
