@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from jobs.declare import units
 from jobs.declare.model import Contract
@@ -111,12 +112,14 @@ _BRACKETS = re.compile(r"[(\[【（〔<《].*?[)\]】）〕>》]")
 
 def heading_key(text: str) -> str:
     """A heading as it is compared: `身高（cm)` and `身高` are one."""
+    return _key(str(text)[:_LONGEST])
+
+
+# A sheet without a known header has each of its first lines held against each contract.
+@lru_cache(maxsize=8192)
+def _key(text: str) -> str:
     # Format characters (Cf) and controls (Cc) are nothing that a sender sees.
-    seen = "".join(
-        sign
-        for sign in str(text)[:_LONGEST]
-        if unicodedata.category(sign) not in ("Cf", "Cc") or sign.isspace()
-    )
+    seen = "".join(sign for sign in text if unicodedata.category(sign) not in ("Cf", "Cc") or sign.isspace())
     narrow = unicodedata.normalize("NFKC", seen).lower()
     narrow = units.without_unit(_BRACKETS.sub("", narrow) or narrow)
     return re.sub(r"[\s*×x_/\\:;,.、。\-#=\"']+", "", narrow)

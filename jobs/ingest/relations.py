@@ -23,6 +23,8 @@ from jobs.settings import Settings
 from jobs.sql import literals
 
 FINDINGS, RATES = "ops__finding", "ops__match_rate"
+# A line of any term is asked, so the queries below read the last of these.
+VIEWS = ("every_statement", "newest_by_scope")
 
 
 @dataclass(frozen=True)
@@ -80,11 +82,10 @@ def measure(settings: Settings, run: Run) -> list[dict[str, Any]]:
     """
     findings: list[dict[str, Any]] = []
     rates: list[dict[str, Any]] = []
-    with window.opened(settings, run.as_of_date, run.known_at, datasets()) as lake:
+    with window.opened(settings, run.as_of_date, run.known_at, datasets(), views=VIEWS) as lake:
         connection = lake.connection
         assert connection is not None
-        # A line of any term is asked, so the words below read this view.
-        connection.execute("set schema = 'newest_by_scope'")
+        connection.execute(f"set schema = '{VIEWS[-1]}'")
         for relation in load().values():
             for dataset in relation.datasets:
                 own_findings, own_rates = ask(connection, relation, declare.load()[dataset])

@@ -79,12 +79,12 @@ def find(settings: Settings, judged: Sequence[Judged], day: date, stage: Path) -
     which = f" where (_delivery_id, _file_sha256) in ({_keys(key for one in judged for key in one.accepted)})"
     rows = _with_judged(settings, judged, stage)
     datasets = relations.datasets(relation for relation, _ in asked)
-    with window.opened(settings, as_of, known_at, datasets, rows=rows) as lake:
+    with window.opened(settings, as_of, known_at, datasets, rows=rows, views=relations.VIEWS) as lake:
         connection = lake.connection
         assert connection is not None
         connection.execute(f"set memory_limit = '{_MEMORY}'")
         connection.execute("set temp_directory = $spill", {"spill": str(stage / "related")})
-        connection.execute("set schema = 'newest_by_scope'")
+        connection.execute(f"set schema = '{relations.VIEWS[-1]}'")
         timer = threading.Timer(SECONDS, connection.interrupt)
         timer.start()
         try:

@@ -76,24 +76,26 @@ def opened(
     datasets: Iterable[str],
     spark: Callable[[], SparkSession] | None = None,
     rows: Mapping[str, Callable[[str], str]] | None = None,
+    views: Sequence[str] = VIEWS,
 ) -> Iterator[Window]:
     """The window on the clean tables of some datasets, and on decision tables named as such.
 
     A table that was never written is empty. `spark` opens a session; it is called where the rows outgrow this
     process, and nowhere else. Without it DuckDB answers whatever the size. `rows`: of a table, the query that
-    takes the place of its own, which it is given: what would be asked with further rows.
+    takes the place of its own, which it is given: what would be asked with further rows. `views`: those that
+    are asked, and what they read.
     """
     declared = declare.load()
     names = [declared[d].table if d in declared else d for d in datasets]
     found = {name: tables.open_table(settings, name) for name in names}
     row_count = sum(delta.count() for delta in found.values() if delta)
     if spark is not None and row_count > settings.rows_in_process:
-        with _in_spark(settings, spark(), names, as_of_date, known_at) as window:
+        with _in_spark(settings, spark(), names, as_of_date, known_at, views) as window:
             yield window
         return
     with duckdb.connect() as connection:
         facts = {name: tables.open_table(settings, name) for name in FACTS}
-        create_views(connection, facts | found, as_of_date, known_at, rows=rows)
+        create_views(connection, facts | found, as_of_date, known_at, views, rows)
         yield Window(history.dotted, lambda query: connection.sql(query).to_arrow_table(), connection)
 
 
@@ -257,7 +259,12 @@ def _is_text(kind: pa.DataType) -> bool:
 
 @contextmanager
 def _in_spark(
-    settings: Settings, spark: SparkSession, names: Sequence[str], as_of_date: date, known_at: datetime
+    settings: Settings,
+    spark: SparkSession,
+    names: Sequence[str],
+    as_of_date: date,
+    known_at: datetime,
+    views: Sequence[str],
 ) -> Iterator[Window]:
     """The same views as temporary ones of a session, under names of this window alone."""
     window, made = f"window_{uuid.uuid4().hex[:8]}", []
@@ -277,7 +284,7 @@ def _in_spark(
     try:
         for table in names:
             create(WRITTEN, table, _declared(spark, settings, table))
-            for view in VIEWS:
+            for view in views:
                 create(view, table, spark.sql(history.text(view, table, named)))
         yield Window(named, lambda query: spark.sql(query).toArrow())
     finally:

@@ -6,6 +6,7 @@ waits for the run, which reads with bounds of its own.
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import resource
@@ -67,6 +68,10 @@ def serve(descriptor: int) -> None:
     with suppress(OSError):
         os.nice(5)
     with suppress(EOFError, OSError, KeyboardInterrupt), closing(Connection(descriptor)) as theirs:
+        theirs.send(_answer(theirs.recv()))
+        # What the first job loaded stays: it is not gone through again at each collection.
+        gc.collect()
+        gc.freeze()
         while True:
             theirs.send(_answer(theirs.recv()))
 
