@@ -105,14 +105,15 @@ class Desk:
 
     def _recover(self) -> None:
         """Land what a killed server had written down, and forget what it had not."""
-        assert self._store is not None
-        for made in self._store.interrupted():
+        store = self._store
+        assert store is not None
+        for made in store.interrupted():
             if made.spool and is_free(Path(made.spool).parent):
                 try:
-                    taking.land(self.settings, self._store, made)
+                    taking.land(self.settings, store, made)
                 except (OSError, UserError):
                     _log.exception("the hand-in %s waits to be landed", made.id)
-        self._spool.sweep(spooled(self._store))
+        self._spool.sweep(lambda: spooled(store))
 
 
 def spooled(store: Store) -> set[str]:

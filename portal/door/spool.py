@@ -34,12 +34,14 @@ class Spool:
             if str(folder) not in kept():
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def sweep(self, kept: Collection[str]) -> None:
-        """Remove the folders of processes that are gone, unless a request of theirs is kept."""
-        holding = {Path(one).parent for one in kept}
+    def sweep(self, kept: Callable[[], Collection[str]]) -> None:
+        """Remove the folders of processes that are gone, unless `kept` names a request of theirs."""
         with self._alone():
-            for folder in self._folders.glob("*"):
-                if folder not in holding and is_free(folder):
+            gone = [folder for folder in self._folders.glob("*") if is_free(folder)]
+            # Asked after that: a process that is gone writes nothing more down.
+            holding = {Path(one).parent for one in kept()}
+            for folder in gone:
+                if folder not in holding:
                     shutil.rmtree(folder, ignore_errors=True)
 
     def close(self) -> None:

@@ -35,10 +35,27 @@ def test_sweep_removes_what_the_dead_left_and_nothing_else(tmp_path: Path, spool
         (left / name / "request").mkdir(parents=True)
         (left / name / "lock").write_bytes(b"")
     with spool.folder(lambda: ()) as folder:
-        spool.sweep({str(left / "waiting" / "request")})
+        spool.sweep(lambda: {str(left / "waiting" / "request")})
         assert folder.is_dir()
         assert not is_free(folder.parent)
     assert {one.name for one in left.iterdir()} == {"waiting", folder.parent.name}
+
+
+def test_what_a_process_wrote_down_before_it_died_is_kept(
+    tmp_path: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may write a request down while others look for the dead, and die before they come to it."""
+    request = tmp_path / "door" / "spool" / "dying" / "request"
+    request.mkdir(parents=True)
+    written: set[str] = set()
+
+    def dies(folder: Path) -> bool:
+        written.add(str(request))
+        return is_free(folder)
+
+    monkeypatch.setattr("portal.door.spool.is_free", dies)
+    spool.sweep(lambda: written.copy())
+    assert request.is_dir()
 
 
 def test_a_folder_without_its_lock_yet_is_not_swept(
@@ -58,7 +75,7 @@ def test_a_folder_without_its_lock_yet_is_not_swept(
 
     def sweep() -> None:
         assert made.wait(30)
-        other.sweep(())
+        other.sweep(lambda: ())
         swept.set()
 
     monkeypatch.setattr(fcntl, "flock", slow)
